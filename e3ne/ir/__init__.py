@@ -1,0 +1,76 @@
+"""What a network is: spike types, ops, neurons, graphs. Imports NumPy only."""
+
+from .arrays import Array, fingerprint, frozen
+from .errors import BadInput, DoesNotFit, E3neError, Mismatch, TraceMismatch, UnsupportedModel
+from .graph import (
+    Engine,
+    Graph,
+    Input,
+    Mapping,
+    Node,
+    Output,
+    Readout,
+    Stage,
+    Synapse,
+    SynapseMapping,
+)
+from .neurons import (
+    ONE,
+    Dyadic,
+    Factor,
+    Integrate,
+    IntegrateFire,
+    Neuron,
+    Rectify,
+    Relay,
+    Requantize,
+)
+from .ops import ChannelAffine, Conv2d, Flatten, Identity, Linear, MaxPool2d, Op, SumPool2d
+from .shapes import op_shape
+from .spikes import Encoding, SpikeType
+from .text import text
+from .verify import verify
+
+__all__ = [
+    "ONE",
+    "Array",
+    "BadInput",
+    "ChannelAffine",
+    "Conv2d",
+    "DoesNotFit",
+    "Dyadic",
+    "E3neError",
+    "Encoding",
+    "Engine",
+    "Factor",
+    "Flatten",
+    "Graph",
+    "Identity",
+    "Input",
+    "Integrate",
+    "IntegrateFire",
+    "Linear",
+    "Mapping",
+    "MaxPool2d",
+    "Mismatch",
+    "Neuron",
+    "Node",
+    "Op",
+    "Output",
+    "Readout",
+    "Rectify",
+    "Relay",
+    "Requantize",
+    "SpikeType",
+    "Stage",
+    "SumPool2d",
+    "Synapse",
+    "SynapseMapping",
+    "TraceMismatch",
+    "UnsupportedModel",
+    "fingerprint",
+    "frozen",
+    "op_shape",
+    "text",
+    "verify",
+]

@@ -1,0 +1,164 @@
+"""The graph: populations joined by synapses, in three stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from .neurons import Neuron
+from .ops import Op
+from .spikes import SpikeType
+
+
+class Stage(Enum):
+    """How far a graph has come. After INTEGER no pass may change a number."""
+
+    FLOAT = "float"
+    INTEGER = "integer"
+    MAPPED = "mapped"
+
+
+class Engine(Enum):
+    """The kind of hardware that forms the currents of a node."""
+
+    DENSE = "dense"
+
+
+class Readout(Enum):
+    """How the trains of an output node become one number a class; ties go to the lowest index."""
+
+    COUNT = "count"  # sum of the spikes over all steps
+    LAST = "last"  # value at the last step
+    MAX = "max"  # largest value of any step
+    MEAN = "mean"  # sum over all steps; the manifest's scale divides by the steps
+
+
+@dataclass(frozen=True)
+class SynapseMapping:
+    """How far one synapse is unrolled: `in_lanes` source elements a cycle, `step_lanes` steps."""
+
+    in_lanes: int = 1
+    step_lanes: int = 1
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How a node is laid out; the reference never reads it.
+
+    `out_lanes` currents are formed at once for each of `pixel_lanes` neighbouring output columns
+    (more than one only where `out_lanes` is all channels). `synapses` has one entry a synapse.
+    `queue_words` is the depth of the queue behind the node (0: none).
+    """
+
+    engine: Engine = Engine.DENSE
+    out_lanes: int = 1
+    pixel_lanes: int = 1
+    synapses: tuple[SynapseMapping, ...] = ()
+    queue_words: int = 0
+
+    @property
+    def lanes(self) -> int:
+        """Elements in a word of the node's output stream."""
+        return self.out_lanes * self.pixel_lanes
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """Currents from the population (or input) `source`, `delay` steps ago, times `gain`.
+
+    `gain` is an integer after the integer line: lowering brings several synapses to one
+    accumulator scale with it. Steps before the first count as silence. A synapse whose source is
+    its own node has delay >= 1: recurrence.
+    """
+
+    op: Op
+    source: str
+    delay: int = 0
+    gain: int = 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """A population: its neurons `neuron` of `type`, driven by the sum of its `synapses`.
+
+    `name` is the path of the torch module (dots kept) and becomes the Verilog instance name.
+    `scale` is the real value of one unit of the edge (1.0 in stage FLOAT); nothing computes with
+    it after the integer line.
+    """
+
+    name: str
+    synapses: tuple[Synapse, ...]
+    neuron: Neuron
+    type: SpikeType
+    mapping: Mapping | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the network. An element is clip(round_half_even(x / scale), low, high).
+
+    `lanes` elements travel in one beat (stage MAPPED; it divides the neurons).
+    """
+
+    name: str
+    type: SpikeType
+    scale: float = 1.0
+    lanes: int = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """A node whose trains leave the network, and how they are read."""
+
+    source: str
+    readout: Readout
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network. Nodes stand in an order in which every source without delay comes first.
+
+    `steps_in_window` says how many time steps one word of a stream carries (stage MAPPED; it
+    divides the steps of every edge that has more than one step).
+    """
+
+    stage: Stage
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    steps_in_window: int | None = None
+    _by_name: dict[str, Node] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
+
+    def node(self, name: str) -> Node:
+        """The node called `name`; KeyError where there is none."""
+        return self._by_name[name]
+
+    def edge(self, name: str) -> SpikeType:
+        """The type of what the node or input called `name` sends."""
+        for source in self.inputs:
+            if source.name == name:
+                return source.type
+        return self._by_name[name].type
+
+    def scale(self, name: str) -> float:
+        """The real value of one unit of what the node or input called `name` sends."""
+        for source in self.inputs:
+            if source.name == name:
+                return source.scale
+        return self._by_name[name].scale
+
+    def consumers(self, name: str) -> Iterator[tuple[Node, int]]:
+        """(node, index of its synapse) of every synapse that reads `name`, in graph order."""
+        for node in self.nodes:
+            for index, synapse in enumerate(node.synapses):
+                if synapse.source == name:
+                    yield node, index
+
+    def with_nodes(self, nodes: tuple[Node, ...] | list[Node]) -> Graph:
+        """The same graph with other nodes."""
+        return replace(self, nodes=tuple(nodes))

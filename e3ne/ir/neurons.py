@@ -1,0 +1,115 @@
+"""Neurons: what becomes of the current of a population. The equations of e3ne stand here.
+
+Symbols: i current of this step (sum over the synapses), v membrane, u synaptic current,
+n spikes sent at this step, theta threshold. Each `Factor` f multiplies by a constant:
+
+    stage FLOAT      f * x
+    integer line on  (x * multiplier + half) >> shift,   half = 2**(shift - 1), 0 where shift == 0
+
+that is, round half up, the one rounding rule of the hardware (`docs/semantics.md`).
+Per-channel parameters are arrays of shape (channels,). `Neuron` is closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Dyadic:
+    """The number multiplier / 2**shift, multiplier an integer or one integer a channel."""
+
+    multiplier: int | Array
+    shift: int = 0
+
+
+Factor = float | Array | Dyadic
+"""A constant: float or float32 (channels,) in stage FLOAT, `Dyadic` after the integer line."""
+
+ONE = Dyadic(1, 0)
+
+
+@dataclass(frozen=True)
+class Relay:
+    """n = i: the sum itself (pooling, residual sums of graded edges, class scores)."""
+
+
+@dataclass(frozen=True)
+class Rectify:
+    """n = min(max(i, 0), bound): ReLU, or clipped ReLU with a bound. Stage FLOAT only."""
+
+    bound: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize:
+    """n = clip((i * multiplier + half) >> shift, low, high) of the edge's type; steps == 1.
+
+    The radix neuron (Gerlinghoff et al., TPDS 2022, eq. 2, with rounding and saturation added).
+    """
+
+    multiplier: int | Array
+    shift: int
+
+
+@dataclass(frozen=True, eq=False)
+class IntegrateFire:
+    """Every integrate-and-fire neuron in which the libraries differ, as one record.
+
+    At each step, from v = 0, u = 0, no earlier spikes (n_before = 0):
+
+        x = gain * i
+        u = sat(synaptic_decay * u + x), x = u                  where synaptic_decay is given
+        w = decay * v + x + offset
+        if reset_step == "next" and n_before > 0:
+            subtract:  w = w - n_before * theta
+            to_value:  w = reset_value + (x + offset if reset_keeps_input else 0)
+        if reset_step == "both":                    r = 1 if v fires, else 0;  w = w - r * theta
+        v = sat(max(w, floor))
+        n = number of k in 1 .. max_spikes with v > k * theta    (>= where fire_on is ">=")
+        if reset_step == "same" and n > 0:
+            subtract:  v = v - n * theta
+            to_value:  v = reset_value
+        if reset_step == "both":                    v = sat(v - (n - r) * theta)
+
+    sat() saturates to membrane_bits of two's complement; in stage FLOAT it does nothing. theta > 0.
+    Sources: "next" is snnTorch 1.0 Leaky (mem = beta*mem + i - theta*(mem_before > theta)), "same"
+    is SpikingJelly LIFNode and (max_spikes > 1) sinabs IAF. "both" is snnTorch's
+    reset_delay=False with subtract, whose reset of the step before is taken back and taken again
+    as long as the membrane stays above threshold; it needs subtract and max_spikes == 1.
+    """
+
+    threshold: float | int | Array
+    decay: Factor = 1.0
+    gain: Factor = 1.0
+    synaptic_decay: Factor | None = None
+    offset: float | int | Array = 0
+    fire_on: Literal[">", ">="] = ">"
+    reset: Literal["subtract", "to_value", "none"] = "subtract"
+    reset_value: float | int = 0
+    reset_step: Literal["same", "next", "both"] = "next"
+    reset_keeps_input: bool = True
+    max_spikes: int = 1
+    floor: float | int | None = None
+    membrane_bits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Integrate:
+    """A leaky integrator that never fires; the edge carries the membrane.
+
+    x = gain * i;  u = sat(synaptic_decay * u + x), x = u where given;
+    v = sat(decay * v + x + offset);  n = v.
+    """
+
+    decay: Factor = 1.0
+    gain: Factor = 1.0
+    synaptic_decay: Factor | None = None
+    offset: float | int | Array = 0
+    membrane_bits: int = 0
+
+
+Neuron = Relay | Rectify | Requantize | IntegrateFire | Integrate

@@ -1,0 +1,148 @@
+"""Ranges of integers: what widths in hardware and saturation rest on.
+
+Each bound is reached or exceeds what is reachable: with x in [low, high] elementwise, the sum of
+w*x lies between sum(min(w*low, w*high)) and sum(max(w*low, w*high)), because each term does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from .arrays import Array
+from .graph import Graph, Node, Synapse
+from .neurons import Dyadic, Factor, Integrate, IntegrateFire
+from .ops import ChannelAffine, Conv2d, Flatten, Identity, Linear, MaxPool2d, SumPool2d
+from .spikes import SpikeType
+
+
+@dataclass(frozen=True)
+class Range:
+    """All integers from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.high + other.high)
+
+    def times(self, factor: int) -> Range:
+        """The range of factor * x."""
+        ends = (self.low * factor, self.high * factor)
+        return Range(min(ends), max(ends))
+
+    @property
+    def signed_bits(self) -> int:
+        """Bits of the narrowest two's complement number that holds the range (at least 1)."""
+        return max(int(self.high).bit_length(), int(~self.low if self.low < 0 else 0).bit_length()) + 1
+
+
+def edge_range(type: SpikeType) -> Range:
+    """The integers that an edge can carry."""
+    return Range(type.low, type.high)
+
+
+def weighted_range(weight: Array, bias: Array | None, source: Range) -> Range:
+    """Range over all outputs of sum(w*x) + bias; `weight` (outputs, ...) of integers."""
+    flat = weight.reshape(weight.shape[0], -1).astype(object)
+    positive = np.where(flat > 0, flat, 0).sum(axis=1)
+    negative = np.where(flat < 0, flat, 0).sum(axis=1)
+    offset = 0 if bias is None else bias.astype(object)
+    # Zero stays in reach of every element: a padded place is 0 whatever the edge can carry.
+    low, high = min(source.low, 0), max(source.high, 0)
+    return Range(
+        int((positive * low + negative * high + offset).min()),
+        int((positive * high + negative * low + offset).max()),
+    )
+
+
+def synapse_range(synapse: Synapse, source: SpikeType) -> Range:
+    """Range of the currents of one synapse, its gain included (integer stages)."""
+    edge = edge_range(source)
+    match synapse.op:
+        case Linear() | Conv2d():
+            found = weighted_range(synapse.op.weight, synapse.op.bias, edge)
+        case SumPool2d():
+            area = synapse.op.kernel[0] * synapse.op.kernel[1]
+            found = Range(min(edge.low, 0) * area, edge.high * area)
+        case MaxPool2d() | Identity() | Flatten():
+            found = edge
+        case ChannelAffine():
+            raise TypeError("ChannelAffine has no range: fold it before the integer line")
+        case _:
+            assert_never(synapse.op)
+    if synapse.delay:
+        found = Range(min(found.low, 0), max(found.high, 0))
+    return found.times(synapse.gain)
+
+
+def current_range(graph: Graph, node: Node) -> Range:
+    """Range of the summed current of a node at one step (integer stages)."""
+    total = Range(0, 0)
+    for synapse in node.synapses:
+        total = total + synapse_range(synapse, graph.edge(synapse.source))
+    return total
+
+
+def summed_current_range(graph: Graph, node: Node) -> Range:
+    """As current_range, summed over the steps where a train ends in one value (steps T to 1)."""
+    found = current_range(graph, node)
+    source_steps = max(graph.edge(synapse.source).steps for synapse in node.synapses)
+    return found.times(source_steps) if node.type.steps == 1 else found
+
+
+def factor_range(factor: Factor, values: Range) -> Range:
+    """Range of (x * multiplier + half) >> shift for x in `values`, over all channels."""
+    if not isinstance(factor, Dyadic):
+        raise TypeError("a real factor has no integer range")
+    half = (1 << factor.shift) >> 1
+    multipliers = [int(m) for m in np.atleast_1d(np.asarray(factor.multiplier))]
+    ends = [
+        (end * m + half) >> factor.shift
+        for m in (min(multipliers), max(multipliers))
+        for end in (values.low, values.high)
+    ]
+    return Range(min(ends), max(ends))
+
+
+def membrane_range(neuron: IntegrateFire | Integrate, currents: Range, steps: int) -> Range:
+    """A range that no membrane (or synaptic current) leaves in `steps` steps without saturation.
+
+    By induction over the steps: each step maps [low, high] to decay * [low, high] plus the range
+    of its input. A reset moves a membrane that fired (so lies above 0) towards its reset value,
+    and at most max_spikes thresholds down, which stays above low - threshold. The walk stops
+    early once a step no longer widens the range.
+    """
+    offsets = np.atleast_1d(np.asarray(neuron.offset)).astype(object)
+    offset = Range(min(int(offsets.min()), 0), max(int(offsets.max()), 0))
+    drive = factor_range(neuron.gain, currents)
+    drive = Range(min(drive.low, 0), max(drive.high, 0))
+    slack = Range(0, 0)
+    reached = Range(0, 0)
+    if isinstance(neuron, IntegrateFire):
+        theta = int(np.max(np.asarray(neuron.threshold)))
+        if neuron.reset == "subtract" and neuron.reset_step != "same":
+            slack = Range(-theta * neuron.max_spikes, theta if neuron.reset_step == "both" else 0)
+        if neuron.reset == "to_value":
+            reached = Range(min(0, int(neuron.reset_value)), max(0, int(neuron.reset_value)))
+    membrane = current = reached
+    for _ in range(steps):
+        before = (membrane, current)
+        if neuron.synaptic_decay is not None:
+            current = _union(current, factor_range(neuron.synaptic_decay, current) + drive)
+            step_drive = current
+        else:
+            step_drive = drive
+        step = factor_range(neuron.decay, membrane) + step_drive + offset + slack
+        membrane = _union(membrane, step)
+        if neuron.synaptic_decay is not None:
+            membrane = _union(membrane, current)
+        if (membrane, current) == before:
+            break
+    return membrane
+
+
+def _union(a: Range, b: Range) -> Range:
+    return Range(min(a.low, b.low), max(a.high, b.high))

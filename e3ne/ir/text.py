@@ -1,0 +1,82 @@
+"""The text form of a graph: stable, one line an input, node or output."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+
+from .arrays import fingerprint
+from .graph import Graph, Mapping, Node, Synapse
+from .neurons import Dyadic, Neuron
+from .ops import Op
+from .spikes import SpikeType
+
+
+def text(graph: Graph) -> str:
+    """The whole graph; equal texts mean equal networks (arrays stand by shape, range and hash)."""
+    window = f" steps_in_window={graph.steps_in_window}" if graph.steps_in_window else ""
+    lines = [f"graph stage={graph.stage.value}{window}"]
+    lines += [
+        f"input {source.name}: {type_text(source.type)} scale={source.scale:.9g}"
+        for source in graph.inputs
+    ]
+    lines += [_node_text(node) for node in graph.nodes]
+    lines += [f"output {out.source} readout={out.readout.value}" for out in graph.outputs]
+    return "\n".join(lines) + "\n"
+
+
+def type_text(type: SpikeType) -> str:
+    """`1x8x8 steps=1 bits=4`."""
+    shape = "x".join(map(str, type.shape))
+    bits = "real" if type.bits == 0 else f"bits={type.bits}{' signed' if type.signed else ''}"
+    return f"{shape} steps={type.steps} {bits}"
+
+
+def value_text(value: object) -> str:
+    """One field: arrays by shape, range and fingerprint, everything else as it prints."""
+    if isinstance(value, np.ndarray):
+        shape = "x".join(map(str, value.shape))
+        low, high = (value.min(), value.max()) if value.size else (0, 0)
+        return f"<{shape} {low:.6g}..{high:.6g} #{fingerprint(value)}>"
+    if isinstance(value, Dyadic):
+        return f"{value_text(value.multiplier)}/2^{value.shift}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(value_text, value)) + ")"
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return str(value)
+
+
+def _record_text(record: Op | Neuron) -> str:
+    parts = (
+        f"{item.name}={value_text(getattr(record, item.name))}"
+        for item in fields(record)
+        if getattr(record, item.name) is not None
+    )
+    return f"{type(record).__name__}({', '.join(parts)})"
+
+
+def _synapse_text(synapse: Synapse) -> str:
+    delay = f" delay={synapse.delay}" if synapse.delay else ""
+    gain = f" gain={synapse.gain}" if synapse.gain != 1 else ""
+    return f"{_record_text(synapse.op)} @ {synapse.source}{delay}{gain}"
+
+
+def _mapping_text(mapping: Mapping) -> str:
+    lanes = ", ".join(f"{s.in_lanes}x{s.step_lanes}" for s in mapping.synapses)
+    queue = f" queue={mapping.queue_words}" if mapping.queue_words else ""
+    return (
+        f" | {mapping.engine.value} in=[{lanes}] out={mapping.out_lanes}"
+        f" pixels={mapping.pixel_lanes}{queue}"
+    )
+
+
+def _node_text(node: Node) -> str:
+    currents = " + ".join(map(_synapse_text, node.synapses))
+    scale = f" scale={node.scale:.9g}"
+    layout = _mapping_text(node.mapping) if node.mapping else ""
+    return (
+        f"{node.name}: {type_text(node.type)}{scale} = {_record_text(node.neuron)} <- "
+        f"{currents}{layout}"
+    )

@@ -1,0 +1,94 @@
+"""Rules of stage MAPPED: which layouts the hardware has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .graph import Graph, Mapping, Node, Synapse
+from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d
+
+
+def mapping_problems(graph: Graph) -> list[str]:
+    """Every rule that the mapping of a graph breaks, as text."""
+    window = graph.steps_in_window
+    if window is None:
+        return ["graph: found no steps_in_window in stage mapped; map the graph first"]
+    problems = list(_graph(graph, window))
+    for node in graph.nodes:
+        if node.mapping is None:
+            problems.append(f"{node.name}: found no mapping; map the graph first")
+            continue
+        problems += [f"{node.name}: {text}" for text in _node(graph, node, node.mapping, window)]
+    return problems
+
+
+def patch_elements(op: Conv2d) -> int:
+    """Elements under the kernel that one output channel reads."""
+    return op.kernel[0] * op.kernel[1] * int(op.weight.shape[1])
+
+
+def _graph(graph: Graph, window: int) -> Iterator[str]:
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        yield (
+            f"graph: found {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, the "
+            "hardware accepts one of each"
+        )
+    if graph.inputs[0].type.neurons % graph.inputs[0].lanes:
+        yield f"input: found {graph.inputs[0].lanes} lanes, accepted a divisor of its neurons"
+    edges = {source.name: source.type for source in graph.inputs}
+    edges |= {node.name: node.type for node in graph.nodes}
+    for name, type in edges.items():
+        if type.steps > 1 and type.steps % window:
+            yield f"{name}: found {type.steps} steps in windows of {window}, accepted whole windows"
+
+
+def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[str]:
+    if len(mapping.synapses) != len(node.synapses):
+        yield f"found lanes for {len(mapping.synapses)} of {len(node.synapses)} synapses"
+        return
+    if node.type.channels % mapping.out_lanes:
+        yield f"found out_lanes={mapping.out_lanes}, accepted a divisor of {node.type.channels}"
+    if mapping.pixel_lanes > 1:
+        if len(node.type.shape) == 1 or node.type.shape[2] % mapping.pixel_lanes:
+            yield f"found pixel_lanes={mapping.pixel_lanes}, accepted a divisor of the columns"
+        if mapping.out_lanes != node.type.channels:
+            yield "found several pixel_lanes, accepted only where out_lanes is every channel"
+    for synapse, lanes in zip(node.synapses, mapping.synapses, strict=True):
+        source = graph.edge(synapse.source)
+        steps = min(source.steps, window)
+        if steps % lanes.step_lanes:
+            yield f"found step_lanes={lanes.step_lanes}, accepted a divisor of {steps}"
+        if synapse.delay and window != 1:
+            yield f"found windows of {window} steps on a delayed synapse, accepted 1"
+        if source.steps != node.type.steps and max(source.steps, node.type.steps) > window:
+            yield (
+                f"found {source.steps} to {node.type.steps} steps in windows of {window}, accepted "
+                "one window where the number of steps changes"
+            )
+        yield from _synapse(graph, node, synapse, mapping, lanes.in_lanes)
+
+
+def _synapse(
+    graph: Graph, node: Node, synapse: Synapse, mapping: Mapping, in_lanes: int
+) -> Iterator[str]:
+    source = graph.edge(synapse.source)
+    match synapse.op:
+        case Linear():
+            if source.neurons % in_lanes:
+                yield f"found in_lanes={in_lanes}, accepted a divisor of {source.neurons}"
+        case Conv2d() as op:
+            if patch_elements(op) % in_lanes:
+                yield f"found in_lanes={in_lanes}, accepted a divisor of {patch_elements(op)}"
+            if int(op.weight.shape[0]) // op.groups % mapping.out_lanes:
+                yield (
+                    f"found out_lanes={mapping.out_lanes}, accepted a divisor of the channels of "
+                    f"a group, {int(op.weight.shape[0]) // op.groups}"
+                )
+        case MaxPool2d() | SumPool2d():
+            if mapping.pixel_lanes != 1:
+                yield "found several pixel_lanes on a pooling, accepted 1"
+        case Flatten():
+            if source.shape[1:] not in ((), (1, 1)):
+                yield "found a Flatten in hardware, accepted one that a Linear has absorbed"
+        case _:
+            pass
