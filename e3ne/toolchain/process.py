@@ -1,0 +1,101 @@
+"""Starting a program: its output into a log, its failure into one readable error."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from .errors import ToolFailed, ToolMissing
+
+logger = logging.getLogger(__name__)
+
+TAIL_LINES = 12
+DAY_S = 24 * 3600.0
+
+
+def run_program(
+    name: str,
+    command: Sequence[str],
+    cwd: Path,
+    log: Path | None = None,
+    timeout_s: float = DAY_S,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Runs `command` in `cwd` and returns what it wrote (both streams together).
+
+    The same text goes into the file `log`. ToolFailed with the last lines where the program ends
+    with another status than 0, runs longer than `timeout_s` or finds no room to write;
+    ToolMissing where it does not start. The program and its children end with this call.
+    """
+    logger.info("%s: %s", name, " ".join(command))
+    with clear_os_errors(name, cwd):
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            if not cwd.is_dir():
+                raise ToolFailed(f"{name}: found no folder {cwd}; create it first") from None
+            raise ToolMissing(
+                f"{name}: found no program {command[0]}; e3ne doctor says what to install"
+            ) from None
+        try:
+            output = process.communicate(timeout=timeout_s)[0].decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(
+                f"{name}: found no end after {timeout_s:g} s, accepted less; "
+                "make the design smaller or allow more time"
+            ) from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(output)
+    if process.returncode != 0:
+        raise ToolFailed(failure_text(name, process.returncode, output, log))
+    return output
+
+
+def failure_text(name: str, status: int, output: str, log: Path | None) -> str:
+    """The message of a program that ended with `status`: its last lines, errors first."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    tail = (errors or lines)[-TAIL_LINES:]
+    advice = f"read {log}" if log is not None else "read the lines below"
+    if "No space left on device" in output:
+        advice = "free some disk space or choose another folder"
+    ended = f"signal {-status}" if status < 0 else f"exit status {status}"
+    return "\n  ".join([f"{name}: found {ended}, accepted 0; {advice}", *tail])
+
+
+@contextlib.contextmanager
+def clear_os_errors(name: str, folder: Path) -> Iterator[None]:
+    """Turns a full disk or a refused permission into ToolFailed with advice."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "free some disk space or choose another folder",
+            errno.EDQUOT: "free some disk space or choose another folder",
+            errno.EACCES: "choose a folder that you may write to",
+            errno.EPERM: "choose a folder that you may write to",
+            errno.EROFS: "choose a folder that you may write to",
+        }.get(error.errno or 0)
+        if advice is None:
+            raise
+        where = error.filename or folder
+        raise ToolFailed(f"{name}: found {error.strerror} at {where}; {advice}") from error
