@@ -1,0 +1,132 @@
+"""The boards that a network can be built for: one TOML file each, in `boards/`."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .ir.errors import BadInput
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a part holds. A LUT has four inputs; `bram_bits` is the total over all block RAMs."""
+
+    luts: int
+    ffs: int
+    brams: int
+    bram_bits: int
+    dsps: int
+    spram_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Oscillator:
+    """The clock source on the board: its frequency and the FPGA pin that it drives."""
+
+    hz: int
+    pin: str
+    io_standard: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, its part in the names of nextpnr, and what the part holds.
+
+    `family` is "ecp5" or "ice40"; `device`, `package` and `speed` are nextpnr's names (`speed` is
+    "" where the family has one grade only). `clock_hz` is the clock that a build aims at, which a
+    PLL makes from the oscillator. `sources` says where the figures come from.
+    """
+
+    name: str
+    title: str
+    family: str
+    device: str
+    part: str
+    package: str
+    speed: str
+    clock_hz: int
+    resources: Resources
+    oscillator: Oscillator
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+def boards_folder() -> Path:
+    """Where the TOML files are: inside an installed wheel, or at the top of a checkout."""
+    installed = PACKAGE / "boards_data"
+    return installed if installed.is_dir() else PACKAGE.parent / "boards"
+
+
+def list_boards() -> tuple[str, ...]:
+    """The names of all boards, sorted."""
+    return tuple(sorted(path.stem for path in boards_folder().glob("*.toml")))
+
+
+def load_board(name: str) -> Board:
+    """The board called `name`, or the one described by the TOML file at the path `name`.
+
+    BadInput where there is no such board (names the nearest one) or its file is not as it must be.
+    """
+    if name.endswith(".toml"):
+        return read_board(Path(name))
+    known = list_boards()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else "`e3ne boards` lists them"
+        raise BadInput(f"board: found {name!r}, accepted {', '.join(known)}; {hint}")
+    return read_board(boards_folder() / f"{name}.toml")
+
+
+def read_board(path: Path) -> Board:
+    """The board described by the file `path`; BadInput with every problem of the file."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: found no readable TOML file ({error}); see boards/") from error
+    problems = [
+        *_problems(path, "", table, Board, {"name"}),
+        *_problems(path, "resources.", table.get("resources", {}), Resources),
+        *_problems(path, "oscillator.", table.get("oscillator", {}), Oscillator),
+    ]
+    if not problems and table["family"] not in ("ecp5", "ice40"):
+        problems.append(f"{path}: family: found {table['family']!r}, accepted 'ecp5' or 'ice40'")
+    if problems:
+        raise BadInput(problems)
+    return Board(
+        name=path.stem,
+        resources=Resources(**table.pop("resources")),
+        oscillator=Oscillator(**table.pop("oscillator")),
+        sources=tuple(sorted(table.pop("sources", {}).items())),
+        **table,
+    )
+
+
+ACCEPTED = {"str": str, "int": int, "Resources": dict, "Oscillator": dict}
+
+
+def _problems(
+    path: Path, prefix: str, table: dict[str, Any], record: type, given: set[str] | None = None
+) -> list[str]:
+    """Missing and unknown keys, and values of the wrong type, of one table."""
+    wanted = {item.name: item for item in fields(record) if item.name not in (given or set())}
+    problems = [
+        f"{path}: {prefix}{key}: found an unknown key, accepted {', '.join(wanted)}"
+        for key in sorted(set(table) - set(wanted))
+    ]
+    for key, item in wanted.items():
+        kind = ACCEPTED.get(str(item.type))
+        if key not in table:
+            if key not in ("sources", "spram_bits"):
+                problems.append(f"{path}: {prefix}{key}: found nothing, accepted {item.type}")
+        elif kind is not None and (type(table[key]) is not kind):
+            problems.append(
+                f"{path}: {prefix}{key}: found {table[key]!r}, accepted {kind.__name__}"
+            )
+        elif kind is int and table[key] < 0:
+            problems.append(f"{path}: {prefix}{key}: found {table[key]}, accepted 0 or more")
+    return problems
