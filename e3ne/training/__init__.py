@@ -1,0 +1,1 @@
+"""Training of networks that e3ne compiles without loss: data sets, fake quantisation, a loop."""
