@@ -1,0 +1,66 @@
+"""From what was trained to integers: the passes that may change a number.
+
+`simplify` keeps every number (up to float32 rounding of folded weights); `lower` goes on over the
+integer line. `verify` runs after each pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..config import Config, check_names
+from ..ir import Array, Graph, text, verify
+from .absorb_flatten import absorb_flatten
+from .calibrate import calibrate, checked_calibration
+from .context import Context
+from .fold_batchnorm import fold_batchnorm
+from .fuse_nodes import fuse_nodes
+from .move_rectify import move_rectify
+from .quantize import quantize
+
+Pass = Callable[[Graph, Context], Graph]
+
+STRUCTURE: tuple[Pass, ...] = (fold_batchnorm, absorb_flatten, move_rectify, fuse_nodes)
+NUMBERS: tuple[Pass, ...] = (calibrate, quantize)
+PIPELINE: tuple[Pass, ...] = STRUCTURE + NUMBERS
+
+
+def lower(
+    graph: Graph,
+    calibration: Array | Sequence[Array] | None = None,
+    config: Config | None = None,
+    dump: str | Path | None = None,
+) -> Graph:
+    """A traced graph of stage FLOAT as a graph of stage INTEGER.
+
+    `calibration` has real-valued frames (frames, steps, *shape), or (frames, *shape) where the
+    input has one step; a sequence of arrays where there are several inputs. `dump` is a folder
+    that gets the text of the graph after each pass. BadInput and UnsupportedModel list every
+    problem of the data, the configuration and the model.
+    """
+    config = config or Config()
+    verify(graph)
+    frames = None if calibration is None else checked_calibration(graph, calibration)
+    context = Context(config, frames)
+    graph = _run(graph, STRUCTURE, context, dump)
+    check_names(config, [node.name for node in graph.nodes])
+    return _run(graph, NUMBERS, context, dump)
+
+
+def simplify(graph: Graph) -> Graph:
+    """The graph after the passes that keep its numbers: the nodes that a configuration names."""
+    return _run(verify(graph), STRUCTURE, Context(), None)
+
+
+def _run(
+    graph: Graph, passes: tuple[Pass, ...], context: Context, dump: str | Path | None
+) -> Graph:
+    for step in passes:
+        graph = verify(step(graph, context))
+        if dump is not None:
+            folder = Path(dump)
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"{PIPELINE.index(step):02d}_{step.__name__}.txt"
+            (folder / name).write_text(text(graph))
+    return graph

@@ -1,0 +1,89 @@
+"""Real factors as integers over a power of two, and weights as small integers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..config import ScaleKind
+from ..ir import Array, Dyadic, frozen
+
+LARGEST_SHIFT = 62  # of an int64
+EXACT_SHIFT = 16  # decays that are m / 2**16 or coarser stay exact
+NEAREST_SHIFTS = range(12, EXACT_SHIFT + 1)
+
+
+def weight_scale(weight: Array, bits: int, per_channel: bool, kind: ScaleKind) -> Array:
+    """The real value of one unit of the weights: float64, () or (outputs,).
+
+    max|w| / (2**(bits - 1) - 1), of the tensor or of each output channel; rounded up to a power
+    of two where `kind` says so. A tensor of zeros gets 1; a channel of zeros gets the largest
+    scale of the others.
+    """
+    magnitude = np.abs(weight.astype(np.float64))
+    axes = tuple(range(1, weight.ndim)) if per_channel else None
+    largest = np.asarray(magnitude.max(axis=axes))
+    scale = largest / (2 ** (bits - 1) - 1)
+    scale = np.where(scale > 0, scale, scale.max() or 1.0)
+    return scale_of_kind(scale, kind)
+
+
+def scale_of_kind(scale: Array | float, kind: ScaleKind) -> Array:
+    """The scale itself, or the next power of two that is not below it."""
+    exact = np.asarray(scale, np.float64)
+    return exact if kind == "integer" else np.exp2(np.ceil(np.log2(exact)))
+
+
+def integer_weight(weight: Array, scale: Array, bits: int) -> Array:
+    """clip(round_half_even(w / scale)) to +-(2**(bits - 1) - 1): int64."""
+    limit = 2 ** (bits - 1) - 1
+    units = weight.astype(np.float64) / scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    return frozen(np.clip(np.rint(units), -limit, limit), np.int64)
+
+
+def dyadic(factor: Array | float, bits: int) -> Dyadic:
+    """The nearest multiplier / 2**shift, multiplier of at most `bits` bits where factor < 2**bits.
+
+    For an array of factors (channels,) the shift is common, so `bits` bits belong to the largest
+    and the smaller ones have fewer. Powers of two get a multiplier of 1 and a pure shift.
+    """
+    values = np.asarray(factor, np.float64)
+    largest = float(np.abs(values).max())
+    if largest == 0:
+        return Dyadic(integers(values), 0)
+    exponent = math.frexp(largest)[1]
+    shift = min(max(bits - exponent, 0), LARGEST_SHIFT)
+    if np.rint(largest * 2.0**shift) >= 2**bits and shift > 0:
+        shift -= 1
+    return reduced(np.rint(values * 2.0**shift), shift)
+
+
+def decay_dyadic(decay: Array | float, bits: int | None) -> Dyadic:
+    """A decay as m / 2**k: exact where k <= 16 allows it (k <= `bits` where given).
+
+    Else the nearest at k = `bits`, or at the smallest k of 12 .. 16 with the least error.
+    """
+    values = np.asarray(decay, np.float64)
+    shifts = NEAREST_SHIFTS if bits is None else [bits]
+    if (values * 2.0**EXACT_SHIFT % 1 == 0).all() and bits is None:
+        return reduced(values * 2.0**EXACT_SHIFT, EXACT_SHIFT)
+    errors = [float(np.abs(np.rint(values * 2.0**k) / 2.0**k - values).max()) for k in shifts]
+    shift = list(shifts)[int(np.argmin(errors))]
+    return reduced(np.rint(values * 2.0**shift), shift)
+
+
+def reduced(multiplier: Array, shift: int) -> Dyadic:
+    """The same number with the smallest shift."""
+    whole = np.asarray(multiplier).astype(np.int64)
+    common = int(np.bitwise_or.reduce(np.abs(whole).reshape(-1)))
+    if common == 0:
+        return Dyadic(integers(whole), 0)
+    spare = min((common & -common).bit_length() - 1, shift)
+    return Dyadic(integers(whole >> spare), shift - spare)
+
+
+def integers(values: Array | float) -> int | Array:
+    """A scalar as int, an array (channels,) as read-only int64; rounds half to even."""
+    rounded = np.rint(np.asarray(values, np.float64))
+    return frozen(rounded, np.int64) if rounded.ndim else int(rounded)

@@ -1,0 +1,127 @@
+"""How near the integers are to the float network of the same quantised weights.
+
+Quantising weights changes a network; it is a loss of accuracy that training can undo. What else
+differs (rounded decays and thresholds, the membrane's unit, requantisation) is the fidelity of the
+integer network, and is measured here spike by spike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .. import reference
+from ..config import Config
+from ..ir import Array, Conv2d, Graph, IntegrateFire, Linear, Node, Requantize, Synapse
+from ..ir import frozen as frozen_array
+from . import STRUCTURE, simplify
+from .context import Context
+from .fuse_nodes import fuse
+from .synapse_scales import synapse_weight_scale
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many of the compared values of a node are equal."""
+
+    equal: int
+    compared: int
+
+    @property
+    def fraction(self) -> float:
+        """0 .. 1; 1 where nothing was compared."""
+        return self.equal / self.compared if self.compared else 1.0
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(self.equal + other.equal, self.compared + other.compared)
+
+
+def dequantized(traced: Graph, integer: Graph, config: Config | None = None) -> Graph:
+    """The simplified FLOAT graph with the weights and biases of `integer` loaded back.
+
+    `integer` is lower(traced, ..., config); every neuron keeps its real parameters.
+    """
+    nodes = []
+    for node, weights in _loaded(traced, integer, config or Config()):
+        synapses = [
+            synapse if loaded is None else replace(synapse, op=_with(synapse, *loaded))
+            for synapse, loaded in zip(node.synapses, weights, strict=True)
+        ]
+        nodes.append(replace(node, synapses=tuple(synapses)))
+    return simplify(traced).with_nodes(nodes)
+
+
+def quantized_state(
+    traced: Graph, integer: Graph, config: Config | None = None
+) -> dict[str, tuple[Array, Array | None]]:
+    """Module path to its quantised (weight, bias) as float32 arrays, to load into the torch model.
+
+    A folded batch normalisation is part of them: make the torch one an identity.
+    """
+    origins = _origins(traced)
+    state: dict[str, tuple[Array, Array | None]] = {}
+    for node, weights in _loaded(traced, integer, config or Config()):
+        for path, loaded in zip(origins[node.name], weights, strict=True):
+            if loaded is not None:
+                assert path is not None
+                state[path] = loaded
+    return state
+
+
+def spike_agreement(real: Graph, integer: Graph, x: Array) -> dict[str, Agreement]:
+    """For each spiking or radix node, how many values of its trains are equal.
+
+    `real` is `dequantized`, `x` real frames (frames, steps, *shape); both networks get the input
+    as the integers that the hardware gets. A real value of a radix edge counts as its nearest
+    integer.
+    """
+    words = reference.encode_input(integer.inputs[0], x)
+    floats = reference.run(real, words * integer.inputs[0].scale)
+    integers = reference.run(integer, words)
+    found = {}
+    for node in integer.nodes:
+        if isinstance(node.neuron, IntegrateFire | Requantize):
+            expected = np.floor(floats[node.name] / node.scale + 0.5)
+            expected = np.clip(expected, node.type.low, node.type.high)
+            equal = expected == integers[node.name]
+            found[node.name] = Agreement(int(equal.sum()), equal.size)
+    return found
+
+
+def _loaded(
+    traced: Graph, integer: Graph, config: Config
+) -> Iterator[tuple[Node, list[tuple[Array, Array | None] | None]]]:
+    """Each simplified node, and for each synapse the real (weight, bias) of its integers."""
+    for node in simplify(traced).nodes:
+        settings = config.node(node.name)
+        weights: list[tuple[Array, Array | None] | None] = []
+        for before, after in zip(node.synapses, integer.node(node.name).synapses, strict=True):
+            if not isinstance(after.op, Linear | Conv2d):
+                weights.append(None)
+                continue
+            scale = synapse_weight_scale(node, before, settings, config.scale)
+            shape = (-1, *(1,) * (after.op.weight.ndim - 1))
+            weight = frozen_array(after.op.weight * scale.reshape(shape), np.float32)
+            bias = after.op.bias
+            if bias is not None:
+                bias = frozen_array(bias * (scale * integer.scale(after.source)), np.float32)
+            weights.append((weight, bias))
+        yield node, weights
+
+
+def _with(synapse: Synapse, weight: Array, bias: Array | None) -> Linear | Conv2d:
+    assert isinstance(synapse.op, Linear | Conv2d)
+    return replace(synapse.op, weight=weight, bias=bias)
+
+
+def _origins(traced: Graph) -> dict[str, tuple[str | None, ...]]:
+    """For each simplified node the module path of each synapse's weights.
+
+    fuse_nodes is the last pass of STRUCTURE and the only one that merges paths.
+    """
+    graph = traced
+    for step in STRUCTURE[:-1]:
+        graph = step(graph, Context())
+    return fuse(graph)[1]

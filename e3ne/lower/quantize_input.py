@@ -1,0 +1,63 @@
+"""Which integers the samples of an input become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ir import Array, BadInput, Graph, Input, Integrate, IntegrateFire
+from .context import Context
+from .factors import scale_of_kind
+
+SPIKING_INPUT_BITS = 8
+
+
+def quantized_inputs(graph: Graph, context: Context) -> tuple[Input, ...]:
+    """The inputs with bits, sign and scale: what the user chose, else what the frames show.
+
+    Frames of zeros and ones are spikes: 1 bit. Negative values make the input signed. Else an
+    input has the `edge_bits` of the default where no neuron has a state, 8 bits where one has.
+    Whole numbers that fit keep scale 1; everything else is scaled so that the largest value is the
+    largest integer. BadInput where there are no frames and the user did not choose.
+    """
+    frames = context.calibration or (None,) * len(graph.inputs)
+    return tuple(
+        _quantized(graph, source, context, array)
+        for source, array in zip(graph.inputs, frames, strict=True)
+    )
+
+
+def _quantized(graph: Graph, source: Input, context: Context, frames: Array | None) -> Input:
+    chosen = context.config.input
+    if frames is None:
+        if chosen.bits is None or chosen.scale is None:
+            raise BadInput(
+                f"input {source.name}: found no calibration frames, accepted them, or input.bits "
+                "and input.scale in the configuration; give one of the two"
+            )
+        type = replace(source.type, bits=chosen.bits, signed=bool(chosen.signed))
+        return replace(source, type=type, scale=chosen.scale)
+    signed = bool((frames < 0).any()) if chosen.signed is None else chosen.signed
+    bits = chosen.bits or _bits(graph, context, frames)
+    type = replace(source.type, bits=bits, signed=signed)
+    if type.high < 1:
+        raise BadInput(f"input.bits: found {bits} bits with a sign, accepted 2 or more")
+    scale = chosen.scale
+    if scale is None:
+        scale = _scale(frames, type.high, context)
+    return replace(source, type=type, scale=scale)
+
+
+def _bits(graph: Graph, context: Context, frames: Array) -> int:
+    if np.isin(frames, (0, 1)).all():
+        return 1
+    stateful = any(isinstance(n.neuron, IntegrateFire | Integrate) for n in graph.nodes)
+    return SPIKING_INPUT_BITS if stateful else max(2, context.config.default.edge_bits)
+
+
+def _scale(frames: Array, high: int, context: Context) -> float:
+    largest = float(np.abs(frames).max())
+    if largest <= high and (frames == np.rint(frames)).all():
+        return 1.0
+    return float(scale_of_kind(largest / high, context.config.scale))

@@ -1,0 +1,171 @@
+"""Neurons with integer parameters, and the types and scales of what they send."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+
+from ..config import NodeConfig, ScaleKind
+from ..ir import (
+    Array,
+    Dyadic,
+    Factor,
+    Integrate,
+    IntegrateFire,
+    Node,
+    Rectify,
+    Relay,
+    Requantize,
+    SpikeType,
+)
+from ..ir.ranges import Range, membrane_range
+from .factors import decay_dyadic, dyadic, integers, scale_of_kind
+from .rewiring import is_weighted
+
+log = logging.getLogger(__name__)
+
+FINE_BITS = 15  # of a threshold in units of its membrane
+LARGEST_FRACTION_BITS = 8
+GAIN_BITS = 16  # significant bits of a gain that is not a power of two
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The integer current of a node: every value it can have, and the real value of one unit.
+
+    `scale` is float64, () or (channels,).
+    """
+
+    range: Range
+    scale: Array
+
+
+def integer_neurons(node: Node, current: Sum, settings: NodeConfig, kind: ScaleKind) -> Node:
+    """`node`, which has integer synapses already, with integer neurons, edge type and scale."""
+    neuron = node.neuron
+    match neuron:
+        case Relay():
+            type = relay_type(node, current.range)
+            return replace(node, type=type, scale=float(current.scale))
+        case Rectify():
+            return requantized(node, neuron, current, settings, kind)
+        case IntegrateFire():
+            return integer_fire(node, neuron, current, settings)
+        case Integrate():
+            return integer_integrate(node, neuron, current, settings)
+        case Requantize():
+            raise TypeError(f"{node.name}: Requantize before the integer line")
+        case _:
+            assert_never(neuron)
+
+
+def spike_type(node: Node, neuron: IntegrateFire) -> SpikeType:
+    """The edge of a spiking neuron: as many bits as its most spikes a step need."""
+    return replace(node.type, bits=neuron.max_spikes.bit_length(), signed=False)
+
+
+def relay_type(node: Node, found: Range) -> SpikeType:
+    """The narrowest edge that holds every sum; sums of weights are signed."""
+    signed = found.low < 0 or any(is_weighted(synapse) for synapse in node.synapses)
+    bits = found.signed_bits if signed else max(1, found.high.bit_length())
+    return replace(node.type, bits=bits, signed=signed)
+
+
+def requantized(
+    node: Node, neuron: Rectify, current: Sum, settings: NodeConfig, kind: ScaleKind
+) -> Node:
+    """A ReLU as a radix neuron: its largest value becomes the largest integer of the edge."""
+    assert neuron.bound is not None, f"{node.name}: calibrate before quantising"
+    type = replace(node.type, bits=settings.edge_bits, signed=False)
+    scale = float(scale_of_kind(neuron.bound / type.high, kind))
+    factor = dyadic(current.scale / scale, settings.multiplier_bits)
+    return replace(node, neuron=Requantize(factor.multiplier, factor.shift), type=type, scale=scale)
+
+
+def integer_fire(node: Node, neuron: IntegrateFire, current: Sum, settings: NodeConfig) -> Node:
+    """Integrate-and-fire on a membrane whose unit is that of the current, times gain, / 2**f."""
+    one_unit = neuron.reset_value != 0 or neuron.floor is not None
+    unit = step_unit(neuron.gain, current.scale, one_unit)
+    least = float(np.min(np.asarray(neuron.threshold) / unit))
+    unit = unit / 2.0 ** fraction_bits(settings, least)
+    threshold = integers(np.maximum(np.rint(np.asarray(neuron.threshold) / unit), 1))
+    integer = replace(
+        neuron,
+        threshold=threshold,
+        decay=decay_dyadic(real(neuron.decay), settings.decay_bits),
+        gain=dyadic(real(neuron.gain) * current.scale / unit, GAIN_BITS),
+        synaptic_decay=_decay_or_none(neuron.synaptic_decay, settings),
+        offset=integers(np.asarray(neuron.offset) / unit),
+        reset_value=0 if neuron.reset_value == 0 else int(np.rint(neuron.reset_value / unit)),
+        floor=None if neuron.floor is None else int(np.rint(neuron.floor / unit)),
+    )
+    reached = membrane_range(integer, current.range, node.type.steps)
+    largest = max(reached.high, int(np.max(threshold)))
+    bits = membrane_bits(node, Range(reached.low, largest), settings)
+    return replace(
+        node, neuron=replace(integer, membrane_bits=bits), type=spike_type(node, neuron), scale=1.0
+    )
+
+
+def integer_integrate(node: Node, neuron: Integrate, current: Sum, settings: NodeConfig) -> Node:
+    """A membrane that is sent: the edge is as wide as the membrane and has its unit."""
+    unit = step_unit(neuron.gain, current.scale, one_unit=True)
+    unit = unit / 2.0 ** fraction_bits(settings, max(-current.range.low, current.range.high))
+    integer = Integrate(
+        decay=decay_dyadic(real(neuron.decay), settings.decay_bits),
+        gain=dyadic(real(neuron.gain) * current.scale / unit, GAIN_BITS),
+        synaptic_decay=_decay_or_none(neuron.synaptic_decay, settings),
+        offset=integers(np.asarray(neuron.offset) / unit),
+    )
+    reached = membrane_range(integer, current.range, node.type.steps)
+    bits = membrane_bits(node, reached, settings)
+    type = replace(node.type, bits=bits, signed=True)
+    return replace(node, neuron=replace(integer, membrane_bits=bits), type=type, scale=float(unit))
+
+
+def step_unit(gain: Factor, scale: Array, one_unit: bool) -> Array:
+    """The real value of what one unit of the current adds to the membrane: scale * |gain|.
+
+    So the integer gain is a power of two and exact; a unit for all channels (`one_unit`) takes the
+    largest |gain| * scale, and the gains of the other channels are rounded to 16 bits.
+    """
+    step = np.abs(real(gain)) * scale
+    step = np.where(step > 0, step, step.max() or scale.max())
+    return np.asarray(step.max() if one_unit else step)
+
+
+def fraction_bits(settings: NodeConfig, size: float) -> int:
+    """How much finer the membrane's unit is than the current's: 2**this.
+
+    `size` is the least threshold (or the largest current, of an integrator) in units of the
+    current. Without a choice by the user: the least number up to 8 that makes it at least 2**14,
+    so that a rounding error of half a unit a step stays below 1 / 2**15 of it.
+    """
+    if settings.membrane_fraction_bits is not None:
+        return settings.membrane_fraction_bits
+    missing = FINE_BITS - math.frexp(size)[1]
+    return min(max(missing, 0), LARGEST_FRACTION_BITS)
+
+
+def membrane_bits(node: Node, reached: Range, settings: NodeConfig) -> int:
+    """Bits that no membrane leaves, or the user's cap, where it saturates."""
+    needed = max(2, reached.signed_bits)
+    cap = settings.membrane_bits
+    if cap is None or cap >= needed:
+        return needed
+    log.info("%s: a membrane of %d bits may saturate, range is %d bits", node.name, cap, needed)
+    return cap
+
+
+def real(factor: Factor) -> Array:
+    """A factor of stage FLOAT as float64, () or (channels,)."""
+    assert not isinstance(factor, Dyadic)
+    return np.asarray(factor, np.float64)
+
+
+def _decay_or_none(decay: Factor | None, settings: NodeConfig) -> Dyadic | None:
+    return None if decay is None else decay_dyadic(real(decay), settings.decay_bits)

@@ -1,0 +1,136 @@
+"""Brings the synapses of a node to integers and to one accumulator scale."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+
+from ..config import NodeConfig, ScaleKind
+from ..ir import (
+    Array,
+    ChannelAffine,
+    Conv2d,
+    Flatten,
+    Graph,
+    Identity,
+    Integrate,
+    IntegrateFire,
+    Linear,
+    MaxPool2d,
+    Node,
+    Op,
+    Relay,
+    SumPool2d,
+    Synapse,
+    UnsupportedModel,
+)
+from .factors import integer_weight, integers, weight_scale
+
+log = logging.getLogger(__name__)
+
+GAIN_BITS = 6  # residual gains are at most so much finer than the smallest scale
+GAIN_ERROR = 2.0**-9  # and no finer once every gain is as near as this
+
+
+@dataclass(frozen=True)
+class Currents:
+    """Integer synapses, and the real value of one unit of their sum: float64, () or (channels,)."""
+
+    synapses: tuple[Synapse, ...]
+    scale: Array
+
+
+def integer_synapses(graph: Graph, node: Node, settings: NodeConfig, kind: ScaleKind) -> Currents:
+    """The synapses of `node` as integers; `graph` has integer types and scales of its sources."""
+    ops: list[Op] = []
+    scales: list[Array] = []
+    for synapse in node.synapses:
+        source_scale = graph.scale(synapse.source)
+        op, scale = _integer_op(node, synapse, settings, kind)
+        if isinstance(op, Linear | Conv2d):
+            _warn_of_zeros(node, synapse)
+            bias = synapse.op.bias  # type: ignore[union-attr]
+            units = None if bias is None else integers(_wide(bias, scale * source_scale))
+            op = replace(op, bias=units)  # type: ignore[arg-type]
+        ops.append(op)
+        scales.append(scale * source_scale)
+    gains, scale = common_gains(scales, node.name)
+    synapses = zip(node.synapses, ops, gains, strict=True)
+    return Currents(tuple(replace(s, op=op, gain=gain) for s, op, gain in synapses), scale)
+
+
+def scales_per_channel(node: Node, settings: NodeConfig) -> bool:
+    """May the weights of `node` have a scale an output channel?
+
+    Only where one synapse feeds neurons with parameters a channel: sums of several synapses,
+    edges that carry the sum or the membrane, and reset values have one scale.
+    """
+    neuron = node.neuron
+    one_scale = isinstance(neuron, Relay | Integrate) or (
+        isinstance(neuron, IntegrateFire) and (neuron.reset_value != 0 or neuron.floor is not None)
+    )
+    return settings.per_channel and len(node.synapses) == 1 and not one_scale
+
+
+def synapse_weight_scale(
+    node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind
+) -> Array:
+    """The real value of one unit of the weights of a Linear or Conv2d of stage FLOAT."""
+    assert isinstance(synapse.op, Linear | Conv2d)
+    per_channel = scales_per_channel(node, settings)
+    return weight_scale(synapse.op.weight, settings.weight_bits, per_channel, kind)
+
+
+def common_gains(scales: Sequence[Array], where: str) -> tuple[list[int], Array]:
+    """(an integer gain a synapse, the scale of the sum): gain * scale of sum is near each scale.
+
+    The sum's unit is the smallest scale / 2**k with the least k of 0 .. 6 that brings every gain
+    within 2**-9 of its ratio; what error is left is logged.
+    """
+    if len(scales) == 1:
+        return [1], scales[0]
+    values = np.array([float(scale) for scale in scales])
+    for k in range(GAIN_BITS + 1):
+        unit = values.min() / 2**k
+        gains = np.rint(values / unit)
+        error = float(np.abs(gains * unit / values - 1).max())
+        if error <= GAIN_ERROR:
+            break
+    if error > 0:
+        log.info("%s: gains %s are within %.2g of the synapses' scales", where, gains, error)
+    return [int(gain) for gain in gains], np.asarray(unit)
+
+
+def _integer_op(
+    node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind
+) -> tuple[Op, Array]:
+    """(the op with integer weights and no bias yet, real value of a unit of what it makes of 1)."""
+    one = np.asarray(1.0)
+    op = synapse.op
+    match op:
+        case Linear() | Conv2d():
+            scale = synapse_weight_scale(node, synapse, settings, kind)
+            weight = integer_weight(op.weight, scale, settings.weight_bits)
+            return replace(op, weight=weight), scale
+        case SumPool2d():
+            return replace(op, divisor=1), np.asarray(1.0 / op.divisor)
+        case MaxPool2d() | Identity() | Flatten():
+            return op, one
+        case ChannelAffine():
+            raise UnsupportedModel(f"{node.name}: found a batch normalisation; fold it first")
+        case _:
+            assert_never(op)
+
+
+def _wide(bias: Array, scale: Array) -> Array:
+    return bias.astype(np.float64) / scale
+
+
+def _warn_of_zeros(node: Node, synapse: Synapse) -> None:
+    assert isinstance(synapse.op, Linear | Conv2d)
+    if not synapse.op.weight.any():
+        log.warning("%s: found weights of nothing but zeros; the layer may be dead", node.name)
