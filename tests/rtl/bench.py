@@ -22,11 +22,15 @@ from e3ne.gateware.streams import Word
 
 @dataclass
 class Source:
-    """Words for an input stream of the design; in a cycle it starts none with chance `pause`."""
+    """Words for an input stream of the design, from cycle `start_cycle` on.
+
+    In a cycle without a word it offers none with chance `pause`.
+    """
 
     stream: Any
     payloads: Sequence[int]
     pause: float = 0.0
+    start_cycle: int = 0
 
 
 @dataclass
@@ -140,7 +144,7 @@ class _Bench:
 
     async def step(self, ctx: Any, cycle: int, resets: bool) -> None:
         """One clock cycle."""
-        self._drive(ctx)
+        self._drive(ctx, cycle)
         ready = [self._ready(ctx, index) for index in range(len(self.sinks))]
         _, _, *sampled = await ctx.tick().sample(*self.samples)
         if resets:
@@ -164,10 +168,14 @@ class _Bench:
                     f"sink {index}: a word too many in cycle {cycle}: {payload:#x}"
                 )
 
-    def _drive(self, ctx: Any) -> None:
+    def _drive(self, ctx: Any, cycle: int) -> None:
         for index, source in enumerate(self.sources):
             sent = len(self.run.sources[index].payloads)
-            if not self.offered[index] and sent < len(source.payloads):
+            if (
+                not self.offered[index]
+                and sent < len(source.payloads)
+                and cycle >= source.start_cycle
+            ):
                 self.offered[index] = self.random.random() >= source.pause
             ctx.set(source.stream.valid, self.offered[index])
             value = Value.cast(source.stream.payload)

@@ -1,0 +1,104 @@
+"""What a membrane loop needs besides its equation: kept state and the phases of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a node's frames travel: `windows` windows of `words` words of `steps` steps."""
+
+    words: int
+    windows: int
+    steps: int
+
+    @property
+    def kept_words(self) -> int:
+        """Words whose membranes are kept from window to window (0: none)."""
+        return self.words if self.windows > 1 else 0
+
+
+class KeptState(wiring.Component):
+    """The state of the neurons of the word at hand: 0 at the first step of a frame.
+
+    Members: `update` (a step ends in this cycle: `state` becomes `new`), `ends_word` (it is the
+    last step of its word: `state` becomes what the next word kept in the window before, or 0 in
+    the first window of a frame), `new`, `state`. With several words and windows a memory of
+    `words` words keeps the states; it is read ahead, so a word lasts at least two cycles.
+    Reset: the first word of a frame is at hand.
+    """
+
+    def __init__(self, bits: int, windows: Windows) -> None:
+        self.bits, self.windows = bits, windows
+        super().__init__(
+            {
+                "update": In(1),
+                "ends_word": In(1),
+                "new": In(unsigned(bits)),
+                "state": Out(unsigned(bits)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        words, windows = self.windows.words, self.windows.windows
+        following = Signal(self.bits)
+        with m.If(self.update):
+            m.d.sync += self.state.eq(Mux(self.ends_word, following, self.new))
+        if windows == 1:
+            return m
+        word, window = Signal(range(words)), Signal(range(windows))
+        next_word, ends_window = Signal(range(words)), Signal()
+        m.d.comb += [
+            ends_window.eq(word == words - 1),
+            next_word.eq(Mux(ends_window, 0, word + 1)),
+        ]
+        next_window = Mux(ends_window, Mux(window == windows - 1, 0, window + 1), window)
+        with m.If(self.update & self.ends_word):
+            m.d.sync += [word.eq(next_word), window.eq(next_window)]
+        kept = self.new if words == 1 else self._memory(m, word, next_word)
+        m.d.comb += following.eq(Mux(next_window == 0, 0, kept))
+        return m
+
+    def _memory(self, m: Module, word: Value, next_word: Value) -> Value:
+        m.submodules.memory = kept = memory.Memory(
+            shape=unsigned(self.bits), depth=self.windows.words, init=[]
+        )
+        write, read = kept.write_port(), kept.read_port()
+        m.d.comb += [
+            write.addr.eq(word),
+            write.data.eq(self.new),
+            write.en.eq(self.update & self.ends_word),
+            read.addr.eq(next_word),
+            read.en.eq(1),
+        ]
+        return read.data
+
+
+def phased_step(m: Module, i: Any, o: Any, phases: int, ready: Value) -> tuple[Value, Value]:
+    """(phase, final) of a loop that works `phases` cycles on each step of the stream `i`.
+
+    `phase` counts 0 .. phases - 1 while a step is at `i`; it stays at the last one until `o` is
+    free. `final` is high in the cycle in which the step ends: `i` is taken, and `o` becomes valid
+    with the payload that the caller registers then.
+    """
+    phase, final = Signal(range(max(2, phases))), Signal()
+    at_work = i.valid & ready
+    free = ~o.valid | o.ready
+    m.d.comb += [
+        final.eq(at_work & (phase == phases - 1) & free),
+        i.ready.eq(ready & (phase == phases - 1) & free),
+    ]
+    with m.If(final):
+        m.d.sync += phase.eq(0)
+    with m.Elif(at_work & (phase != phases - 1)):
+        m.d.sync += phase.eq(phase + 1)
+    with m.If(free):
+        m.d.sync += o.valid.eq(final)
+    return phase, final

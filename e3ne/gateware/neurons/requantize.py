@@ -1,0 +1,81 @@
+"""Neurons without a membrane: relay and requantise."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...ir import Dyadic, Relay, Requantize
+from ...ir.cycles import multiplies
+from ..rom import RomForm, RomImage
+from ..streams import Word
+from .arithmetic import clamp, range_of, rounded_sum
+from .parameters import ChannelParameters
+from .pipeline import Pipeline
+
+
+class RequantizeUnit(wiring.Component):
+    """n = clip((i * multiplier + half) >> shift, low, high); a `Relay` only clips.
+
+    Members `i`: `Word(lanes, steps, bits)`, `o`: `Word(lanes, steps_out, ...)`, words in wire
+    order, with steps_out == steps or (the same integer at every step) steps == 1.
+    One word a cycle. Latency 1 cycle, plus 1 where a multiplier differs from 1, plus 1
+    where shift > 0. A multiplier a channel comes from the ROM `<name>.multiplier`, a group of
+    lanes a word. Reset empties it and starts at the first word of a frame.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        neuron: Relay | Requantize,
+        i_word: Word,
+        o_word: Word,
+        channels: int,
+        rom_form: RomForm,
+    ) -> None:
+        self.i_word, self.o_word = i_word, o_word
+        match neuron:
+            case Requantize(multiplier, shift):
+                self.factor = Dyadic(multiplier, shift)
+            case Relay():
+                self.factor = Dyadic(1, 0)
+        fields = {"multiplier": self.factor.multiplier}
+        self.parameters = ChannelParameters(
+            f"{name}.multiplier", fields, i_word.lanes, channels, rom_form
+        )
+        self.roms: tuple[RomImage, ...] = self.parameters.roms
+        super().__init__({"i": In(i_word.signature), "o": Out(o_word.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.parameters = parameters = self.parameters
+        pipeline = Pipeline(m, self.i, self.o, parameters.ready)
+        m.d.comb += parameters.next_word.eq(self.i.valid & self.i.ready)
+        lanes, steps = self.i_word.lanes, self.i_word.steps
+        values: list[Value] = [
+            self.i.p.values[lane][step] for lane in range(lanes) for step in range(steps)
+        ]
+        last: list[Value] = [self.i.p.last]
+        if multiplies(self.factor):
+            factors = [parameters.value("multiplier", k // steps) for k in range(len(values))]
+            values = pipeline.keep([x * f for x, f in zip(values, factors, strict=True)])
+            last = pipeline.keep(last)
+            pipeline.stage()
+        if self.factor.shift:
+            values = pipeline.keep([rounded_sum(x, self.factor.shift) for x in values])
+            last = pipeline.keep(last)
+            pipeline.stage()
+        span = range_of(self.o_word.element)
+        values = pipeline.keep([clamp(x, span.low, span.high) for x in values])
+        last = pipeline.keep(last)
+        pipeline.stage()
+        pipeline.finish(
+            [
+                self.o.p.values[lane][step].eq(values[lane * steps + step % steps])
+                for lane in range(lanes)
+                for step in range(self.o_word.steps)
+            ]
+            + [self.o.p.last.eq(last[0])]
+        )
+        return m

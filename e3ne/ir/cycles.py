@@ -1,0 +1,111 @@
+"""Cycle formulas of the neuron units: the hardware keeps them, `cost` adds them up.
+
+A unit works on words of a node's current. "Cycles a word" is the distance of two words in a unit
+that never waits; "latency" counts from the cycle in which the first word is offered to the cycle
+in which its spikes are. `kept_words` is the number of words in a window where membranes are kept
+between several windows of a frame, else 0.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from .neurons import Dyadic, Factor, Integrate, IntegrateFire, Neuron, Rectify, Relay, Requantize
+
+SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
+
+
+def step_sum_stages(steps_in: int, steps_out: int) -> int:
+    """Register stages of the sum over the steps, where a train ends in one value."""
+    stages, terms = 0, steps_in if steps_out == 1 else 1
+    while terms > 1:
+        stages, terms = stages + 1, -(-terms // SUM_WAYS)
+    return stages
+
+
+def neuron_cycles_per_word(
+    neuron: Neuron, steps_in: int, steps_out: int, kept_words: int = 0
+) -> int:
+    """Cycles from one word to the next, of windows of `steps_in` steps to `steps_out`."""
+    match neuron:
+        case Relay() | Requantize():
+            return 1
+        case IntegrateFire() | Integrate():
+            return steps_out * max(_loops(neuron, steps_out, kept_words))
+        case Rectify():
+            raise TypeError("Rectify has no hardware: lower it before the integer line")
+        case _:
+            assert_never(neuron)
+
+
+def neuron_latency_cycles(
+    neuron: Neuron, steps_in: int, steps_out: int, kept_words: int = 0
+) -> int:
+    """Cycles from the first word of a current, offered to an idle unit, to its spikes."""
+    before = step_sum_stages(steps_in, steps_out)
+    match neuron:
+        case Relay():
+            return before + 1
+        case Requantize():
+            return before + drive_stages(Dyadic(neuron.multiplier, neuron.shift), 0) + 1
+        case IntegrateFire() | Integrate():
+            loops = _loops(neuron, steps_out, kept_words)
+            split_and_join = 2 if steps_out > 1 else 0
+            if neuron.synaptic_decay is None:
+                stages = drive_stages(neuron.gain, neuron.offset)
+            else:
+                stages = drive_stages(neuron.gain, 0) + drive_stages(Dyadic(1), neuron.offset)
+            return before + split_and_join + stages + sum(loops) + (steps_out - 1) * max(loops)
+        case Rectify():
+            raise TypeError("Rectify has no hardware: lower it before the integer line")
+        case _:
+            assert_never(neuron)
+
+
+def drive_stages(gain: Factor, offset: object) -> int:
+    """Register stages of ((x * multiplier + half) >> shift) + offset."""
+    return int(multiplies(gain)) + int(shift_of(gain) > 0 or bool(np.any(np.asarray(offset))))
+
+
+def integrate_phases(decay: Factor, steps: int, kept_words: int) -> int:
+    """Cycles of one step of v = sat(decay * v + x): one only where nothing is multiplied."""
+    return 1 if not _slow(decay, steps, kept_words) else 2
+
+
+def fire_phases(neuron: IntegrateFire, steps: int, kept_words: int) -> int:
+    """Cycles of one step of a spiking membrane."""
+    if neuron.reset_step == "both":
+        return 3
+    return 1 if not _slow(neuron.decay, steps, kept_words) else 2
+
+
+def multiplies(factor: Factor) -> bool:
+    """Whether `factor` has another multiplier than 1."""
+    if not isinstance(factor, Dyadic):
+        raise TypeError("a real factor has no hardware: lower it before the integer line")
+    return bool(np.any(np.asarray(factor.multiplier) != 1))
+
+
+def shift_of(factor: Factor) -> int:
+    """The shift of a Dyadic."""
+    if not isinstance(factor, Dyadic):
+        raise TypeError("a real factor has no hardware: lower it before the integer line")
+    return factor.shift
+
+
+def _slow(decay: Factor, steps: int, kept_words: int) -> bool:
+    # A kept membrane is read from memory in one cycle and used at the end of the next.
+    return multiplies(decay) or shift_of(decay) > 0 or (kept_words > 1 and steps == 1)
+
+
+def _loops(neuron: IntegrateFire | Integrate, steps: int, kept_words: int) -> list[int]:
+    loops = []
+    if neuron.synaptic_decay is not None:
+        loops.append(integrate_phases(neuron.synaptic_decay, steps, kept_words))
+    if isinstance(neuron, IntegrateFire):
+        loops.append(fire_phases(neuron, steps, kept_words))
+    else:
+        loops.append(integrate_phases(neuron.decay, steps, kept_words))
+    return loops
