@@ -1,0 +1,89 @@
+"""Cycle formulas of the DENSE engine, used by its own docstrings and tests and by the cost model."""
+
+from __future__ import annotations
+
+from .geometry import Fold, Window
+
+TREE_LEVELS = 2
+"""Levels of adders (or comparators) between two registers."""
+
+
+def row_memory_cycles(window: Window, fold: Fold, chunks: int = 1) -> int:
+    """Cycles of a RowMemory for one window of steps, while no row is missing.
+
+    Each slice takes `chunks` cycles in the unit behind. Between two output rows the memory frees
+    the rows that left the kernel, one a cycle, and starts in one more (one more again where a
+    window ends); the three slices on their way to the multipliers hide 3 * (chunks - 1)
+    cycles of that.
+    """
+    rows, columns = window.out_shape
+    total = freed = 0
+    for row in range(1, rows + 1):
+        top = row * window.stride[0] - window.padding[0]
+        free = window.rows if row == rows else min(max(top, 0), window.rows)
+        gap = free - freed + (2 if row == rows else 1)
+        freed = free
+        total += columns * fold.words * chunks + max(0, gap - 3 * (chunks - 1))
+    return total
+
+
+def sliding_window_cycles(window: Window) -> int:
+    """Cycles of a SlidingWindow for one window of steps: one a position of its walk."""
+    rows, columns = window.walk
+    return rows * columns
+
+
+def folded_window_cycles(
+    window: Window, pixel_lanes: int = 1, words: int = 1, chunks: int = 1
+) -> int:
+    """Cycles of a SlidingWindow for one window of steps, its patches taken in turn.
+
+    A patch is cut into `words` slices, each of which takes `chunks` cycles in the unit behind. The
+    walk goes on meanwhile, until the next patch is ready; so positions without a patch hide behind
+    the work on the last one, and those at the start of a window do not. Walks three windows and
+    returns the distance of the last two ends.
+    """
+    if words * chunks == 1:
+        return sliding_window_cycles(window)
+    rows, columns = window.walk
+    spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
+    strides = (window.stride[0], window.stride[1] * pixel_lanes)
+    counts = (window.out_shape[0], window.out_shape[1] // pixel_lanes)
+
+    def patch_ends(position: int, axis: int) -> bool:
+        behind = position - spans[axis] + 1
+        return behind % strides[axis] == 0 and 0 <= behind // strides[axis] < counts[axis]
+
+    column_ends = [patch_ends(column, 1) for column in range(columns)]
+    time = free = multiplying = 0  # when the walk stepped, the slicer and the multipliers are free
+    ends = []
+    for _ in range(3):
+        for row in range(rows):
+            row_ends = patch_ends(row, 0)
+            for column in range(columns):
+                time += 1
+                if row_ends and column_ends[column]:
+                    time = max(time, free)
+                    start = max(time + (words > 1), multiplying)
+                    free = start + (words - 1) * chunks if words > 1 else start + chunks
+                    multiplying = start + words * chunks
+        ends.append(multiplying)
+    return ends[2] - ends[1]
+
+
+def matrix_cycles(window: Window, fold: Fold, pixel_lanes: int, chunks: int) -> int:
+    """Cycles of a MatrixUnit for one window of steps, taken in `chunks` of step lanes."""
+    rows, columns = window.out_shape
+    return rows * columns // pixel_lanes * fold.words * chunks
+
+
+def matrix_latency(in_lanes: int, chunks: int) -> int:
+    """Cycles from the transfer of a slice to the one of the currents that it completes."""
+    levels = (in_lanes - 1).bit_length()
+    return 2 + -(-levels // TREE_LEVELS) + chunks
+
+
+def pool_latency(positions: int) -> int:
+    """Cycles from the transfer of a patch to the one of its pooled values."""
+    levels = (positions - 1).bit_length()
+    return max(1, -(-levels // TREE_LEVELS))
