@@ -1,0 +1,252 @@
+"""One real forward, watched: every call becomes a population, or the reason why it cannot.
+
+A `TorchFunctionMode` sees every torch function that the forward calls, and module hooks say in
+which module that happens; neuron modules are leaves. Repeats over the time loop fold into one
+step by themselves, because equal calls on equal populations are one population (`sketch.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ..ir import UnsupportedModel
+from .arrays import ArrayCache
+from .calls import Call, NotSupported, Traced
+from .registry import find_neuron
+from .sketch import Origin, Sketch
+from .spiking import SpikingModule
+from .table import CASTS, CONSTANTS, HANDLERS, READS, unsupported
+from .values import Value, unknown
+
+
+class Recorder(TorchFunctionMode):
+    """Watches one model (a copy of the user's) while it computes in `dtype`.
+
+    `values` says what each tensor stands for, `observed` what torch computed for each value,
+    `problems` which parts of the forward cannot be followed whatever comes of them, `calls` how
+    often each neuron module was called.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype, sketch: Sketch) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.sketch = sketch
+        self.arrays = ArrayCache()
+        self.values: dict[int, Traced] = {}
+        self.observed: dict[Value, torch.Tensor] = {}
+        self.problems: dict[str, None] = {}
+        self.populations: dict[str, SpikingModule] = {}
+        self.stack: list[tuple[str, nn.Module]] = []
+        self._alive: list[torch.Tensor] = []
+        self._inside_neuron = False
+        for path, module in model.named_modules():
+            self._watch(path, module)
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """How often each neuron module was called, by path."""
+        return {path: module.count for path, module in self.populations.items() if module.count}
+
+    def bind(self, tensor: torch.Tensor, value: Traced) -> None:
+        """From now on `tensor` stands for `value`."""
+        self.values[id(tensor)] = value
+        self._alive.append(tensor)
+        if isinstance(value, Value) and value not in self.observed:
+            self.observed[value] = tensor.detach().clone()
+
+    # ------------------------------------------------------------------------------ functions
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Runs the function and notes what its result stands for."""
+        named = dict(kwargs or {})
+        name = str(getattr(func, "__name__", func))
+        traced = [] if self._inside_neuron else self._traced((*args, *named.values()))
+        if not traced or name in CONSTANTS:
+            return func(*args, **named)
+        if name in READS:
+            self._value_read(name)
+            return func(*args, **named)
+        if name in CASTS and isinstance(args[0], torch.Tensor):
+            return self._cast(func, args, named)
+        before = self._before_in_place(name, args)
+        result = func(*args, **named)
+        if not any(isinstance(item, torch.Tensor) for item in flat(result)):
+            return result
+        call = Call(self.sketch, self.arrays, self.values, self._origin(name), result)
+        self._note(call, self._meaning(call, name, before, named, traced))
+        return result
+
+    def _meaning(
+        self,
+        call: Call,
+        name: str,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        traced: list[Traced],
+    ) -> Any:
+        handler = HANDLERS.get(name)
+        where = self.where()
+        try:
+            if handler is None or "out" in named:
+                raise NotSupported(unsupported(name))
+            meaning = handler(call, *args, **named)
+            self._check_shape(call, meaning)
+        except NotSupported as problem:
+            return unknown(*traced, f"{where}: {problem}")
+        except TypeError as problem:
+            return unknown(*traced, f"{where}: {unsupported(name)} ({problem})")
+        return meaning
+
+    def _note(self, call: Call, meaning: Any) -> None:
+        tensors = list(flat(call.result))
+        meanings = meaning if isinstance(meaning, tuple) else (meaning,) * len(tensors)
+        for tensor, value in zip(tensors, meanings, strict=True):
+            if isinstance(tensor, torch.Tensor) and value is not None:
+                self.bind(tensor, value)
+
+    def _check_shape(self, call: Call, meaning: Any) -> None:
+        if not isinstance(meaning, Value) or not isinstance(call.result, torch.Tensor):
+            return
+        wanted = self.sketch.drafts[meaning.source].shape
+        found = call.result_shape(meaning)
+        if found != wanted:
+            raise NotSupported(
+                f"found a result of shape {found} without its frames, accepted {wanted}; leave out "
+                "ceil_mode, broadcasting and work across frames"
+            )
+
+    def _before_in_place(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, the first as it is before the function overwrites it."""
+        in_place = name.endswith("_") and not name.endswith("__") or name == "__iadd__"
+        if not in_place or not isinstance(args[0], torch.Tensor):
+            return args
+        copy = args[0].detach().clone()
+        self._alive.append(copy)
+        if id(args[0]) in self.values:
+            self.values[id(copy)] = self.values[id(args[0])]
+        return (copy, *args[1:])
+
+    def _cast(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        result = func(*args, **named)
+        value = self.values.get(id(args[0]))
+        if isinstance(result, torch.Tensor) and value is not None:
+            if result.dtype.is_floating_point and args[0].dtype.is_floating_point:
+                return args[0]
+            self.bind(result, unknown(value, f"{self.where()}: {unsupported('cast to integers')}"))
+        return result
+
+    def _value_read(self, name: str) -> None:
+        self.problems[
+            f"{self.where()}: found {name} of an activation{user_line()}, accepted control flow "
+            "that is the same for every input; compute without looking at values"
+        ] = None
+
+    def _traced(self, items: Iterable[Any]) -> list[Traced]:
+        return [
+            self.values[id(item)]
+            for item in flat(items)
+            if isinstance(item, torch.Tensor) and id(item) in self.values
+        ]
+
+    # -------------------------------------------------------------------------------- modules
+
+    def where(self) -> str:
+        """The innermost module that is running, for messages: `path (Class)`."""
+        path, module = self.stack[-1] if self.stack else ("", None)
+        name = type(module).__name__ if module is not None else "model"
+        return f"{path} ({name})" if path else f"forward of {name}"
+
+    def _origin(self, function: str) -> Origin:
+        path, module = self.stack[-1] if self.stack else ("", None)
+        whole = module is not None and next(module.children(), None) is None
+        return Origin(path, whole, function.strip("_"))
+
+    def _watch(self, path: str, module: nn.Module) -> None:
+        neuron = find_neuron(module)
+        if neuron is not None:
+            self.populations[path] = SpikingModule(module, neuron.describe)
+
+        def enter(module: nn.Module, args: Any) -> None:
+            self.stack.append((path, module))
+            self._inside_neuron = self._inside_neuron or neuron is not None
+
+        def leave(module: nn.Module, args: Any, named: Any, output: Any) -> Any:
+            if neuron is not None:
+                self._inside_neuron = False
+                output = self._neuron_called(path, module, args, named, output)
+            elif not self._inside_neuron:
+                self._check_followed((*args, *named.values()), output)
+            self.stack.pop()
+            return output
+
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(leave, with_kwargs=True)
+
+    def _check_followed(self, inputs: Iterable[Any], output: Any) -> None:
+        """Marks tensors that a module computed from activations in a way that nobody saw."""
+        if not self._traced(inputs):
+            return
+        for tensor in flat(output):
+            if isinstance(tensor, torch.Tensor) and id(tensor) not in self.values and tensor.any():
+                reason = (
+                    f"{self.where()}: found a computation that e3ne cannot follow (a custom "
+                    "autograd.Function, or another library), accepted torch functions; if it is a "
+                    "neuron, describe it with @e3ne.register_neuron"
+                )
+                self.bind(tensor, unknown(reason))
+
+    # -------------------------------------------------------------------------------- neurons
+
+    def _neuron_called(
+        self, path: str, module: nn.Module, args: Any, named: Any, output: Any
+    ) -> Any:
+        """The module's output in our type, bound to what its tensors stand for."""
+        self._inside_neuron = True  # what follows is our own arithmetic
+        outputs = tuple(item.to(self.dtype) for item in flat(output))
+        call = Call(self.sketch, self.arrays, self.values, self._origin("spikes"), outputs[0])
+        try:
+            meanings = self.populations[path].called(call, args, named, len(outputs))
+        except NotSupported as problem:
+            meanings = [unknown(f"{self.where()}: {problem}")] * len(outputs)
+        except UnsupportedModel as error:
+            reasons = (f"{self.where()}: {problem}" for problem in error.problems)
+            meanings = [unknown(*reasons)] * len(outputs)
+        for tensor, meaning in zip(outputs, meanings, strict=True):
+            self.bind(tensor, meaning)
+        self._inside_neuron = False
+        return outputs if isinstance(output, tuple) else outputs[0]
+
+
+def flat(items: Any) -> Iterator[Any]:
+    """Everything in nested lists, tuples and dicts."""
+    if isinstance(items, Mapping):
+        items = items.values()
+    elif not isinstance(items, list | tuple):
+        yield items
+        return
+    for item in items:
+        yield from flat(item)
+
+
+def user_line() -> str:
+    """` (model.py:12)`: the innermost line that belongs neither to torch nor to e3ne."""
+    ours = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if not frame.f_code.co_filename.startswith((*ours, "<frozen")):
+            return f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+    return ""
