@@ -1,4 +1,4 @@
-"""Cycle formulas of the neuron units: the hardware keeps them, `cost` adds them up.
+"""Cycle formulas of neuron units and readout: the hardware keeps them, `cost` adds them up.
 
 A unit works on words of a node's current. "Cycles a word" is the distance of two words in a unit
 that never waits; "latency" counts from the cycle in which the first word is offered to the cycle
@@ -12,6 +12,7 @@ from typing import assert_never
 
 import numpy as np
 
+from .graph import Readout
 from .neurons import Dyadic, Factor, Integrate, IntegrateFire, Neuron, Rectify, Relay, Requantize
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
@@ -62,6 +63,29 @@ def neuron_latency_cycles(
             raise TypeError("Rectify has no hardware: lower it before the integer line")
         case _:
             assert_never(neuron)
+
+
+def readout_ways(rule: Readout) -> int:
+    """Terms that one register stage of the readout merges."""
+    return 2 if rule is Readout.MAX else SUM_WAYS
+
+
+def readout_stages(steps_in_window: int, rule: Readout) -> int:
+    """Register stages from a word to one number a lane."""
+    stages, terms = 0, 1 if rule is Readout.LAST else steps_in_window
+    while terms > 1:
+        stages, terms = stages + 1, -(-terms // readout_ways(rule))
+    return stages
+
+
+def readout_cycles(words: int, classes: int) -> int:
+    """Cycles from one frame to the next: collecting `words`, sending the frame before."""
+    return max(words, classes + 2)
+
+
+def readout_latency_cycles(steps_in_window: int, rule: Readout) -> int:
+    """Cycles from a frame's last word to its first beat; `classes` later comes the class."""
+    return readout_stages(steps_in_window, rule) + 3
 
 
 def drive_stages(gain: Factor, offset: object) -> int:
