@@ -36,7 +36,9 @@ class Range:
     @property
     def signed_bits(self) -> int:
         """Bits of the narrowest two's complement number that holds the range (at least 1)."""
-        return max(int(self.high).bit_length(), int(~self.low if self.low < 0 else 0).bit_length()) + 1
+        return (
+            max(int(self.high).bit_length(), int(~self.low if self.low < 0 else 0).bit_length()) + 1
+        )
 
 
 def edge_range(type: SpikeType) -> Range:
@@ -121,12 +123,14 @@ def membrane_range(neuron: IntegrateFire | Integrate, currents: Range, steps: in
     drive = Range(min(drive.low, 0), max(drive.high, 0))
     slack = Range(0, 0)
     reached = Range(0, 0)
+    resets_next = False  # to the reset value and this step's input, without a decay
     if isinstance(neuron, IntegrateFire):
         theta = int(np.max(np.asarray(neuron.threshold)))
         if neuron.reset == "subtract" and neuron.reset_step != "same":
             slack = Range(-theta * neuron.max_spikes, theta if neuron.reset_step == "both" else 0)
         if neuron.reset == "to_value":
             reached = Range(min(0, int(neuron.reset_value)), max(0, int(neuron.reset_value)))
+            resets_next = neuron.reset_step == "next"
     membrane = current = reached
     for _ in range(steps):
         before = (membrane, current)
@@ -137,6 +141,8 @@ def membrane_range(neuron: IntegrateFire | Integrate, currents: Range, steps: in
             step_drive = drive
         step = factor_range(neuron.decay, membrane) + step_drive + offset + slack
         membrane = _union(membrane, step)
+        if resets_next:
+            membrane = _union(membrane, reached + step_drive + offset)
         if neuron.synaptic_decay is not None:
             membrane = _union(membrane, current)
         if (membrane, current) == before:
