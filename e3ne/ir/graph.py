@@ -120,8 +120,8 @@ class Output:
 class Graph:
     """A network. Nodes stand in an order in which every source without delay comes first.
 
-    `steps_in_window` says how many time steps one word of a stream carries (stage MAPPED; it
-    divides the steps of every edge that has more than one step).
+    `steps_in_window` says how many time steps one word of a stream carries (stage MAPPED); it
+    divides the steps of every edge that has more, and an edge of fewer steps has one window.
     """
 
     stage: Stage

@@ -38,7 +38,7 @@ def _graph(graph: Graph, window: int) -> Iterator[str]:
     edges = {source.name: source.type for source in graph.inputs}
     edges |= {node.name: node.type for node in graph.nodes}
     for name, type in edges.items():
-        if type.steps > 1 and type.steps % window:
+        if type.steps > window and type.steps % window:
             yield f"{name}: found {type.steps} steps in windows of {window}, accepted whole windows"
 
 
