@@ -117,7 +117,7 @@ class Call:
         """A value in words."""
         if value.kind is Kind.STEP:
             return f"step {value.steps}"
-        return value.kind.value
+        return str(value.kind.value)
 
     def result_shape(self, value: Value) -> tuple[int, ...]:
         """The shape of the result without frames (and steps, in a train)."""

@@ -30,8 +30,8 @@ def compare(
 ) -> int:
     """How many frames of `x` agree at every node from the input to the output, at every step.
 
-    `observed` holds what torch computed for frames `x`, `names` the nodes of its populations. Raises
-    TraceMismatch at the first node in graph order, and its first step, that differs.
+    `observed` holds what torch computed for frames `x`, `names` the nodes of its populations.
+    Raises TraceMismatch at the first node in graph order, and its first step, that differs.
     """
     values = reference.run(graph, x)
     alive = np.ones(len(x), bool)
@@ -59,15 +59,16 @@ def selected(value: Value, sent: Array) -> Array:
     """From what a node sends, (frames, steps, *shape), what a value holds of it."""
     match value.kind:
         case Kind.STATIC:
-            return sent[:, 0]
+            part = sent[:, 0]
         case Kind.STEP:
-            return sent[:, value.steps]
+            part = sent[:, value.steps]
         case Kind.TRAIN:
-            return np.moveaxis(sent, 1, 0)
+            part = np.moveaxis(sent, 1, 0)
         case Kind.SUM:
-            return sent[:, : value.steps].sum(axis=1) * value.factor
+            part = sent[:, : value.steps].sum(axis=1) * value.factor
         case Kind.MAX:
-            return sent.max(axis=1)
+            part = sent.max(axis=1)
+    return np.asarray(part)
 
 
 def _compare_reals(
@@ -98,7 +99,7 @@ def _compare_spikes(
 ) -> Array:
     """Which frames have equal spikes, (frames,); ties are unequal but no mismatch."""
     wrong = (values[node.name] != train) & alive.reshape(-1, *(1,) * (train.ndim - 1))
-    equal = ~wrong.reshape(len(train), -1).any(axis=1)
+    equal = np.asarray(~wrong.reshape(len(train), -1).any(axis=1))
     if equal.all():
         return equal
     neurons = wrong.any(axis=1)

@@ -67,7 +67,14 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
         for item in (*vars(module).values(), *module._buffers.values()):
             if isinstance(item, torch.Tensor) and item.grad_fn is not None:
                 memo[id(item)] = item.detach().clone()
-    return copy.deepcopy(model, memo).cpu().float().to(dtype).eval()
+    try:
+        copied = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise BadInput(
+            f"model: found a {type(model).__name__} that cannot be copied ({error}), accepted one "
+            "that copy.deepcopy copies; take locks, files and generators out of the module"
+        ) from error
+    return copied.cpu().float().to(dtype).eval()
 
 
 def record(model: nn.Module, frames: Array, feeding: Feeding, dtype: torch.dtype) -> Recording:

@@ -6,11 +6,12 @@ tensors), or raises NotSupported. `nn` modules need no handlers: they call these
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ..ir import (
+    Array,
     ChannelAffine,
     Conv2d,
     Flatten,
@@ -134,12 +135,12 @@ def max_pool2d(
             "found max pooling with dilation or indices, accepted neither; leave them out"
         )
     value = call.value(input)
-    if any(_pair(padding)) and isinstance(value, Value):
-        if not call.sketch.sends_unsigned(value.source):
-            raise NotSupported(
-                "found max pooling with padding over values that may be negative, accepted it "
-                "behind ReLU or spikes; move the ReLU before the pooling"
-            )
+    unsigned = not isinstance(value, Value) or call.sketch.sends_unsigned(value.source)
+    if any(_pair(padding)) and not unsigned:
+        raise NotSupported(
+            "found max pooling with padding over values that may be negative, accepted it "
+            "behind ReLU or spikes; move the ReLU before the pooling"
+        )
     return call.node(
         MaxPool2d(_pair(kernel_size), _stride(stride, kernel_size), _pair(padding)), input
     )
@@ -190,7 +191,8 @@ def reshape(call: Call, input: object, *sizes: object, **named: object) -> Trace
     if not isinstance(value, Value):
         return call.node(Identity(), input)
     value = call.per_step(value)
-    assert isinstance(input, torch.Tensor) and isinstance(call.result, torch.Tensor)
+    assert isinstance(input, torch.Tensor)
+    assert isinstance(call.result, torch.Tensor)
     before = call.sketch.drafts[value.source].shape
     after = call.result_shape(value)
     lead = 2 if value.kind is Kind.TRAIN else 1
@@ -222,24 +224,24 @@ def dropout(
     return call.value(input)
 
 
-def _weight(call: Call, weight: torch.Tensor) -> torch.Tensor:
+def _weight(call: Call, weight: torch.Tensor) -> Array:
     if call.value(weight) is not None:
         raise NotSupported(
             f"found {call.origin.function} with a weight that depends on the input, accepted "
             "constant weights; products of two activations have no hardware here"
         )
-    return call.arrays.array(weight)  # type: ignore[return-value]
+    return call.arrays.array(weight)
 
 
-def _bias(call: Call, bias: object) -> torch.Tensor | None:
+def _bias(call: Call, bias: object) -> Array | None:
     return _weight(call, bias) if isinstance(bias, torch.Tensor) else None
 
 
 def _pair(size: object) -> tuple[int, int]:
     if isinstance(size, int):
         return (size, size)
-    first, *rest = size  # type: ignore[misc]
-    return (int(first), int(rest[0]) if rest else int(first))
+    assert isinstance(size, Sequence)
+    return (int(size[0]), int(size[-1]))
 
 
 def _stride(stride: object, kernel: object) -> tuple[int, int]:

@@ -25,8 +25,9 @@ def load_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     where, separator, name = spec.rpartition(":")
     if not separator or not where or not name:
         raise BadInput(
-            f"model {spec!r}: found no factory, accepted file.py:factory or package.module:factory; "
-            "add a colon and the name of a function without arguments that returns the model"
+            f"model {spec!r}: found no factory, accepted file.py:factory or "
+            "package.module:factory; add a colon and the name of a function without "
+            "arguments that returns the model"
         )
     module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     model = _call(getattr(module, name, None), spec)
@@ -47,8 +48,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
         if key not in own
     ]
     problems += [
-        f"{path}: found {key} of shape {tuple(state[key].shape)}, accepted {tuple(own[key].shape)}; "
-        "check the sizes that the factory uses"
+        f"{path}: found {key} of shape {tuple(state[key].shape)}, accepted {tuple(own[key].shape)}"
+        "; check the sizes that the factory uses"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
@@ -105,7 +106,8 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise BadInput(f"model {path}: found no such file, accepted a Python file; check the path")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))  # its own neighbours, as if it were run
     try:

@@ -130,7 +130,7 @@ class Recorder(TorchFunctionMode):
 
     def _before_in_place(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, the first as it is before the function overwrites it."""
-        in_place = name.endswith("_") and not name.endswith("__") or name == "__iadd__"
+        in_place = (name.endswith("_") and not name.endswith("__")) or name == "__iadd__"
         if not in_place or not isinstance(args[0], torch.Tensor):
             return args
         copy = args[0].detach().clone()

@@ -20,14 +20,16 @@ class SpikingModule:
     """A neuron module. Its call number k is step k; `count` is how many steps it has made.
 
     It checks that every step reads the same population at the same step, and continues from the
-    membrane of the step before.
+    membrane of the step before. `model` and `shape` (of the population) are known from its first
+    call on.
     """
 
     def __init__(self, module: nn.Module, describe: Describe) -> None:
         self.count = 0
         self._module = module
         self._describe = describe
-        self._model: NeuronModel | None = None
+        self.model: NeuronModel | None = None
+        self.shape: tuple[int, ...] = ()
         self._source: int | None = None
         self._membrane: Traced | None = None  # what the module returned at the step before
 
@@ -52,15 +54,16 @@ class SpikingModule:
             raise NotSupported(
                 "found all time steps in one call, accepted one step a call; call it in a loop"
             )
-        if self._model is None:
-            self._model = self._describe(self._module, tuple(current.shape[1:]))
+        if self.model is None:
+            self.shape = tuple(current.shape[1:])
+            self.model = self._describe(self._module, self.shape)
         if isinstance(value, Unknown):
             return [value] * outputs
         value = call.per_step(value)
         self._check_source(value, step)
-        if self._model.state is not None:
-            self._check_state(call, given.get(self._model.state), step)
-        return self._trains(call, self._model, value, step, outputs)
+        if self.model.state is not None:
+            self._check_state(call, given.get(self.model.state), step)
+        return self._trains(call, self.model, value, step, outputs)
 
     def _check_source(self, value: Value, step: int) -> None:
         if value.kind is Kind.STEP and value.steps > step:

@@ -49,13 +49,18 @@ CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as
 """Casts between floating types are left out of the copied model: it computes in one type."""
 
 READS = frozenset(
-    "__bool__ __float__ __int__ __index__ __complex__ __array__ __contains__ item tolist numpy "
-    "is_nonzero equal allclose nonzero".split()
+    [
+        *("__bool__", "__float__", "__int__", "__index__", "__complex__", "__contains__"),
+        *("__array__", "numpy", "tolist", "item", "is_nonzero", "nonzero", "equal", "allclose"),
+    ]
 )
 """Functions that hand the value of an activation to Python."""
 
 CONSTANTS = frozenset(
-    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty".split()
+    [
+        *("zeros_like", "ones_like", "full_like", "empty_like"),
+        *("new_zeros", "new_ones", "new_full", "new_empty"),
+    ]
 )
 """Functions that take nothing but shape and type from an activation."""
 
@@ -66,10 +71,11 @@ _CHAIN = "use Linear or Conv2d with BatchNorm and ReLU, or a spiking neuron"
 
 ALTERNATIVES: dict[str, str] = {
     **dict.fromkeys(
-        (
-            "sigmoid tanh gelu silu mish leaky_relu elu selu celu prelu rrelu hardswish softplus "
-            "hardsigmoid softsign logsigmoid tanhshrink threshold glu hardshrink softshrink"
-        ).split(),
+        [
+            *("sigmoid", "tanh", "gelu", "silu", "mish", "leaky_relu", "elu", "selu", "celu"),
+            *("prelu", "rrelu", "hardswish", "softplus", "hardsigmoid", "softsign", "logsigmoid"),
+            *("tanhshrink", "threshold", "glu", "hardshrink", "softshrink"),
+        ],
         _RELU,
     ),
     **dict.fromkeys(["softmax", "log_softmax", "argmax", "topk", "softmin"], _LINEAR_SCORES),

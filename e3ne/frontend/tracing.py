@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -23,6 +22,8 @@ from ..ir import (
     verify,
 )
 from .check import compare
+from .examples import RANDOM_TRIES, check_weights, checked_frames, random_inputs
+from .exercise import exercise
 from .forward import Feeding, ForwardFailed, Recording, record
 from .registry import find_neuron
 from .values import Kind, Unknown, Value
@@ -30,7 +31,6 @@ from .values import Kind, Unknown, Value
 logger = logging.getLogger(__name__)
 
 RANDOM_CHECKS = 2  # random inputs that must agree, beside the example
-RANDOM_TRIES = 6  # draws at most, where ties leave a draw without a word
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4}
 
 
@@ -90,11 +90,18 @@ def _trace(
         observed = again.recorder.observed
         agreed += compare(first.graph, other.names, observed, x, TOLERANCE[dtype]) > 0
         if agreed == RANDOM_CHECKS:
-            return first.graph
-    raise TraceMismatch(
-        f"check of the trace: found membranes at their thresholds in every frame of "
-        f"{RANDOM_TRIES} random inputs, accepted frames that can be compared; report this model"
-    )
+            break
+    else:
+        raise TraceMismatch(
+            f"check of the trace: found membranes at their thresholds in every frame of "
+            f"{RANDOM_TRIES} random inputs, accepted frames that can be compared; "
+            "change thresholds or weights a little"
+        )
+    for path, neuron in recording.recorder.populations.items():
+        if neuron.model is not None:
+            module = model.get_submodule(path)
+            exercise(path, module, neuron.model, neuron.shape, dtype, TOLERANCE[dtype])
+    return first.graph
 
 
 def find_feeding(
@@ -242,59 +249,3 @@ def natural_readout(output: Value, neuron: object) -> Readout:
             return Readout.LAST
         case _:
             return Readout.COUNT if isinstance(neuron, IntegrateFire) else Readout.MEAN
-
-
-def checked_frames(example_input: object, has_steps: bool) -> Array:
-    """(frames, [steps,] *shape) in float32; BadInput where it is anything else."""
-    if isinstance(example_input, torch.Tensor):
-        example_input = example_input.detach().cpu().numpy()
-    frames = np.asarray(example_input)
-    if frames.dtype.kind not in "fiub":
-        raise BadInput(
-            f"example_input: found {frames.dtype}, accepted an array of numbers; pass frames as a "
-            "torch tensor or NumPy array"
-        )
-    lead = "(frames, steps" if has_steps else "(frames"
-    lengths = (3, 5) if has_steps else (2, 4)
-    if frames.ndim not in lengths or 0 in frames.shape:
-        raise BadInput(
-            f"example_input: found shape {frames.shape}, accepted {lead}, features) or {lead}, "
-            "channels, rows, columns) without an empty axis; add the axis that is missing"
-        )
-    frames = frames.astype(np.float32)
-    if not np.isfinite(frames).all():
-        raise BadInput(
-            "example_input: found NaN or infinite values, accepted finite ones; drop them"
-        )
-    return frames
-
-
-def check_weights(model: nn.Module) -> None:
-    """BadInput where parameters or saved buffers hold NaN or infinite values, listing them all."""
-    problems = []
-    for name, values in model.state_dict().items():
-        if not isinstance(values, torch.Tensor) or not values.is_floating_point():
-            continue
-        count = int((~torch.isfinite(values)).sum())
-        if count:
-            problems.append(
-                f"{name}: found {count} NaN or infinite values of {values.numel()}, accepted finite "
-                "ones; check the training"
-            )
-    if problems:
-        raise BadInput(problems)
-
-
-def random_inputs(frames: Array) -> Iterator[Array]:
-    """Inputs as long as the example and within its range; whole numbers where it has only those."""
-    generator = np.random.default_rng(0)
-    low, high = float(frames.min()), float(frames.max())
-    if low == high:
-        low, high = min(low, 0.0), max(high, 1.0)
-    whole = bool((frames == np.rint(frames)).all())
-    for _ in range(RANDOM_TRIES):
-        if whole:
-            drawn = generator.integers(int(low), int(high) + 1, frames.shape)
-        else:
-            drawn = generator.uniform(low, high, frames.shape)  # type: ignore[assignment]
-        yield drawn.astype(np.float32)

@@ -1,0 +1,69 @@
+"""What goes into a trace: the user's frames and weights, checked, and random frames like them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..ir import Array, BadInput
+
+RANDOM_TRIES = 6  # random inputs at most, where ties leave some without a word
+
+
+def checked_frames(example_input: object, has_steps: bool) -> Array:
+    """(frames, [steps,] *shape) in float32; BadInput where it is anything else."""
+    if isinstance(example_input, torch.Tensor):
+        example_input = example_input.detach().cpu().numpy()
+    frames = np.asarray(example_input)
+    if frames.dtype.kind not in "fiub":
+        raise BadInput(
+            f"example_input: found {frames.dtype}, accepted an array of numbers; pass frames as a "
+            "torch tensor or NumPy array"
+        )
+    lead = "(frames, steps" if has_steps else "(frames"
+    lengths = (3, 5) if has_steps else (2, 4)
+    if frames.ndim not in lengths or 0 in frames.shape:
+        raise BadInput(
+            f"example_input: found shape {frames.shape}, accepted {lead}, features) or {lead}, "
+            "channels, rows, columns) without an empty axis; add the axis that is missing"
+        )
+    frames = frames.astype(np.float32)
+    if not np.isfinite(frames).all():
+        raise BadInput(
+            "example_input: found NaN or infinite values, accepted finite ones; drop them"
+        )
+    return frames
+
+
+def check_weights(model: nn.Module) -> None:
+    """BadInput where parameters or saved buffers hold NaN or infinite values, listing them all."""
+    problems = []
+    for name, values in model.state_dict().items():
+        if not isinstance(values, torch.Tensor) or not values.is_floating_point():
+            continue
+        count = int((~torch.isfinite(values)).sum())
+        if count:
+            problems.append(
+                f"{name}: found {count} NaN or infinite values of {values.numel()}, accepted "
+                "finite ones; check the training"
+            )
+    if problems:
+        raise BadInput(problems)
+
+
+def random_inputs(frames: Array) -> Iterator[Array]:
+    """Inputs as long as the example and within its range; whole numbers where it has only those."""
+    generator = np.random.default_rng(0)
+    low, high = float(frames.min()), float(frames.max())
+    if low == high:
+        low, high = min(low, 0.0), max(high, 1.0)
+    whole = bool((frames == np.rint(frames)).all())
+    for _ in range(RANDOM_TRIES):
+        if whole:
+            drawn = generator.integers(int(low), int(high) + 1, frames.shape)
+        else:
+            drawn = generator.uniform(low, high, frames.shape)  # type: ignore[assignment]
+        yield drawn.astype(np.float32)
