@@ -33,6 +33,13 @@ def _graph(graph: Graph, window: int) -> Iterator[str]:
             f"graph: found {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, the "
             "hardware accepts one of each"
         )
+    for output in graph.outputs:
+        shape = graph.edge(output.source).shape
+        if any(size != 1 for size in shape[1:]):
+            yield (
+                f"output {output.source}: found shape {shape}, the hardware accepts a vector of "
+                "classes; end the network with a Linear or a pooling over the whole image"
+            )
     if graph.inputs[0].type.neurons % graph.inputs[0].lanes:
         yield f"input: found {graph.inputs[0].lanes} lanes, accepted a divisor of its neurons"
     edges = {source.name: source.type for source in graph.inputs}
