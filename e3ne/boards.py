@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -88,45 +88,64 @@ def read_board(path: Path) -> Board:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: found no readable TOML file ({error}); see boards/") from error
+    return board_from_table(path.stem, table, str(path))
+
+
+def board_from_table(name: str, table: dict[str, Any], where: str) -> Board:
+    """The board called `name` out of a table as the TOML files have; BadInput as `read_board`."""
+    parts = {key: table.get(key, {}) for key in ("resources", "oscillator", "sources")}
     problems = [
-        *_problems(path, "", table, Board, {"name"}),
-        *_problems(path, "resources.", table.get("resources", {}), Resources),
-        *_problems(path, "oscillator.", table.get("oscillator", {}), Oscillator),
+        f"{where}: {key}: found {value!r}, accepted a table"
+        for key, value in parts.items()
+        if not isinstance(value, dict)
     ]
+    if not problems:
+        problems += _problems(where, "", table, Board, {"name"})
+        problems += _problems(where, "resources.", parts["resources"], Resources)
+        problems += _problems(where, "oscillator.", parts["oscillator"], Oscillator)
     if not problems and table["family"] not in ("ecp5", "ice40"):
-        problems.append(f"{path}: family: found {table['family']!r}, accepted 'ecp5' or 'ice40'")
+        problems.append(f"{where}: family: found {table['family']!r}, accepted 'ecp5' or 'ice40'")
     if problems:
         raise BadInput(problems)
+    plain = {key: value for key, value in table.items() if key not in parts}
     return Board(
-        name=path.stem,
-        resources=Resources(**table.pop("resources")),
-        oscillator=Oscillator(**table.pop("oscillator")),
-        sources=tuple(sorted(table.pop("sources", {}).items())),
-        **table,
+        name=name,
+        resources=Resources(**parts["resources"]),
+        oscillator=Oscillator(**parts["oscillator"]),
+        sources=tuple(sorted((str(key), str(text)) for key, text in parts["sources"].items())),
+        **plain,
     )
 
 
-ACCEPTED = {"str": str, "int": int, "Resources": dict, "Oscillator": dict}
+def board_table(board: Board) -> dict[str, Any]:
+    """The board as `board_from_table` reads it, and as JSON can hold it."""
+    table = asdict(board) | {"sources": dict(board.sources)}
+    del table["name"]
+    return table
+
+
+ACCEPTED = {"str": str, "int": int}
+OPTIONAL = ("sources", "spram_bits")
 
 
 def _problems(
-    path: Path, prefix: str, table: dict[str, Any], record: type, given: set[str] | None = None
+    where: str, prefix: str, table: dict[str, Any], record: type, given: set[str] | None = None
 ) -> list[str]:
     """Missing and unknown keys, and values of the wrong type, of one table."""
     wanted = {item.name: item for item in fields(record) if item.name not in (given or set())}
     problems = [
-        f"{path}: {prefix}{key}: found an unknown key, accepted {', '.join(wanted)}"
+        f"{where}: {prefix}{key}: found an unknown key, accepted {', '.join(wanted)}"
         for key in sorted(set(table) - set(wanted))
     ]
     for key, item in wanted.items():
         kind = ACCEPTED.get(str(item.type))
         if key not in table:
-            if key not in ("sources", "spram_bits"):
-                problems.append(f"{path}: {prefix}{key}: found nothing, accepted {item.type}")
+            if key not in OPTIONAL:
+                problems.append(f"{where}: {prefix}{key}: found nothing, accepted {item.type}")
         elif kind is not None and (type(table[key]) is not kind):
             problems.append(
-                f"{path}: {prefix}{key}: found {table[key]!r}, accepted {kind.__name__}"
+                f"{where}: {prefix}{key}: found {table[key]!r}, accepted {kind.__name__}"
             )
         elif kind is int and table[key] < 0:
-            problems.append(f"{path}: {prefix}{key}: found {table[key]}, accepted 0 or more")
+            problems.append(f"{where}: {prefix}{key}: found {table[key]}, accepted 0 or more")
     return problems

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import e3ne
-from e3ne.boards import boards_folder, list_boards, load_board
+from e3ne.boards import (
+    board_from_table,
+    board_table,
+    boards_folder,
+    list_boards,
+    load_board,
+)
 from e3ne.ir import BadInput
 
 GOOD = (boards_folder() / "ulx3s-85f.toml").read_text(encoding="utf-8")
@@ -78,6 +85,17 @@ def test_all_problems_of_a_board_file_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         load_board(str(path))
     assert len(caught.value.problems) == 2
+
+
+def test_board_survives_json() -> None:
+    board = load_board("icebreaker")
+    table = json.loads(json.dumps(board_table(board)))
+    assert board_from_table("icebreaker", table, "somewhere") == board
+
+
+def test_table_in_the_place_of_a_figure() -> None:
+    with pytest.raises(BadInput, match="here: resources: found 3, accepted a table"):
+        board_from_table("mine", {"resources": 3}, "here")
 
 
 def test_boards_are_exported_from_the_package() -> None:

@@ -1,0 +1,32 @@
+"""The program `e3ne` and its commands."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .building import compile
+from .information import boards, doctor, report
+from .running import simulate, synth
+
+EPILOG = """\b
+Example:
+  e3ne compile model.py:net --weights net.safetensors --calibration train.npz -o build/net
+  e3ne simulate build/net --data test.npz
+  e3ne synth build/net --seeds 3
+  e3ne report build/net
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="e3ne")
+def main() -> None:
+    """From a trained PyTorch spiking neural network to checked Verilog.
+
+    Results go to stdout, progress and errors to stderr. Exit codes: 0 done (and, for simulate,
+    every compared number equal), 1 an error or a difference, 2 wrong use.
+    """
+
+
+for command in (compile, simulate, synth, report, boards, doctor):
+    main.add_command(command)

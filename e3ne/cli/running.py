@@ -1,0 +1,119 @@
+"""`e3ne simulate` and `e3ne synth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..data import load_frames
+from .terminal import command_options, print_json, print_table, progress, stdout
+
+SIMULATORS = ("verilator", "icarus", "amaranth", "reference")
+
+SIMULATE_EPILOG = """\b
+Examples:
+  e3ne simulate build/net --data test.npz
+  e3ne simulate build/net --data test.npz --frames 20 --simulator icarus
+  e3ne simulate build/net --data test.npz --json > result.json
+"""
+
+SYNTH_EPILOG = """\b
+Examples:
+  e3ne synth build/net
+  e3ne synth build/net --seeds 5
+  e3ne synth build/net --seeds 0        (area by Yosys only)
+"""
+
+
+@click.command(epilog=SIMULATE_EPILOG)
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=".npz with x (frames, ...) and, where labels are known, y (frames,).",
+)
+@click.option("--frames", type=click.IntRange(1), help="At most so many frames.")
+@click.option("--simulator", type=click.Choice(SIMULATORS), default="verilator", show_default=True)
+@command_options
+def simulate(build: Path, data: Path, frames: int | None, simulator: str, as_json: bool) -> None:
+    """Run frames through the emitted Verilog and compare every node with the reference.
+
+    Exits with 0 only when every compared number is equal. The figures go into BUILD/report.json.
+    """
+    given = load_frames(data)
+    from ..hardware import open_build
+
+    hardware = open_build(build)
+    labels = None if given.y is None else given.y[:frames]
+    with progress() as tell:
+        outcome = hardware.simulate(given.x[:frames], labels, simulator=simulator, progress=tell)
+    figures = hardware.figures()
+    if as_json:
+        print_json(figures)
+    else:
+        print_simulation(figures)
+    if outcome.mismatches:
+        stdout.print(outcome.message, markup=False, soft_wrap=True)
+        raise SystemExit(1)
+
+
+def print_simulation(figures: dict[str, Any]) -> None:
+    """Bit-exactness, accuracy and cycles."""
+    exact, accuracy, cycles = figures["bit_exact"], figures["accuracy"], figures["cycles"]
+    if exact:
+        stdout.print(
+            f"{exact['frames']:,} frames, {exact['nodes_checked']} nodes: "
+            f"{exact['mismatches']:,} mismatches"
+        )
+    if accuracy["samples"]:
+        columns = ("float %", "reference %", "RTL %", "samples")
+        row = (*(accuracy[name] for name in ("float", "reference", "rtl")), accuracy["samples"])
+        print_table(columns, [row])
+    names = [name for name in cycles if cycles[name] is not None]
+    if names:
+        print_table(("cycles", ""), [(name, cycles[name]) for name in names])
+
+
+@click.command(epilog=SYNTH_EPILOG)
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option(
+    "--seeds",
+    type=click.IntRange(0, 64),
+    default=1,
+    show_default=True,
+    help="Place and route so many times; 0 stops after Yosys.",
+)
+@command_options
+def synth(build: Path, seeds: int, as_json: bool) -> None:
+    """Synthesize, place and route BUILD for its board: area, clock, bitstream."""
+    from ..hardware import open_build
+
+    hardware = open_build(build)
+    with progress() as tell:
+        hardware.synthesize(seeds=seeds, progress=tell)
+    figures = hardware.figures()
+    if as_json:
+        print_json(figures)
+    else:
+        print_synthesis(figures)
+
+
+def print_synthesis(figures: dict[str, Any]) -> None:
+    """Resources stage by stage, and the clock."""
+    resources = figures["resources"]
+    stages = [s for s in ("predicted", "synthesis", "routed", "available") if resources.get(s)]
+    rows = [
+        (name, *(resources[stage].get(name) for stage in stages))
+        for name in ("luts", "ffs", "brams", "bram_bits", "dsps", "spram_bits")
+    ]
+    print_table(("resource", *stages), rows)
+    clock = figures["fmax_hz"]
+    if clock.get("routed"):
+        stdout.print(
+            f"clock after routing: median {clock['median'] / 1e6:.1f} MHz, worst "
+            f"{clock['worst'] / 1e6:.1f} MHz over {len(clock['routed'])} seeds "
+            f"(aimed at {figures['clock_hz'] / 1e6:g} MHz)"
+        )

@@ -1,0 +1,216 @@
+"""The whole journey, each step by name: a trained torch module becomes a build on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import config as configuration
+from .boards import Board, board_table, load_board
+from .config import Config, load_config, parse_config
+from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
+from .ir import Array, BadInput, Graph, Readout, Stage, text, verify
+from .progress import Stages, Tell, peak_memory_bytes
+from .report import new_report
+from .report.document import Report, write_report
+from .synthesis import part_of, resources_available
+
+DEFAULT_BOARD = "ulx3s-85f"
+
+ConfigSource = Config | Mapping[str, Any] | str | Path | None
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One network in each stage. `dequantized` is FLOAT with the integer weights loaded back."""
+
+    traced: Graph
+    dequantized: Graph
+    mapped: Graph
+
+
+def compile(
+    model: Any,
+    example_input: Any = None,
+    *,
+    steps: int | None = None,
+    input_has_steps: bool = False,
+    readout: str | None = None,
+    board: str | Board = DEFAULT_BOARD,
+    calibration: Array | None = None,
+    config: ConfigSource = None,
+    output: str | Path | None = None,
+    name: str | None = None,
+    dump: str | Path | None = None,
+    progress: Tell | None = None,
+) -> Hardware:
+    """Compiles a torch module, or a Graph of stage FLOAT, into the build folder `output`.
+
+    `example_input` and `calibration` are real frames (frames, *shape), or (frames, steps, *shape)
+    with `input_has_steps`; without an example the first calibration frames serve. `steps` is the
+    number of time steps where the model makes one a call. `config` is a Config, a dict as
+    `default_config` gives, or the path of a YAML file; its `steps` and `readout` serve where the
+    arguments are None. `output` None stands for build/<name>, and `name` None for the model's
+    class. `dump` is a folder for the text of the graph after each pass. Raises UnsupportedModel,
+    TraceMismatch, DoesNotFit or BadInput with every problem found, and ToolError.
+    """
+    stages = Stages(progress)
+    chosen = board if isinstance(board, Board) else load_board(board)
+    settings = read_config(config)
+    settings = replace(settings, steps=steps or settings.steps, readout=readout or settings.readout)
+    title = name or type(model).__name__.lower()
+    folder = Path(output) if output is not None else Path("build") / title
+    check_output(folder)
+
+    with stages("trace"):
+        example = example_input if example_input is not None else first_frames(calibration)
+        traced = trace_model(model, example, input_has_steps, settings)
+        dump_text(dump, "traced", traced)
+    journey = map_traced(traced, calibration, chosen, settings, stages, dump)
+    build = write(journey, chosen, folder, title, settings, stages)
+    return Hardware(build, chosen, journey.traced, journey.dequantized)
+
+
+def map_traced(
+    traced: Graph,
+    calibration: Array | None,
+    board: Board,
+    config: Config,
+    stages: Stages,
+    dump: str | Path | None = None,
+) -> Journey:
+    """Over the integer line and onto the board: everything between trace and hardware."""
+    from .lower import lower
+    from .lower.fidelity import dequantized
+    from .optimize import map_graph
+
+    with stages("lower"):
+        integer = lower(traced, calibration, config, dump)
+    with stages("optimize"):
+        mapped = verify(map_graph(integer, board, config))
+        dump_text(dump, "mapped", mapped)
+    return Journey(traced, dequantized(traced, integer, config), mapped)
+
+
+def write(
+    journey: Journey, board: Board, folder: Path, title: str, config: Config, stages: Stages
+) -> Any:
+    """The build folder: Verilog, ROM files, simulation, scripts, graphs, report, manifest."""
+    from .emit import Details, save_graph, write_build
+    from .gateware.network import Network
+
+    with stages("gateware"):
+        network = Network(journey.mapped, rom_form="file")
+    digest = hashlib.sha256(text(journey.traced).encode()).hexdigest()
+    details = Details(title, board.name, 0, digest, board.clock_hz, part_of(board))
+
+    def add_graphs(partial: Path) -> None:
+        for name, graph in (
+            (FLOAT_FOLDER, journey.traced),
+            (DEQUANTIZED_FOLDER, journey.dequantized),
+        ):
+            (partial / name).mkdir(parents=True)
+            save_graph(partial / name, graph)
+        (partial / BOARD_FILE).write_text(json.dumps(board_table(board), indent=2) + "\n")
+
+    with stages("emit"):
+        build = write_build(folder, journey.mapped, network, details, extra=add_graphs)
+    write_report(build.folder, first_report(journey, board, title, stages))
+    return build
+
+
+def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> Report:
+    """The report after a compile: predictions, times, memory; the rest is measured later."""
+    from .cost import predict
+
+    predicted = predict(journey.mapped)
+    report = new_report(title, board.name, board.clock_hz)
+    report["graph"] = graph_summary(journey.mapped)
+    report["cycles"] = {
+        "predicted_latency": predicted.latency_cycles,
+        "predicted_interval": predicted.interval_cycles,
+    }
+    report["resources"] = {
+        "predicted": predicted_resources(predicted),
+        "available": resources_available(board.resources),
+    }
+    report["wall_s"] = stages.wall_s
+    report["memory"] = {"compile_peak_bytes": peak_memory_bytes()}
+    return report
+
+
+def predicted_resources(predicted: Any) -> dict[str, int]:
+    """The resources of a cost.Prediction by the report's names, those that it predicts."""
+    names = ("luts", "ffs", "brams", "bram_bits", "dsps")
+    return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
+
+
+def trace_model(model: Any, example: Any, input_has_steps: bool, config: Config) -> Graph:
+    """A torch module as a checked graph of stage FLOAT; such a graph as it is."""
+    if isinstance(model, Graph):
+        if model.stage is not Stage.FLOAT:
+            raise BadInput(f"graph: found stage {model.stage.value}, accepted float")
+        return verify(model)
+    if example is None:
+        raise BadInput(
+            "example input: found neither an example nor calibration frames, accepted one of "
+            "them; give a frame or two that the model takes"
+        )
+    from .frontend import trace
+
+    readout = Readout(config.readout) if config.readout else None
+    return trace(model, example, config.steps, input_has_steps, readout)
+
+
+def default_config(
+    model: Any = None,
+    example_input: Any = None,
+    *,
+    steps: int | None = None,
+    input_has_steps: bool = False,
+) -> dict[str, Any]:
+    """The editable configuration as a dict, keyed by node name.
+
+    With an example input (or for a Graph) the model is traced, and `nodes` and `mapping` have an
+    entry for each node; without one they are empty.
+    """
+    names: list[str] = []
+    if isinstance(model, Graph) or example_input is not None:
+        from .lower import simplify
+
+        settings = replace(Config(), steps=steps)
+        graph = simplify(trace_model(model, example_input, input_has_steps, settings))
+        names = [node.name for node in graph.nodes]
+    return configuration.default_config(names)
+
+
+def read_config(config: ConfigSource) -> Config:
+    """A configuration in any of its forms; BadInput with every problem."""
+    if config is None:
+        return Config()
+    if isinstance(config, Config):
+        return config
+    return parse_config(config) if isinstance(config, Mapping) else load_config(config)
+
+
+def first_frames(calibration: Array | None) -> Array | None:
+    """Two calibration frames: enough to trace with."""
+    return None if calibration is None else calibration[:2]
+
+
+def check_output(folder: Path) -> None:
+    """BadInput, before any work, where `folder` holds something else than a build."""
+    from .emit.folder import check_replaceable
+
+    check_replaceable(folder)
+
+
+def dump_text(dump: str | Path | None, name: str, graph: Graph) -> None:
+    """Writes the text of a graph into the folder `dump`, where there is one."""
+    if dump is not None:
+        Path(dump).mkdir(parents=True, exist_ok=True)
+        (Path(dump) / f"{name}.txt").write_text(text(graph), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Frames of a data set: real samples from an `.npz` file, in chunks, as integers of an input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .ir import Array, BadInput, Graph, Input
+from .reference import encode_input
+
+CHUNK_VALUES = 1 << 24  # values of all nodes that are held at once
+
+
+@dataclass(frozen=True)
+class Frames:
+    """`x` (frames, *shape) or (frames, steps, *shape), real; `y` int64 (frames,) or None."""
+
+    x: Array
+    y: Array | None = None
+
+
+def load_frames(path: Path) -> Frames:
+    """The arrays `x` and, where it is there, `y` of an .npz file; BadInput lists every problem."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise BadInput(
+            f"{path}: found no readable .npz file ({error}), accepted one with an array x "
+            "(frames, ...) and, where labels are known, y (frames,)"
+        ) from error
+    if "x" not in arrays:
+        raise BadInput(f"{path}: found arrays {sorted(arrays)}, accepted x and y; name them so")
+    return checked_frames(str(path), arrays["x"], arrays.get("y"))
+
+
+def checked_frames(where: str, x: Array, y: Array | None = None) -> Frames:
+    """`x` and `y` where they are frames and labels; BadInput with every problem."""
+    problems = []
+    if x.dtype.kind not in "buif":
+        problems.append(f"{where}: x: found dtype {x.dtype}, accepted real numbers")
+    elif x.ndim < 2 or not x.size:
+        problems.append(f"{where}: x: found shape {x.shape}, accepted (frames, ...), one or more")
+    elif not np.isfinite(x).all():
+        problems.append(f"{where}: x: found NaN or infinite values, accepted finite ones")
+    if y is not None and (y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "ui"):
+        problems.append(
+            f"{where}: y: found shape {y.shape} of {y.dtype}, accepted integers ({len(x)},), one "
+            "label a frame"
+        )
+    if problems:
+        raise BadInput(problems)
+    return Frames(x, None if y is None else y.astype(np.int64))
+
+
+def encoded(source: Input, x: Array) -> Array:
+    """Real frames as integers (frames, steps, *shape); BadInput where their shape does not fit."""
+    wanted = (source.type.steps, *source.type.shape)
+    x = np.asarray(x)
+    if source.type.steps == 1 and x.shape[1:] == source.type.shape:
+        x = x[:, None]
+    if x.shape[1:] != wanted:
+        shape = ", ".join(map(str, wanted if source.type.steps > 1 else source.type.shape))
+        raise BadInput(
+            f"input {source.name}: found frames of shape {x.shape[1:]}, accepted ({shape})"
+        )
+    return encode_input(source, x)
+
+
+def chunks(graph: Graph, frames: int) -> Iterator[slice]:
+    """Ranges of frames whose trains fit into memory together."""
+    edges = [source.type for source in graph.inputs] + [node.type for node in graph.nodes]
+    per_frame = sum(type.neurons * type.steps for type in edges)
+    size = max(1, CHUNK_VALUES // max(1, patch_factor(graph) * per_frame))
+    for start in range(0, frames, size):
+        yield slice(start, min(start + size, frames))
+
+
+def patch_factor(graph: Graph) -> int:
+    """How many times larger the widest unfolded kernel makes an edge, roughly; at least 1."""
+    kernels = [
+        math.prod(getattr(synapse.op, "kernel", (1,)))
+        for node in graph.nodes
+        for synapse in node.synapses
+    ]
+    return max(1, max(kernels, default=1) // 4)

@@ -1,0 +1,112 @@
+"""A compiled network: its build folder, its answers, its simulation, its synthesis, its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import reference, synthesis
+from .boards import Board, board_from_table
+from .data import checked_frames, chunks, encoded
+from .emit import Build, load_build, load_graph
+from .ir import Array, BadInput, Graph, text
+from .progress import Stages, Tell
+from .report import merge_report, read_report, write_html
+
+FLOAT_FOLDER = "sim/float"  # the traced graph, before the integer line
+DEQUANTIZED_FOLDER = "sim/dequantized"  # the float graph with the integer weights loaded back
+BOARD_FILE = "synth/board.json"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What leaves the network: words (frames, classes) and the class of each frame (frames,)."""
+
+    words: Array
+    classes: Array
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A build on disk, its board, and the float graphs that it came from."""
+
+    build: Build
+    board: Board
+    traced: Graph
+    dequantized: Graph
+
+    @property
+    def folder(self) -> Path:
+        """The build folder."""
+        return self.build.folder
+
+    @property
+    def graph(self) -> Graph:
+        """The mapped integer graph."""
+        return self.build.graph
+
+    def reference(self, x: Array) -> Answers:
+        """What the integer reference answers to real frames `x`, chunk by chunk."""
+        return answers(self.graph, encoded(self.graph.inputs[0], checked_frames("x", x).x))
+
+    def synthesize(self, seeds: int = 1, progress: Tell | None = None) -> dict[str, Any]:
+        """Yosys, then nextpnr `seeds` times (0: Yosys only); the whole report.
+
+        DoesNotFit before routing where Yosys finds more than the part has; ToolError.
+        """
+        stages = Stages(progress)
+        used = synthesis.synthesize(self.folder, self.build.verilog, self.board, stages)
+        merge_report(self.folder, {"resources": {"synthesis": used}, "wall_s": stages.wall_s})
+        if seeds:
+            synthesis.check_fits(used, self.board)
+            figures = synthesis.route(self.folder, self.board, seeds, stages)
+            merge_report(self.folder, {**figures, "wall_s": stages.wall_s})
+        return self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """The contents of report.json."""
+        return read_report(self.folder)
+
+    def report(self) -> dict[str, Any]:
+        """Writes report.html; the contents of report.json."""
+        write_html(self.folder)
+        return self.figures()
+
+
+def answers(graph: Graph, x: Array) -> Answers:
+    """What `graph` (of any stage) answers to frames as its input takes them, chunk by chunk."""
+    words, classes = [], []
+    for part in chunks(graph, len(x)):
+        values = reference.run(graph, x[part])
+        some_words, some_classes = reference.read_out(graph.outputs[0], values)
+        words.append(some_words)
+        classes.append(some_classes)
+    return Answers(np.concatenate(words), np.concatenate(classes))
+
+
+def open_build(folder: str | Path) -> Hardware:
+    """The compiled network in a build folder; BadInput where it is not whole."""
+    build = load_build(Path(folder))
+    path = build.folder / BOARD_FILE
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: found no board ({error}); compile again") from error
+    board = board_from_table(str(build.manifest["board"]), table, str(path))
+    traced = load_graph(build.folder / FLOAT_FOLDER)
+    return Hardware(build, board, traced, load_graph(build.folder / DEQUANTIZED_FOLDER))
+
+
+def graph_summary(graph: Graph) -> dict[str, Any]:
+    """Size and text of a graph for the report."""
+    weights = [getattr(s.op, "weight", None) for node in graph.nodes for s in node.synapses]
+    return {
+        "nodes": len(graph.nodes),
+        "neurons": sum(node.type.neurons for node in graph.nodes),
+        "weights": sum(weight.size for weight in weights if weight is not None),
+        "text": text(graph),
+    }
