@@ -54,7 +54,7 @@ class Case:
 
     @property
     def current_word(self) -> Word:
-        return Word(self.lanes, self.steps_in, self.current.bits, signed=True)
+        return Word(self.lanes, self.steps_in, self.current.bits, self.current.signed)
 
     def unit(self, rom_form="memory"):
         return neuron_unit(
@@ -103,6 +103,7 @@ def case(
     type: SpikeType,
     *,
     bits: int,
+    signed: bool = True,
     lanes: int = 1,
     windows: int = 1,
     steps_in: int | None = None,
@@ -111,7 +112,7 @@ def case(
     seed: int = 0,
 ) -> Case:
     """A case; without `frames` currents are random, a quarter of them at an end of the range."""
-    current = SpikeType(type.shape, type.steps if steps_in is None else steps_in, bits, True)
+    current = SpikeType(type.shape, type.steps if steps_in is None else steps_in, bits, signed)
     if frames is None:
         generator = np.random.default_rng(seed)
         shape = (frame_count, current.steps, *type.shape)
@@ -190,19 +191,18 @@ def requantizes(draw, channels: int):
     return Requantize(draw(per_channel(channels, -9, 70)), draw(st.integers(0, 8)))
 
 
+# (steps, windows, steps of the current): equal, one to many, many to one, kept membranes
+SUMMED = [(1, 1, 1), (1, 1, 2), (1, 1, 5)]
+LAYOUTS = [*SUMMED, (2, 1, 2), (3, 1, 3), (5, 1, 5), (4, 1, 1)]
+LAYOUTS += [(2, 2, 2), (3, 3, 3), (4, 2, 4), (6, 2, 6), (6, 3, 6)]
+
+
 @st.composite
 def cases(draw, kinds=(Relay, Requantize, IntegrateFire, Integrate)):
     """Any neuron, any legal way in which its words travel."""
     kind = draw(st.sampled_from(kinds))
     shape = draw(shapes)
-    steps, windows, steps_in = draw(
-        st.sampled_from(
-            [(1, 1, 1), (3, 1, 3), (5, 1, 5), (4, 1, 1), (1, 1, 3), (1, 1, 6), (2, 2, 2)]
-            + [(6, 2, 6), (6, 3, 6), (3, 3, 3)]
-        )
-        if kind is not Requantize
-        else st.sampled_from([(1, 1, 1), (1, 1, 2), (1, 1, 5)])
-    )
+    steps, windows, steps_in = draw(st.sampled_from(SUMMED if kind is Requantize else LAYOUTS))
     channels = shape[0]
     type = SpikeType(shape, steps, draw(st.integers(1, 6)), draw(st.booleans()))
     if kind is Relay:
@@ -220,6 +220,7 @@ def cases(draw, kinds=(Relay, Requantize, IntegrateFire, Integrate)):
         neuron,
         type,
         bits=draw(st.integers(2, 9)),
+        signed=draw(st.booleans()),
         lanes=draw(lane_counts(shape)),
         windows=windows,
         steps_in=steps_in,
