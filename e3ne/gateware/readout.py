@@ -29,7 +29,7 @@ def readout_range(word: Word, windows: int, rule: Rule) -> Range:
 class Readout(wiring.Component):
     """Number of each class over all steps and windows, then the class with the largest.
 
-    Members `i`: `word`s of the output edge, elements in index order, window after window; `verdict`:
+    Members `i`: words of the output edge, elements in index order, window after window; `verdict`:
     one bit for each frame (`FrameInput`), taken at the frame's end; `o`: beats of 32
     bits, signed: `classes` numbers in index order, then the class, `last` on it. The lowest index
     wins a tie. A frame with verdict 0 is consumed and leaves nothing.
@@ -52,7 +52,7 @@ class Readout(wiring.Component):
         if self.numbers.signed_bits > OUTPUT_BITS:
             raise DoesNotFit(
                 f"readout: found class numbers {self.numbers.low} .. {self.numbers.high} "
-                f"({rule.value}), accepted {OUTPUT_BITS} bits; use fewer steps or a narrower membrane"
+                f"({rule.value}), accepted {OUTPUT_BITS} bits; use fewer steps or fewer bits"
             )
         super().__init__(
             {
