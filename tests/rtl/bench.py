@@ -37,7 +37,7 @@ class Source:
 class Sink:
     """An output stream; the run lasts until `count` words came (None: whatever comes).
 
-    With chance `pause` a cycle is not ready; where pause > 0, ready often waits for valid.
+    With chance `pause` a cycle is not ready; where 0 < pause < 1, ready often waits for valid.
     """
 
     stream: Any
@@ -186,7 +186,7 @@ class _Bench:
     def _ready(self, ctx: Any, index: int) -> bool:
         sink = self.sinks[index]
         ready = self.random.random() >= sink.pause
-        if sink.pause and not self.patient[index]:
+        if 0 < sink.pause < 1 and not self.patient[index]:
             self.patient[index] = self.random.random() < 0.5
         if self.patient[index]:
             ready = self.held[index] is not None
