@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
-from ..ir import Array, BadInput, Graph, Node, Rectify
+from ..ir import Array, BadInput, Graph, Input, Node, Rectify
 from .context import Context
 
 log = logging.getLogger(__name__)
@@ -41,33 +41,47 @@ def calibrate(graph: Graph, context: Context) -> Graph:
 
 
 def checked_calibration(graph: Graph, calibration: Array | Sequence[Array]) -> tuple[Array, ...]:
-    """One float64 array (frames, steps, *shape) an input; BadInput with every problem."""
+    """One real array (frames, steps, *shape) an input; BadInput with every problem.
+
+    No copy is made of data sets that are large and of another dtype than float64.
+    """
     arrays = calibration if isinstance(calibration, list | tuple) else (calibration,)
     if len(arrays) != len(graph.inputs):
         raise BadInput(
             f"calibration: found {len(arrays)} arrays, accepted {len(graph.inputs)}, one an input"
         )
-    checked: list[Array] = []
-    problems: list[str] = []
-    for source, array in zip(graph.inputs, arrays, strict=True):
-        where = f"calibration of {source.name}"
-        values = np.asarray(array)
-        if values.dtype.kind not in "buif":
-            problems.append(f"{where}: found dtype {values.dtype}, accepted real numbers")
-        elif values.size == 0:
-            problems.append(f"{where}: found no frames, accepted at least one; give training data")
-        elif not np.isfinite(values).all():
-            problems.append(f"{where}: found NaN or infinite values, accepted finite ones")
-        elif not values.any():
-            problems.append(f"{where}: found nothing but zeros, accepted frames with a signal")
-        else:
-            try:
-                checked.append(reference.checked_input(source, values))
-            except BadInput as error:
-                problems += [f"calibration of {problem}" for problem in error.problems]
+    values = [np.asarray(array) for array in arrays]
+    problems = [
+        problem
+        for source, array in zip(graph.inputs, values, strict=True)
+        for problem in _problems(source, array)
+    ]
+    if len({len(array) for array in values if array.ndim}) > 1:
+        problems.append("calibration: found arrays of unequal length, accepted as many frames each")
     if problems:
         raise BadInput(problems)
-    return tuple(checked)
+    return tuple(
+        array.reshape(len(array), source.type.steps, *source.type.shape)
+        for source, array in zip(graph.inputs, values, strict=True)
+    )
+
+
+def _problems(source: Input, array: Array) -> list[str]:
+    """What is wrong with the calibration frames of one input."""
+    where = f"calibration of {source.name}"
+    if array.dtype.kind not in "buif":
+        return [f"{where}: found dtype {array.dtype}, accepted real numbers"]
+    if array.size == 0:
+        return [f"{where}: found no frames, accepted at least one; give training data"]
+    if not np.isfinite(array).all():
+        return [f"{where}: found NaN or infinite values, accepted finite ones; clean the data"]
+    if not array.any():
+        return [f"{where}: found nothing but zeros, accepted frames with a signal"]
+    try:
+        reference.checked_input(source, array[:1])
+    except BadInput as error:
+        return [f"calibration of {problem}" for problem in error.problems]
+    return []
 
 
 def _bounds(

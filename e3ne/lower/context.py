@@ -12,8 +12,8 @@ from ..ir import Array
 class Context:
     """The user's choices, and real-valued frames to measure ranges on.
 
-    `calibration` has one float64 array (frames, steps, *shape) for each input of the graph, or is
-    None where the user gave none.
+    `calibration` has one array of reals (frames, steps, *shape) for each input of the graph, or
+    is None where the user gave none.
     """
 
     config: Config = field(default_factory=Config)

@@ -74,18 +74,22 @@ def spike_agreement(real: Graph, integer: Graph, x: Array) -> dict[str, Agreemen
     """For each spiking or radix node, how many values of its trains are equal.
 
     `real` is `dequantized`, `x` real frames (frames, steps, *shape); both networks get the input
-    as the integers that the hardware gets. A real value of a radix edge counts as its nearest
-    integer.
+    as the integers that the hardware gets. Radix edges of the real network are rounded to their
+    scale, as in training, clip(floor(x / scale + 1/2)); nothing else in it is.
     """
     words = reference.encode_input(integer.inputs[0], x)
-    floats = reference.run(real, words * integer.inputs[0].scale)
     integers = reference.run(integer, words)
+    source = real.inputs[0]
+    values = {source.name: reference.checked_input(source, words * integer.inputs[0].scale)}
     found = {}
     for node in integer.nodes:
+        sent = reference.node_spikes(real, real.node(node.name), values)
+        if isinstance(node.neuron, Requantize):
+            units = np.floor(sent / node.scale + 0.5)
+            sent = np.clip(units, node.type.low, node.type.high) * node.scale
+        values[node.name] = sent
         if isinstance(node.neuron, IntegrateFire | Requantize):
-            expected = np.floor(floats[node.name] / node.scale + 0.5)
-            expected = np.clip(expected, node.type.low, node.type.high)
-            equal = expected == integers[node.name]
+            equal = np.rint(sent / node.scale) == integers[node.name]
             found[node.name] = Agreement(int(equal.sum()), equal.size)
     return found
 

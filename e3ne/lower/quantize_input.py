@@ -50,14 +50,14 @@ def _quantized(graph: Graph, source: Input, context: Context, frames: Array | No
 
 
 def _bits(graph: Graph, context: Context, frames: Array) -> int:
-    if np.isin(frames, (0, 1)).all():
+    if ((frames == 0) | (frames == 1)).all():
         return 1
     stateful = any(isinstance(n.neuron, IntegrateFire | Integrate) for n in graph.nodes)
     return SPIKING_INPUT_BITS if stateful else max(2, context.config.default.edge_bits)
 
 
 def _scale(frames: Array, high: int, context: Context) -> float:
-    largest = float(np.abs(frames).max())
+    largest = max(float(frames.max()), -float(frames.min()))
     if largest <= high and (frames == np.rint(frames)).all():
         return 1.0
     return float(scale_of_kind(largest / high, context.config.scale))
