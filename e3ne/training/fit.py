@@ -78,7 +78,8 @@ def fit(
     for number in range(schedule.epochs):
         start, losses = time.monotonic(), 0.0
         model.train()
-        for chosen in torch.randperm(len(x), generator=generator).split(schedule.batch_size):
+        order = torch.randperm(len(x), generator=generator)
+        for chosen in torch.split(order, schedule.batch_size):
             optimizer.zero_grad()
             outputs = score(model, augment(x[chosen], generator))
             loss = nn.functional.cross_entropy(outputs, y[chosen])
@@ -103,7 +104,7 @@ def accuracy(
     """Percent of samples whose largest score is their class; the lowest index wins a tie."""
     model.eval()
     with torch.no_grad():
-        found = torch.cat([score(model, part) for part in x.split(batch_size)]).numpy()
+        found = torch.cat([score(model, part) for part in torch.split(x, batch_size)]).numpy()
     return 100.0 * float(np.mean(found.argmax(axis=1) == y.numpy()))
 
 

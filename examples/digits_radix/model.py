@@ -17,8 +17,8 @@ def net() -> nn.Module:
             clip2=nn.Hardtanh(0.0, BOUND),
             pool=nn.MaxPool2d(2),
             flatten=nn.Flatten(),
-            linear1=nn.Linear(144, 32),
+            linear1=nn.Linear(144, 64),
             clip3=nn.Hardtanh(0.0, BOUND),
-            linear2=nn.Linear(32, 10),
+            linear2=nn.Linear(64, 10),
         )
     )

@@ -14,8 +14,8 @@ from e3ne.training.recipe import Recipe, train_main
 
 RECIPE = Recipe(
     rules=Rules(weight_bits=4, edge_bits=4, input_bits=4, input_scale=1 / 16, source_scale=1 / 16),
-    float_phase=Schedule(epochs=40, batch_size=32, learning_rate=3e-3, seed=1),
-    quantized_phase=Schedule(epochs=60, batch_size=32, learning_rate=2e-3, seed=2),
+    float_phase=Schedule(epochs=60, batch_size=32, learning_rate=3e-3, seed=1),
+    quantized_phase=Schedule(epochs=60, batch_size=32, learning_rate=1.5e-3, seed=2),
     augment=shifted(1),
 )
 
