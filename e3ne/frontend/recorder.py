@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..ir import UnsupportedModel
 from .arrays import ArrayCache
 from .calls import Call, NotSupported, Traced
 from .registry import find_neuron
@@ -218,12 +217,10 @@ class Recorder(TorchFunctionMode):
         outputs = tuple(item.to(self.dtype) for item in flat(output))
         call = Call(self.sketch, self.arrays, self.values, self._origin("spikes"), outputs[0])
         try:
-            meanings = self.populations[path].called(call, args, named, len(outputs))
+            spiking = self.populations[path]
+            meanings = spiking.called(self.where(), call, args, named, len(outputs))
         except NotSupported as problem:
             meanings = [unknown(f"{self.where()}: {problem}")] * len(outputs)
-        except UnsupportedModel as error:
-            reasons = (f"{self.where()}: {problem}" for problem in error.problems)
-            meanings = [unknown(*reasons)] * len(outputs)
         for tensor, meaning in zip(outputs, meanings, strict=True):
             self.bind(tensor, meaning)
         self._inside_neuron = False

@@ -153,8 +153,9 @@ class Sketch:
             origin = self.drafts[number].origin
             sources = [source for source in self.drafts[number].sources if source != INPUT]
             local = f"{origin.path}.{origin.function}" if origin.path else origin.function
+            again = any(origin == self.drafts[other].origin for other in names)
             if origin.path and origin.whole:
-                wishes = [origin.path, local]
+                wishes = [origin.path] if again else [origin.path, local]
             elif len(self.drafts[number].sources) == 1 and sources:
                 wishes = [f"{names[sources[0]]}.{origin.function}"]
             else:

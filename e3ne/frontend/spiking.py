@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..ir import Identity, Integrate, IntegrateFire
+from ..ir import Identity, Integrate, IntegrateFire, UnsupportedModel
 from .calls import Call, NotSupported, Traced
 from .registry import Describe, NeuronModel
 from .values import Kind, Unknown, Value, unknown
@@ -34,12 +34,11 @@ class SpikingModule:
         self._membrane: Traced | None = None  # what the module returned at the step before
 
     def called(
-        self, call: Call, args: Sequence[Any], named: dict[str, Any], outputs: int
+        self, where: str, call: Call, args: Sequence[Any], named: dict[str, Any], outputs: int
     ) -> list[Traced]:
-        """What the tensors returned by the next call stand for.
+        """What the `outputs` tensors returned by the next call, made at `where`, stand for.
 
-        NotSupported where the call does not continue the steps before; UnsupportedModel where
-        e3ne cannot compute the neuron.
+        NotSupported where the call does not continue the steps before.
         """
         given = inspect.signature(self._module.forward).bind(*args, **named).arguments
         current = next(iter(given.values()))
@@ -54,10 +53,13 @@ class SpikingModule:
             raise NotSupported(
                 "found all time steps in one call, accepted one step a call; call it in a loop"
             )
-        if self.model is None:
+        if self.model is None and current.ndim > 1:
             self.shape = tuple(current.shape[1:])
-            self.model = self._describe(self._module, self.shape)
-        if isinstance(value, Unknown):
+            try:
+                self.model = self._describe(self._module, self.shape)
+            except UnsupportedModel as error:
+                return [unknown(value, *(f"{where}: {item}" for item in error.problems))] * outputs
+        if isinstance(value, Unknown) or self.model is None:
             return [value] * outputs
         value = call.per_step(value)
         self._check_source(value, step)

@@ -1,0 +1,148 @@
+"""Finding a model and its weights; files that could run code are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from e3ne.frontend import load_model
+from e3ne.ir import BadInput
+
+SOURCE = """
+from torch import nn
+from neighbour import SIZE
+
+def make():
+    return nn.Sequential(nn.Linear(SIZE, 2), nn.BatchNorm1d(2))
+
+def wide():
+    return nn.Sequential(nn.Linear(SIZE + 1, 2), nn.BatchNorm1d(2))
+
+def needs(size):
+    return nn.Linear(size, 2)
+
+def wrong():
+    return 7
+
+value = 3
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    (folder / "net.py").write_text(SOURCE)
+    (folder / "neighbour.py").write_text("SIZE = 4\n")
+    return str(folder / "net.py")
+
+
+def message(spec: str, weights: Path | None = None) -> str:
+    with pytest.raises(BadInput) as caught:
+        load_model(spec, weights)
+    return str(caught.value)
+
+
+def test_a_factory_in_a_file(source: str) -> None:
+    model = load_model(f"{source}:make")
+    assert isinstance(model, nn.Sequential)
+    assert not model.training
+
+
+def test_a_factory_in_a_package() -> None:
+    assert isinstance(load_model("torch.nn:ReLU"), nn.ReLU)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+def test_weights(source: str, tmp_path: Path, suffix: str) -> None:
+    trained = load_model(f"{source}:make")
+    with torch.no_grad():
+        trained[0].weight.fill_(0.25)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".safetensors":
+        save_file(trained.state_dict(), path)
+    else:
+        torch.save(trained.state_dict(), path)
+    assert float(load_model(f"{source}:make", path)[0].weight.mean()) == 0.25
+
+
+def test_keys_and_shapes_that_differ_are_all_listed(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    state = load_model(f"{source}:wide").state_dict()
+    del state["1.running_var"]
+    state["2.weight"] = torch.zeros(3)
+    torch.save(state, path)
+    assert message(f"{source}:make", path).splitlines() == [
+        f"{path}: found no 1.running_var; save it with the model's state_dict()",
+        f"{path}: found 2.weight, which the model lacks; check that file and factory belong "
+        "together",
+        f"{path}: found 0.weight of shape (2, 5), accepted (2, 4); check the sizes that the "
+        "factory uses",
+    ]
+
+
+def test_whole_modules_are_refused(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "module.pt"
+    torch.save(nn.Linear(2, 2), path)
+    assert message(f"{source}:make", path).startswith(
+        f"weights {path}: found a file that holds more than tensors or is damaged, accepted a state"
+    )
+
+
+@pytest.mark.parametrize("content", [{"epoch": 3}, [torch.zeros(2)], {"model": {"w": 1}}])
+def test_checkpoints_of_other_things_are_refused(
+    source: str, tmp_path: Path, content: object
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save(content, path)
+    assert "with other things than tensors by name, accepted a state dict" in message(
+        f"{source}:make", path
+    )
+
+
+def test_weights_that_are_no_weights(source: str, tmp_path: Path) -> None:
+    spec = f"{source}:make"
+    assert "found no such file" in message(spec, tmp_path / "absent.pt")
+    for name, found in (("a.onnx", "found .onnx"), ("a", "found no suffix")):
+        (tmp_path / name).write_bytes(b"x")
+        assert f"{found}, accepted .pt or .safetensors" in message(spec, tmp_path / name)
+    (tmp_path / "a.pt").write_bytes(b"not a pickle")
+    assert "or is damaged" in message(spec, tmp_path / "a.pt")
+    (tmp_path / "a.safetensors").write_bytes(b"not tensors")
+    assert "found a damaged file" in message(spec, tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ("net.py", "model 'net.py': found no factory, accepted file.py:factory or"),
+        (":make", "model ':make': found no factory"),
+        ("absent.py:make", "model absent.py: found no such file"),
+        ("no_such_package.net:make", "model no_such_package.net: found ModuleNotFoundError on imp"),
+    ],
+)
+def test_places_without_a_model(spec: str, found: str) -> None:
+    assert message(spec).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("absent", "found no function of that name"),
+        ("value", "found no function of that name"),
+        ("needs", "found TypeError when calling the factory"),
+        ("wrong", "found a factory that returns int, accepted a torch.nn.Module"),
+    ],
+)
+def test_factories_that_make_no_model(source: str, name: str, found: str) -> None:
+    assert message(f"{source}:{name}").startswith(f"model {source}:{name}: {found}")
+
+
+def test_a_file_that_fails_on_import(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0\n")
+    assert message(f"{path}:make").startswith(f"model {path}: found ZeroDivisionError on import")
