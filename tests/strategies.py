@@ -201,7 +201,8 @@ def mapped_graphs(draw: Any, max_nodes: int = 4, recurrent: bool = True) -> Grap
     graph = Graph(Stage.INTEGER, (source,), (), ())
     loops = False
     last = "input"
-    for index in range(draw(st.integers(1, max_nodes))):
+    count = draw(st.integers(1, max_nodes))
+    for index in range(count):
         name = f"layer{index}.0"
         from_type = graph.edge(last)
         if from_type.bits > 12:  # keep sums small
@@ -209,6 +210,9 @@ def mapped_graphs(draw: Any, max_nodes: int = 4, recurrent: bool = True) -> Grap
         else:
             op = draw_op(draw, from_type)
         out_shape = op_shape(op, from_type.shape)
+        if index == count - 1 and any(size > 1 for size in out_shape[1:]):
+            op = Linear(weights(draw, (3, from_type.neurons)))
+            out_shape = (3,)
         synapses = [Synapse(op, last, 0, draw(st.sampled_from([1, 1, 2, -3])))]
         for other in ("input", *(node.name for node in graph.nodes)):
             alike = graph.edge(other)
@@ -231,8 +235,8 @@ def mapped_graphs(draw: Any, max_nodes: int = 4, recurrent: bool = True) -> Grap
             and all(node.type.steps == steps for node in graph.nodes)
         ):
             loops = True
-            count = out_shape[0]
-            loop = Linear(weights(draw, (count, count)), None)
+            size = out_shape[0]
+            loop = Linear(weights(draw, (size, size)), None)
             synapses.append(Synapse(loop, name, draw(st.sampled_from([1, 1, 2]))))
             type = replace(type, bits=neuron.max_spikes.bit_length())
         node = Node(name, tuple(synapses), neuron, type)
@@ -280,5 +284,3 @@ def draw_frames(draw: Any, graph: Graph, frames: int) -> Any:
     x = random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
     x[0] = draw(st.sampled_from([type.low, type.high]))
     return x
-
-

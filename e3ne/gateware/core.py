@@ -141,4 +141,3 @@ def edge_queue_words(graph: Graph, node: Node, index: int, lanes: int) -> int:
     if len(node.synapses) < 2:
         return 0
     return graph.edge(node.synapses[index].source).neurons // lanes
-

@@ -200,8 +200,10 @@ class MatrixUnit(wiring.Component):
         ring = [
             [
                 [
-                    [Signal(signed(self.current_bits), name=f"sum_{p}_{o}_{c}_{s}")
-                     for s in range(self.step_lanes)]
+                    [
+                        Signal(signed(self.current_bits), name=f"sum_{p}_{o}_{c}_{s}")
+                        for s in range(self.step_lanes)
+                    ]
                     for c in range(chunks)
                 ]
                 for o in range(self.out_lanes)
@@ -220,12 +222,7 @@ class MatrixUnit(wiring.Component):
                             m.d.sync += out[c][s].eq(out[c + 1][s])
                         m.d.sync += out[-1][s].eq(before + sums[p][o][s])
         m.d.comb += self.o.payload.values.eq(
-            Cat(
-                chunk_steps
-                for pixel in ring
-                for out in pixel
-                for chunk_steps in out
-            )
+            Cat(chunk_steps for pixel in ring for out in pixel for chunk_steps in out)
         )
 
 

@@ -93,7 +93,9 @@ class RowMemory(wiring.Component):
         m.d.comb += [
             free_up_to.eq(Mux(window_done, window.rows, _clamped(top, window.rows))),
             # At least one row, so that padding alone never starts a frame that may not come.
-            needed.eq(Mux((oldest == 0) & (bottom <= 0), 1, _clamped(bottom, window.rows) - oldest)),
+            needed.eq(
+                Mux((oldest == 0) & (bottom <= 0), 1, _clamped(bottom, window.rows) - oldest)
+            ),
         ]
         with m.If(walking):
             with m.If(row_ends):
@@ -108,9 +110,7 @@ class RowMemory(wiring.Component):
                 m.d.sync += [oldest.eq(oldest + 1), oldest_slot.eq(self._next_slot(oldest_slot))]
         with m.Elif(window_done):
             m.d.sync += [out_row.eq(0), top.eq(first_top), oldest.eq(0)]
-            m.d.sync += window_index.eq(
-                Mux(window_index == self.windows - 1, 0, window_index + 1)
-            )
+            m.d.sync += window_index.eq(Mux(window_index == self.windows - 1, 0, window_index + 1))
         with m.Elif(filled >= needed):
             m.d.sync += walking.eq(1)
 

@@ -22,9 +22,7 @@ class SlidingWindow(wiring.Component):
     every row under a kernel was walked in the same frame.
     """
 
-    def __init__(
-        self, word: Word, window: Window, pixel_lanes: int = 1, windows: int = 1
-    ) -> None:
+    def __init__(self, word: Word, window: Window, pixel_lanes: int = 1, windows: int = 1) -> None:
         self.word = word
         self.window = window
         self.pixel_lanes = pixel_lanes
@@ -77,10 +75,15 @@ class SlidingWindow(wiring.Component):
                     shifted = newest[r] if c == held_columns - 1 else registers[r][c + 1]
                     m.d.sync += registers[r][c].eq(shifted)
 
-        row_hit, row_final = row.patch_ends(m, span_rows, window.stride[0], window.out_shape[0], step & column.at_end)
+        row_hit, row_final = row.patch_ends(
+            m, span_rows, window.stride[0], window.out_shape[0], step & column.at_end
+        )
         column_hit, column_final = column.patch_ends(
-            m, held_columns, window.stride[1] * self.pixel_lanes,
-            window.out_shape[1] // self.pixel_lanes, step,
+            m,
+            held_columns,
+            window.stride[1] * self.pixel_lanes,
+            window.out_shape[1] // self.pixel_lanes,
+            step,
         )
         window_index = Signal(range(self.windows))
         last_window = window_index == self.windows - 1

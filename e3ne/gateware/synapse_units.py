@@ -62,9 +62,7 @@ def synapse_word(graph: Graph, node: Node, index: int) -> Word:
     source = graph.edge(synapse.source)
     match synapse.op:
         case Linear() | Conv2d() as op:
-            fold = matrix_fold(
-                op, node.mapping.out_lanes, lanes.in_lanes, node.mapping.pixel_lanes
-            )
+            fold = matrix_fold(op, node.mapping.out_lanes, lanes.in_lanes, node.mapping.pixel_lanes)
             count = fold.in_lanes if fold.in_memory else source.channels
         case MaxPool2d() | SumPool2d():
             count = source.channels

@@ -101,7 +101,9 @@ def matrix_fold(op: Linear | Conv2d, out_lanes: int, in_lanes: int, pixel_lanes:
     outputs, channels = int(op.weight.shape[0]), int(op.weight.shape[1])
     area = op.kernel[0] * op.kernel[1] if isinstance(op, Conv2d) else 1
     in_memory = channels % in_lanes == 0 and pixel_lanes == 1
-    return Fold(groups, outputs // groups // out_lanes, area * channels // in_lanes, in_lanes, in_memory)
+    return Fold(
+        groups, outputs // groups // out_lanes, area * channels // in_lanes, in_lanes, in_memory
+    )
 
 
 def pool_fold(channels: int, kernel: Pair, out_lanes: int) -> Fold:

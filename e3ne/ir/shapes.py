@@ -18,7 +18,9 @@ from .ops import (
 )
 
 
-def window_shape(rows_columns: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+def window_shape(
+    rows_columns: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Pair:
     """Output (rows, columns) of a sliding window, as torch computes them (floor)."""
     rows, columns = (
         (size + 2 * pad - dil * (k - 1) - 1) // step + 1

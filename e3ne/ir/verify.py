@@ -200,5 +200,3 @@ def _integer_neuron(graph: Graph, node: Node) -> Iterator[str]:
             yield f"found floor={neuron.floor}, accepted {reach[0]} .. 0"
     if isinstance(neuron, Integrate) and (sends.low > reach[0] or sends.high < reach[1]):
         yield f"found an edge {sends} narrower than the membrane of {neuron.membrane_bits} bits"
-
-

@@ -28,9 +28,7 @@ class Observed:
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
 @given(st.data())
 def test_every_node_equals_the_reference(data):
     graph = data.draw(mapped_graphs())

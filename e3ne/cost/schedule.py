@@ -1,0 +1,236 @@
+"""When words cross the streams of a mapped network: one frame through an idle pipeline.
+
+Times are the cycles in which words are transferred, counted from the frame's first beat (0). A
+producer is assumed never to wait for room behind it: in an idle pipeline a full queue in front of
+a busy unit delays the producer, not the unit.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from ..ir import (
+    ChannelAffine,
+    Conv2d,
+    Flatten,
+    Graph,
+    Identity,
+    Linear,
+    MaxPool2d,
+    Node,
+    SumPool2d,
+    Synapse,
+)
+from ..ir.arrays import Array
+from ..ir.cycles import (
+    neuron_cycles_per_word,
+    neuron_latency_cycles,
+    readout_latency_cycles,
+)
+from ..ir.engine_cycles import matrix_latency, pool_latency
+from ..ir.frames import input_format, window_steps
+from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold
+
+Times = Array
+"""Cycles (words,), int64, increasing: when each word of a frame crosses a stream."""
+
+
+def frame_latency(graph: Graph) -> int:
+    """Cycles from a frame's first input beat to its last output word."""
+    times = node_times(graph)
+    output = graph.outputs[0]
+    type = graph.edge(output.source)
+    first = readout_latency_cycles(window_steps(graph, type.steps), output.readout)
+    return int(times[output.source][-1]) + first + type.neurons
+
+
+def node_times(graph: Graph) -> dict[str, Times]:
+    """When the words of the input and of each node are sent, behind the node's queue."""
+    source = graph.inputs[0]
+    times = {
+        source.name: np.arange(input_format(graph, source).beats_per_frame, dtype=np.int64) + 1
+    }
+    for node in graph.nodes:
+        queued = node.mapping is not None and node.mapping.queue_words > 0
+        times[node.name] = _node(graph, node, times) + 2 * queued
+    return times
+
+
+def _node(graph: Graph, node: Node, times: dict[str, Times]) -> Times:
+    """The words of a node; recurrence is walked step by step."""
+    assert node.mapping is not None
+    currents = [
+        synapse_times(graph, node, index, _source_times(graph, synapse, times))
+        for index, synapse in enumerate(node.synapses)
+        if synapse.source != node.name
+    ]
+    loops = [index for index, s in enumerate(node.synapses) if s.source == node.name]
+    joined = currents[0] if len(currents) == 1 else np.max(currents, axis=0)
+    if len(node.synapses) > 1 or node.synapses[0].gain != 1:
+        joined = joined + 1
+    steps_in = min(
+        graph.edge(node.synapses[0].source).steps,
+        window_steps(graph, graph.edge(node.synapses[0].source).steps),
+    )
+    steps_out = window_steps(graph, node.type.steps)
+    words = node.type.neurons // node.mapping.lanes
+    kept = words if node.type.steps > steps_out else 0
+    apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
+    latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
+    if not loops:
+        return _paced(joined + latency, apart)
+    return _recurrent(graph, node, joined, loops, apart, latency)
+
+
+def _recurrent(
+    graph: Graph, node: Node, joined: Times, loops: list[int], apart: int, latency: int
+) -> Times:
+    """Words of one step wait for the node's own spikes of the steps before."""
+    words = len(joined) // node.type.steps
+    sent = np.zeros(0, np.int64)
+    for step in range(node.type.steps):
+        ready = joined[: (step + 1) * words].copy()
+        for index in loops:
+            fed = _delayed(sent, node.synapses[index].delay * words, (step + 1) * words)
+            ready = np.maximum(ready, synapse_times(graph, node, index, fed, step + 1) + 1)
+        sent = _paced(ready + latency, apart)
+    return sent
+
+
+def _source_times(graph: Graph, synapse: Synapse, times: dict[str, Times]) -> Times:
+    words = times[synapse.source]
+    silent = synapse.delay * len(words) // graph.edge(synapse.source).steps
+    return _delayed(words, silent, len(words)) if synapse.delay else words
+
+
+def _delayed(words: Times, silent: int, count: int) -> Times:
+    """Behind a Delay: `silent` words at once, then those of the source; `count` in all."""
+    at_once = np.arange(min(silent, count), dtype=np.int64)
+    return _paced(np.concatenate([at_once, words + 2])[:count], 1)
+
+
+def synapse_times(
+    graph: Graph, node: Node, index: int, source: Times, windows: int | None = None
+) -> Times:
+    """When the currents of one synapse leave its engine, given the words of its source.
+
+    `source` holds the words of `windows` windows (None: of a frame).
+    """
+    assert node.mapping is not None
+    mapping, synapse = node.mapping, node.synapses[index]
+    type = graph.edge(synapse.source)
+    steps = window_steps(graph, type.steps)
+    windows = windows or type.steps // steps
+    queued = source + 2 if len(node.synapses) > 1 and not synapse.delay else source
+    elements = type.neurons * windows
+    match synapse.op:
+        case Linear() | Conv2d() as op:
+            lanes = mapping.synapses[index]
+            fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
+            window = op_window(op, type.shape)
+            chunks = steps // lanes.step_lanes
+            latency = matrix_latency(fold.in_lanes, chunks)
+            if fold.in_memory:
+                words = _regrouped(queued, elements // len(source), fold.in_lanes)
+                return _row_memory(words, window, fold, chunks, windows) + latency
+            words = _regrouped(queued, elements // len(source), type.channels)
+            return (
+                _sliding_window(words, window, fold, mapping.pixel_lanes, chunks, windows) + latency
+            )
+        case MaxPool2d() | SumPool2d() as op:
+            words = _regrouped(queued, elements // len(source), type.channels)
+            fold = pool_fold(type.channels, op.kernel, mapping.out_lanes)
+            times = _sliding_window(words, op_window(op, type.shape), fold, 1, 1, windows)
+            return times + pool_latency(op.kernel[0] * op.kernel[1])
+        case Identity() | Flatten():
+            return _regrouped(queued, elements // len(source), mapping.lanes)
+        case ChannelAffine():
+            raise TypeError("ChannelAffine never reaches hardware")
+        case _:
+            assert_never(synapse.op)
+
+
+def _paced(earliest: Times, apart: int) -> Times:
+    """Words no earlier than `earliest` and at least `apart` cycles from each other."""
+    index = np.arange(len(earliest), dtype=np.int64) * apart
+    return np.maximum.accumulate(earliest - index) + index
+
+
+def _regrouped(words: Times, lanes: int, wanted: int) -> Times:
+    """Behind a Regroup: first split to the common lanes, then collected."""
+    common = int(np.gcd(lanes, wanted))
+    if lanes > common:
+        parts = lanes // common
+        words = _paced(np.repeat(words + 1, parts) + np.tile(np.arange(parts), len(words)), 1)
+    if wanted > common:
+        words = words[wanted // common - 1 :: wanted // common] + 1
+    return words
+
+
+def _row_memory(words: Times, window: Window, fold: Fold, chunks: int, windows: int) -> Times:
+    """Last slice of each output word, as it leaves a RowMemory."""
+    rows, columns = window.out_shape
+    per_row = len(words) // (window.rows * windows)
+    row_there = words[per_row - 1 :: per_row]  # the last word of each image row
+    outs = columns * fold.groups * fold.outs
+    slices = np.arange(1, outs + 1, dtype=np.int64) * fold.slices * chunks
+    times = []
+    clock = ended = 0  # the reader decides about the next row; the last slice has left
+    for index in range(windows):
+        freed = 0
+        for row in range(rows):
+            top = row * window.stride[0] - window.padding[0]
+            free = min(max(top, 0), window.rows)
+            clock += free - freed
+            freed = free
+            last = min(max(top + window.span[0], 1), window.rows) - 1
+            clock = max(clock, int(row_there[index * window.rows + last]) + 1)
+            start = max(clock + 3, ended + chunks)  # the row's first slice leaves
+            times.append(start + slices - chunks)
+            ended = int(times[-1][-1])
+            clock = ended - 2 * chunks + 1  # two slices wait behind the reader
+        clock += window.rows - freed + 1
+    return np.concatenate(times)
+
+
+def _sliding_window(
+    words: Times, window: Window, fold: Fold, pixel_lanes: int, chunks: int, windows: int
+) -> Times:
+    """Last slice of each output word, as it leaves a SlidingWindow and its PatchSlices."""
+    rows, columns = window.walk
+    spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
+    strides = (window.stride[0], window.stride[1] * pixel_lanes)
+    counts = (window.out_shape[0], window.out_shape[1] // pixel_lanes)
+    ends = [
+        [
+            (at - span + 1) % stride == 0 and 0 <= (at - span + 1) // stride < count
+            for at in range(size)
+        ]
+        for size, span, stride, count in zip((rows, columns), spans, strides, counts, strict=True)
+    ]
+    inside_rows = range(window.padding[0], window.padding[0] + window.rows)
+    inside_columns = range(window.padding[1], window.padding[1] + window.columns)
+    arrivals = words.tolist()
+    pixel = free = multiplying = 0
+    step = -1
+    held = fold.words > 1
+    starts = []
+    for _ in range(windows):
+        for row in range(rows):
+            for column in range(columns):
+                step += 1
+                if row in inside_rows and column in inside_columns:
+                    step = max(step, arrivals[pixel])
+                    pixel += 1
+                if ends[0][row] and ends[1][column]:
+                    taken = max(step + 1, free)
+                    start = max(taken + held, multiplying)
+                    free = start + (fold.words - 1) * chunks if held else start + chunks
+                    multiplying = start + fold.words * chunks
+                    starts.append(start)
+                    step = taken - 1  # the next step may come with the transfer of the patch
+    outs = np.arange(1, fold.groups * fold.outs + 1, dtype=np.int64) * fold.slices
+    first = np.array(starts, np.int64)[:, None]
+    return (first + (outs - 1)[None, :] * chunks).reshape(-1)

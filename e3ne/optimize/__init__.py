@@ -1,0 +1,5 @@
+"""Graph and mapping change here, never a number."""
+
+from .map_graph import map_graph
+
+__all__ = ["map_graph"]

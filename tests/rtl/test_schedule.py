@@ -1,0 +1,68 @@
+"""Predicted cycles against counted ones: whole small networks, one frame and back to back."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from e3ne.cost import predict
+from e3ne.gateware.network import Network
+from e3ne.ir.frames import output_format, to_beats
+from tests.strategies import draw_frames, mapped_graphs
+
+from .bench import Sink, Source, simulate
+
+QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+class Ports:
+    """An AXI4-Stream port as a stream for the bench."""
+
+    def __init__(self, network: Network, side: str) -> None:
+        from amaranth.hdl import Cat
+
+        self.valid = getattr(network, f"{side}_axis_tvalid")
+        self.ready = getattr(network, f"{side}_axis_tready")
+        data, last = getattr(network, f"{side}_axis_tdata"), getattr(network, f"{side}_axis_tlast")
+        self.payload = Cat(data, last)
+
+
+def run_frames(graph, x):
+    network = Network(graph, "memory")
+    beats = to_beats(graph, graph.inputs[0], x)
+    payloads = []
+    for frame in beats:
+        for position, beat in enumerate(frame):
+            last = position == len(frame) - 1
+            payloads.append(int.from_bytes(beat.tobytes(), "little") | last << 8 * len(beat))
+    words = output_format(graph, graph.outputs[0]).words
+    run = simulate(
+        network,
+        [Source(Ports(network, "s"), payloads)],
+        [Sink(Ports(network, "m"), words * len(x))],
+        limit_cycles=60_000,
+    )
+    return run.sources[0].cycles, run.sinks[0].cycles[words - 1 :: words]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(st.data())
+def test_latency_of_a_single_frame(data):
+    graph = data.draw(mapped_graphs())
+    x = draw_frames(data.draw, graph, 1)
+    starts, ends = run_frames(graph, x)
+    predicted = predict(graph).latency_cycles
+    counted = ends[0] - starts[0]
+    # Short stalls between neighbours are not in the model: a few cycles, more in long frames.
+    assert abs(counted - predicted) <= 4 + 0.12 * counted
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(st.data())
+def test_interval_of_frames_back_to_back(data):
+    graph = data.draw(mapped_graphs(recurrent=False))
+    x = draw_frames(data.draw, graph, 8)
+    _, ends = run_frames(graph, x)
+    predicted = predict(graph).interval_cycles
+    counted = (ends[-1] - ends[4]) / 3
+    assert predicted - 1 <= counted <= 1.25 * predicted + 6
