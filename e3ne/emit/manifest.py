@@ -1,0 +1,160 @@
+"""manifest.json: everything that a reader of a build needs, and the hash of every file."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..ir import BadInput, Graph, text
+from ..ir.frames import input_format, output_format
+from ..toolchain import versions
+from .synth_scripts import Part
+
+FORMAT = 1
+PYTHON_PACKAGES = ("amaranth", "jinja2", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class Details:
+    """What the graph does not know about a compile.
+
+    `model` is what the user named, `board` the board's name, `source_sha256` the hash of the
+    user's model and weights (hexadecimal; empty where there is no file), `seed` the seed of
+    everything random in the compile, `clock_hz` the clock that the mapping aims at,
+    `part` the FPGA (None: no synthesis scripts).
+    """
+
+    model: str
+    board: str
+    seed: int = 0
+    source_sha256: str = ""
+    clock_hz: float | None = None
+    part: Part | None = None
+
+
+def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> dict[str, Any]:
+    """The manifest of a build whose files lie in `folder` already."""
+    return {
+        "e3ne_build": FORMAT,
+        "written_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "model": details.model,
+        "board": details.board,
+        "clock_hz": details.clock_hz,
+        "part": asdict(details.part) if details.part else None,
+        "seed": details.seed,
+        "source_sha256": details.source_sha256,
+        "tools": tool_versions(),
+        "top": "e3ne_top",
+        "ports": ports_of(graph),
+        "input": input_of(graph),
+        "output": output_of(graph),
+        "nodes": [node_of(probe) for probe in network.probes],
+        "roms": [
+            {
+                "file": f"rom/{image.name}.hex",
+                "width_bits": image.width_bits,
+                "depth_words": len(image.words),
+                "sha256": sha256(folder / "rom" / f"{image.name}.hex"),
+            }
+            for image in network.roms
+        ],
+        "graph": text(graph).splitlines(),
+        "files": {
+            path.relative_to(folder).as_posix(): sha256(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+    }
+
+
+def ports_of(graph: Graph) -> list[dict[str, Any]]:
+    """Name, direction and width of every port of e3ne_top."""
+    tdata_bits = 8 * input_format(graph, graph.inputs[0]).beat_bytes
+    ports = [
+        *(("clk", "in", 1), ("rst", "in", 1)),
+        *(("s_axis_tdata", "in", tdata_bits), ("s_axis_tvalid", "in", 1)),
+        *(("s_axis_tready", "out", 1), ("s_axis_tlast", "in", 1)),
+        *(("m_axis_tdata", "out", 32), ("m_axis_tvalid", "out", 1)),
+        *(("m_axis_tready", "in", 1), ("m_axis_tlast", "out", 1), ("error", "out", 1)),
+    ]
+    return [{"name": n, "direction": way, "width_bits": width} for n, way, width in ports]
+
+
+def input_of(graph: Graph) -> dict[str, Any]:
+    """The frame format of the input: an element is clip(round_half_even(x / scale), low, high)."""
+    source = graph.inputs[0]
+    form = input_format(graph, source)
+    return {
+        "shape": list(source.type.shape),
+        "steps": source.type.steps,
+        "bits": source.type.bits,
+        "signed": source.type.signed,
+        "scale": source.scale,
+        "lanes": form.lanes,
+        "field_bits": form.field_bits,
+        "steps_in_window": form.steps_in_window,
+        "beats_per_frame": form.beats_per_frame,
+        "order": "windows of steps, then rows, columns, channels; element 0 and step 0 lowest",
+    }
+
+
+def output_of(graph: Graph) -> dict[str, Any]:
+    """The frame format of the output; a word times `scale` is its real value."""
+    form = output_format(graph, graph.outputs[0])
+    return {
+        "words": form.words,
+        "readout": form.readout,
+        "scale": form.scale,
+        "class_word": form.classes,
+    }
+
+
+def node_of(probe: Any) -> dict[str, Any]:
+    """Where a node's words lie in probe_data, and their layout."""
+    word = probe.word
+    return {
+        "node": probe.node,
+        "offset_bits": probe.offset_bits,
+        "lanes": word.lanes,
+        "steps": word.steps,
+        "bits": word.bits,
+        "signed": word.signed,
+    }
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of this package, Python, the packages that shape a build, and every tool."""
+    found = {"python": platform.python_version()}
+    for package in ("e3ne", *PYTHON_PACKAGES):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {**found, **versions()}
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal hash of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the build in `folder`; BadInput where there is none that can be read."""
+    path = folder / "manifest.json"
+    accepted = "accepted a folder that e3ne compile has finished; compile first"
+    if not path.is_file():
+        raise BadInput(f"{folder}: found no manifest.json, {accepted}")
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: found no readable JSON ({error}), {accepted}") from error
+    if not isinstance(found, dict) or found.get("e3ne_build") != FORMAT:
+        version = found.get("e3ne_build") if isinstance(found, dict) else None
+        raise BadInput(f"{path}: found build format {version}, accepted {FORMAT}; compile again")
+    return found

@@ -1,0 +1,229 @@
+// Drives e3ne_top (built by Verilator with E3NE_PROBES) and writes down all that it does.
+//
+//   Ve3ne_top key=value ...
+//     beats    file: the beats of all frames, each as whole little-endian bytes
+//     lengths  file: beats of each frame, uint32
+//     probes   file: a line a node: `offset_bits width_bits name`
+//     out      folder for: node_<k>.bin (each word as whole bytes), words.bin (int32 each),
+//              frames.bin (uint64 each: words, last cycle), starts.bin (uint64 each: the cycle
+//              that took a frame's first beat), summary.txt
+//     expect   frames that will come out (those of a wrong length are dropped)
+//     stalls   0, or the seed of random pauses on both sides
+//     isolated 1: the next frame starts after the output of the one before
+//     idle     cycles without any transfer after which the run ends as timed out
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "Ve3ne_top.h"
+#include "verilated.h"
+
+static void stop(const std::string& message) {
+    std::fprintf(stderr, "error: %s\n", message.c_str());
+    std::exit(2);
+}
+
+static std::vector<uint8_t> read_bytes(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) stop("cannot read " + path);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// A file that is written in large pieces.
+class Sink {
+  public:
+    explicit Sink(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+        if (!file_) stop("cannot write " + path);
+        std::setvbuf(file_, nullptr, _IOFBF, 1 << 18);
+    }
+    void put(const void* bytes, size_t count) {
+        if (std::fwrite(bytes, 1, count, file_) != count) stop("cannot write " + path_);
+    }
+    void close() {
+        if (std::fclose(file_) != 0) stop("cannot write " + path_);
+    }
+
+  private:
+    std::string path_;
+    FILE* file_;
+};
+
+// One node's place in probe_data, and the words it has sent.
+struct Probe {
+    size_t offset, width;
+    Sink sink;
+    std::vector<uint8_t> word;
+
+    void take(const uint8_t* data) {
+        const uint8_t* from = data + offset / 8;
+        const unsigned shift = offset % 8;
+        const size_t whole = (width + 7) / 8;
+        if (shift == 0) {
+            std::memcpy(word.data(), from, whole);
+        } else {
+            for (size_t k = 0; k < whole; ++k)
+                word[k] = uint8_t((from[k] | (unsigned(from[k + 1]) << 8)) >> shift);
+        }
+        if (width % 8) word[whole - 1] &= uint8_t((1u << (width % 8)) - 1);
+        sink.put(word.data(), whole);
+    }
+};
+
+// Random pauses whose density changes now and then, so that queues run both full and empty.
+class Stalls {
+  public:
+    explicit Stalls(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15ull | 1), on_(seed != 0) {}
+    bool pause() {
+        if (!on_) return false;
+        if (left_-- == 0) {
+            left_ = 1 + next() % 64;
+            density_ = next() % 8;
+        }
+        return next() % 8 < density_;
+    }
+
+  private:
+    uint64_t next() {
+        state_ ^= state_ << 13;
+        state_ ^= state_ >> 7;
+        state_ ^= state_ << 17;
+        return state_ >> 11;
+    }
+    uint64_t state_, left_ = 0, density_ = 0;
+    bool on_;
+};
+
+int main(int argc, char** argv) {
+    std::map<std::string, std::string> option = {
+        {"stalls", "0"}, {"isolated", "0"}, {"idle", "1000000"}};
+    for (int k = 1; k < argc; ++k) {
+        const std::string text(argv[k]);
+        const size_t equals = text.find('=');
+        if (equals == std::string::npos) stop("not key=value: " + text);
+        option[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+    const std::string out = option["out"];
+    const std::vector<uint8_t> beats = read_bytes(option["beats"]);
+    const std::vector<uint8_t> length_bytes = read_bytes(option["lengths"]);
+    std::vector<uint32_t> lengths(length_bytes.size() / 4);
+    std::memcpy(lengths.data(), length_bytes.data(), lengths.size() * 4);
+    const uint64_t expect = std::stoull(option["expect"]);
+    const uint64_t idle_limit = std::stoull(option["idle"]);
+    const uint64_t seed = std::stoull(option["stalls"]);
+    const bool isolated = option["isolated"] == "1";
+
+    auto top = std::make_unique<Ve3ne_top>();
+    const size_t beat_bytes = beats.empty() ? 0 : [&] {
+        size_t total = 0;
+        for (uint32_t length : lengths) total += length;
+        return beats.size() / total;
+    }();
+    if (beat_bytes > sizeof(top->s_axis_tdata)) stop("beats are wider than s_axis_tdata");
+
+    std::vector<Probe> probes;
+    std::ifstream layout(option["probes"]);
+    if (!layout) stop("cannot read " + option["probes"]);
+    for (std::string line; std::getline(layout, line);) {
+        size_t offset = 0, width = 0;
+        if (std::sscanf(line.c_str(), "%zu %zu", &offset, &width) != 2) stop("bad line: " + line);
+        const std::string path = out + "/node_" + std::to_string(probes.size()) + ".bin";
+        probes.push_back({offset, width, Sink(path), std::vector<uint8_t>((width + 7) / 8)});
+    }
+    Sink words(out + "/words.bin"), frames(out + "/frames.bin"), starts(out + "/starts.bin");
+
+    // Little-endian ports: Verilator keeps a port as an integer or as 32-bit words, low first.
+    const auto* strobe = reinterpret_cast<const uint8_t*>(&top->probe_strobe);
+    std::vector<uint8_t> data(sizeof(top->probe_data) + 2);
+
+    Stalls source_stalls(seed), sink_stalls(seed ? seed + 1 : 0);
+    uint64_t cycle = 0, idle = 0, frames_in = 0, frames_out = 0, words_in_frame = 0;
+    size_t beat = 0, beat_in_frame = 0, drained = 0;
+    bool offered = false, timed_out = false;
+
+    top->rst = 1;
+    top->s_axis_tvalid = 0;
+    top->m_axis_tready = 0;
+    for (int k = 0; k < 4; ++k) {
+        top->clk = 0;
+        top->eval();
+        top->clk = 1;
+        top->eval();
+    }
+    top->rst = 0;
+
+    while (drained < 64) {
+        const bool more = frames_in < lengths.size();
+        const bool held = isolated && beat_in_frame == 0 && frames_out < frames_in;
+        if (!offered) offered = more && !held && !source_stalls.pause();
+        top->s_axis_tvalid = offered;
+        if (offered) {
+            std::memcpy(&top->s_axis_tdata, &beats[beat * beat_bytes], beat_bytes);
+            top->s_axis_tlast = beat_in_frame + 1 == lengths[frames_in];
+        }
+        top->m_axis_tready = !sink_stalls.pause();
+        top->clk = 0;
+        top->eval();
+
+        bool moved = false;
+        if (offered && top->s_axis_tready) {
+            if (beat_in_frame == 0) starts.put(&cycle, 8);
+            ++beat;
+            if (++beat_in_frame == lengths[frames_in]) {
+                beat_in_frame = 0;
+                ++frames_in;
+            }
+            offered = false;
+            moved = true;
+        }
+        if (top->m_axis_tvalid && top->m_axis_tready) {
+            const uint32_t word = top->m_axis_tdata;
+            words.put(&word, 4);
+            ++words_in_frame;
+            if (top->m_axis_tlast) {
+                frames.put(&words_in_frame, 8);
+                frames.put(&cycle, 8);
+                words_in_frame = 0;
+                ++frames_out;
+            }
+            moved = true;
+        }
+        bool copied = false;
+        for (size_t k = 0; k < probes.size(); ++k) {
+            if (!(strobe[k / 8] >> (k % 8) & 1)) continue;
+            if (!copied) std::memcpy(data.data(), &top->probe_data, sizeof(top->probe_data));
+            copied = moved = true;
+            probes[k].take(data.data());
+        }
+        top->clk = 1;
+        top->eval();
+        ++cycle;
+
+        idle = moved ? 0 : idle + 1;
+        if (frames_in == lengths.size() && frames_out >= expect) ++drained;
+        if (idle > idle_limit) {
+            timed_out = true;
+            break;
+        }
+    }
+    top->clk = 0;
+    top->eval();
+
+    words.close();
+    frames.close();
+    starts.close();
+    for (Probe& probe : probes) probe.sink.close();
+    std::ofstream summary(out + "/summary.txt");
+    summary << "cycles " << cycle << "\nerror " << int(top->error) << "\ntimed_out " << timed_out
+            << "\nframes_in " << frames_in << "\nframes_out " << frames_out << "\nloose_words "
+            << words_in_frame << "\n";
+    summary.close();
+    if (!summary) stop("cannot write " + out + "/summary.txt");
+    top->final();
+    return 0;
+}
