@@ -76,6 +76,7 @@ def test_all_unsupported_modules_are_listed_with_their_alternatives() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(
     ("module", "found"),
     [
@@ -371,7 +372,7 @@ def test_static_models_given_steps_first_hint_at_input_has_steps() -> None:
             record.append(spikes)
         return torch.stack(record)
 
-    (problem,) = problems(Spiking(forward), FEATURES)
+    problem, *_ = problems(Spiking(forward), FEATURES)
     assert problem.endswith("pass input_has_steps=True")
 
 
