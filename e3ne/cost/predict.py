@@ -29,7 +29,7 @@ from ..ir import (
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles
 from ..ir.frames import input_format, window_steps
-from ..ir.geometry import matrix_fold, op_window, pool_fold
+from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from ..ir.ranges import Range, current_range, synapse_range
 from .schedule import frame_latency
 
@@ -113,7 +113,30 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
             assert_never(synapse.op)
-    return max(own, arrival) * windows
+    return max(own, arrival, regroup_words(graph, node, index)) * windows
+
+
+def regroup_words(graph: Graph, node: Node, index: int) -> int:
+    """Words a window inside of a Regroup that has to split and collect; else 0.
+
+    0 as well while the source has no mapping yet.
+    """
+    assert node.mapping is not None
+    source = node.synapses[index].source
+    sent = source_lanes(graph, source)
+    wanted = wanted_lanes(graph, node, index)
+    if sent is None or sent % wanted == 0 or wanted % sent == 0:
+        return 0
+    return graph.edge(source).neurons // int(np.gcd(sent, wanted))
+
+
+def source_lanes(graph: Graph, name: str) -> int | None:
+    """Elements in a word of the input or node called `name`; None before it is mapped."""
+    for source in graph.inputs:
+        if source.name == name:
+            return source.lanes
+    mapping = graph.node(name).mapping
+    return None if mapping is None else mapping.lanes
 
 
 def node_luts(graph: Graph, node: Node) -> int:
@@ -160,7 +183,7 @@ def neuron_luts(graph: Graph, node: Node) -> float:
 
 
 def node_memories(graph: Graph, node: Node) -> list[tuple[int, int]]:
-    """(width in bits, depth in words) of each memory of a node that is deep enough for block RAM."""
+    """(width in bits, depth in words) of each memory of a node that is deep enough."""
     assert node.mapping is not None
     mapping, found = node.mapping, []
     for synapse, lanes in zip(node.synapses, mapping.synapses, strict=True):

@@ -20,12 +20,12 @@ class MatrixUnit(wiring.Component):
 
     `i`: slices of `pixel_lanes` x `fold.in_lanes` elements in ROM order, each with all steps of a
     window; `o`: words of `pixel_lanes` x `out_lanes` currents with the same steps, `current_bits`
-    wide (the range of the whole sum; partial sums may wrap, the whole one does not). A weight word is fetched once for a
-    slice and used for all steps, `step_lanes` of them a cycle.
+    wide (the range of the whole sum; partial sums may wrap, the whole one does not). A weight word
+    is fetched once for a slice and used for all steps, `step_lanes` of them a cycle.
 
     Cycles: steps / step_lanes for a slice, no gap between slices. Latency:
-    `ir.engine_cycles.matrix_latency` from a slice that completes a sum to the word. The pipeline stalls as a whole while `o` waits.
-    Every weight is read once for each output position, in the order of the ROM, so its address is
+    `ir.engine_cycles.matrix_latency` from a slice that completes a sum to the word. The pipeline
+    stalls as a whole while `o` waits. Every weight is read once for each output position, in the order of the ROM, so its address is
     a counter.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -70,7 +72,7 @@ class PatchSlices(wiring.Component):
             with m.If(last_slice & last_out):
                 m.d.sync += group_index.eq(Mux(group_index == fold.groups - 1, 0, group_index + 1))
                 for pixel in held:
-                    for here, following in zip(pixel, pixel[1:], strict=False):
+                    for here, following in pairwise(pixel):
                         m.d.sync += here.eq(following)
             with m.Else():
                 for pixel in held:

@@ -19,8 +19,8 @@ class RowMemory(wiring.Component):
     slice of each `windows` windows. A ring of rows is filled while it is read, so frames follow
     each other without a gap.
 
-    Cycles a window without stalls: `ir.engine_cycles.row_memory_cycles`. Latency: three cycles after the
-    last word of the rows under the first patch.
+    Cycles a window without stalls: `ir.engine_cycles.row_memory_cycles`. Latency: four cycles
+    after the last word of the rows under the first patch.
     """
 
     def __init__(self, word: Word, window: Window, fold: Fold, windows: int = 1) -> None:
@@ -97,17 +97,15 @@ class RowMemory(wiring.Component):
                 Mux((oldest == 0) & (bottom <= 0), 1, _clamped(bottom, window.rows) - oldest)
             ),
         ]
-        with m.If(walking):
-            with m.If(row_ends):
-                m.d.sync += [
-                    walking.eq(0),
-                    out_row.eq(out_row + 1),
-                    top.eq(top + window.stride[0]),
-                ]
-        with m.Elif(oldest < free_up_to):
-            with m.If(filled != 0):
-                m.d.comb += row_freed.eq(1)
-                m.d.sync += [oldest.eq(oldest + 1), oldest_slot.eq(self._next_slot(oldest_slot))]
+        with m.If(walking), m.If(row_ends):
+            m.d.sync += [
+                walking.eq(0),
+                out_row.eq(out_row + 1),
+                top.eq(top + window.stride[0]),
+            ]
+        with m.Elif(oldest < free_up_to), m.If(filled != 0):
+            m.d.comb += row_freed.eq(1)
+            m.d.sync += [oldest.eq(oldest + 1), oldest_slot.eq(self._next_slot(oldest_slot))]
         with m.Elif(window_done):
             m.d.sync += [out_row.eq(0), top.eq(first_top), oldest.eq(0)]
             m.d.sync += window_index.eq(Mux(window_index == self.windows - 1, 0, window_index + 1))

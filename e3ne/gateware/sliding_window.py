@@ -15,11 +15,12 @@ class SlidingWindow(wiring.Component):
 
     `i` carries one pixel a word (all channels), `o` the patches of `pixel_lanes` neighbouring
     output columns side by side; a patch lists its elements kernel row by kernel row, column by
-    column, channel by channel; `last` is on the last patch of each `windows` windows. The unit walks over the padded image, one position a cycle
-    (`Window.walk_cycles` a window), and takes a pixel where the walk is inside of the image. A
-    finished patch stays until it is taken, and the walk waits for that. Latency: one cycle after
-    the last pixel under the kernel. Reset forgets the frame; the line memory needs none, because
-    every row under a kernel was walked in the same frame.
+    column, channel by channel; `last` is on the last patch of each `windows` windows. The unit
+    walks over the padded image, one position a cycle, and takes a pixel where the walk is inside
+    of the image. A finished patch stays until it is taken, and the walk waits for that. Cycles:
+    `ir.engine_cycles.folded_window_cycles`. Latency: one cycle after the last pixel under the
+    kernel. Reset forgets the frame; the line memory needs none, because every row under a kernel
+    was walked in the same frame.
     """
 
     def __init__(self, word: Word, window: Window, pixel_lanes: int = 1, windows: int = 1) -> None:

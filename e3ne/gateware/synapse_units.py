@@ -22,7 +22,7 @@ from ..ir import (
 )
 from ..ir.arrays import Array
 from ..ir.frames import window_steps
-from ..ir.geometry import matrix_fold, op_window, pool_fold
+from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from ..ir.order import wire_index
 from ..ir.ranges import synapse_range
 from .matrix_unit import MatrixUnit
@@ -57,21 +57,8 @@ class Widen(wiring.Component):
 
 def synapse_word(graph: Graph, node: Node, index: int) -> Word:
     """The words that synapse `index` of a mapped node wants from its source."""
-    assert node.mapping is not None
-    synapse, lanes = node.synapses[index], node.mapping.synapses[index]
-    source = graph.edge(synapse.source)
-    match synapse.op:
-        case Linear() | Conv2d() as op:
-            fold = matrix_fold(op, node.mapping.out_lanes, lanes.in_lanes, node.mapping.pixel_lanes)
-            count = fold.in_lanes if fold.in_memory else source.channels
-        case MaxPool2d() | SumPool2d():
-            count = source.channels
-        case Identity() | Flatten():
-            count = node.mapping.lanes
-        case ChannelAffine():
-            raise TypeError("ChannelAffine never reaches hardware")
-        case _:
-            assert_never(synapse.op)
+    source = graph.edge(node.synapses[index].source)
+    count = wanted_lanes(graph, node, index)
     return Word(count, window_steps(graph, source.steps), source.bits, source.signed)
 
 

@@ -1,4 +1,4 @@
-"""Cycle formulas of the DENSE engine, used by its own docstrings and tests and by the cost model."""
+"""Cycle formulas of the DENSE engine, used by its tests and by the cost model."""
 
 from __future__ import annotations
 

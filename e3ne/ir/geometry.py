@@ -1,9 +1,10 @@
-"""Geometry of sliding windows and of the folding of a synapse: counts that hardware and cost share."""
+"""Sliding windows and the folding of a synapse: the counts that hardware and cost share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .graph import Graph, Node
 from .ops import Conv2d, Linear, MaxPool2d, Op, Pair, SumPool2d
 from .shapes import window_shape
 
@@ -110,3 +111,17 @@ def pool_fold(channels: int, kernel: Pair, out_lanes: int) -> Fold:
     """The fold of a pooling: one slice, all kernel positions of `out_lanes` channels, a word."""
     area = kernel[0] * kernel[1]
     return Fold(channels // out_lanes, 1, 1, area * out_lanes, in_memory=False)
+
+
+def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
+    """Elements of its source that synapse `index` of a mapped node takes in one word.
+
+    A row memory takes `in_lanes`, a sliding window whole pixels, a bare edge the node's own lanes.
+    """
+    assert node.mapping is not None
+    op, channels = node.synapses[index].op, graph.edge(node.synapses[index].source).channels
+    if isinstance(op, Linear | Conv2d):
+        in_lanes = node.mapping.synapses[index].in_lanes
+        fold = matrix_fold(op, node.mapping.out_lanes, in_lanes, node.mapping.pixel_lanes)
+        return in_lanes if fold.in_memory else channels
+    return channels if isinstance(op, MaxPool2d | SumPool2d) else node.mapping.lanes

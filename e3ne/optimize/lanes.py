@@ -1,4 +1,4 @@
-"""The layouts that a node can have: every legal combination of lanes, thinned where there are many."""
+"""The layouts that a node can have: the legal combinations of lanes."""
 
 from __future__ import annotations
 

@@ -42,7 +42,6 @@ from e3ne.reference import op_currents
 
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
 
-
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking would simulate for minutes
 
 
@@ -203,7 +202,7 @@ def test_identity_keeps_signs():
 
 
 @pytest.mark.parametrize(
-    "in_lanes,out_lanes,pixel_lanes,step_lanes",
+    ("in_lanes", "out_lanes", "pixel_lanes", "step_lanes"),
     [
         (1, 1, 1, 2),
         (2, 2, 1, 1),
