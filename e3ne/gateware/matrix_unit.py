@@ -25,8 +25,8 @@ class MatrixUnit(wiring.Component):
 
     Cycles: steps / step_lanes for a slice, no gap between slices. Latency:
     `ir.engine_cycles.matrix_latency` from a slice that completes a sum to the word. The pipeline
-    stalls as a whole while `o` waits. Every weight is read once for each output position, in the order of the ROM, so its address is
-    a counter.
+    stalls as a whole while `o` waits. Every weight is read once for each output position, in the
+    order of the ROM, so its address is a counter.
     """
 
     def __init__(
