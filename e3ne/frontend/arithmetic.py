@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from ..ir import Identity
+from ..ir import Flatten, Identity, SumPool2d
 from .calls import Call, NotSupported, Traced
 from .values import Kind, Unknown, Value, unknown
 
@@ -125,8 +125,12 @@ def total(
 def mean(
     call: Call, input: object, dim: object = None, keepdim: bool = False, **named: object
 ) -> Traced | None:
-    """train.mean(0)."""
+    """train.mean(0), and the mean over all pixels of a channel."""
     value = call.value(input)
+    if isinstance(value, Value) and isinstance(input, torch.Tensor) and _is_pixels(dim, input):
+        kernel = (int(input.shape[-2]), int(input.shape[-1]))
+        pooled = call.node(SumPool2d(kernel, kernel, (0, 0), float(kernel[0] * kernel[1])), input)
+        return pooled if keepdim else call.node(Flatten(), pooled)
     steps = value.steps if isinstance(value, Value) and value.kind is Kind.TRAIN else 1
     return _reduced(call, input, dim, keepdim, Kind.SUM, 1.0 / steps)
 
@@ -178,6 +182,12 @@ def _numbers(constant: object) -> torch.Tensor:
 
 def _is_zero(constant: object) -> bool:
     return not bool(_numbers(constant).any())
+
+
+def _is_pixels(dim: object, input: torch.Tensor) -> bool:
+    if not isinstance(dim, list | tuple) or input.ndim < 4:
+        return False
+    return {axis % input.ndim for axis in dim} == {input.ndim - 2, input.ndim - 1}
 
 
 def _is_all(index: object) -> bool:

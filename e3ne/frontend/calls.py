@@ -34,7 +34,9 @@ class Call:
     result: object
 
     def value(self, item: object) -> Traced | None:
-        """What a tensor stands for; None for constants and for anything that is no tensor."""
+        """What a tensor (or `item` itself) stands for; None for constants and other things."""
+        if isinstance(item, Value | Unknown):
+            return item
         return self.values.get(id(item)) if isinstance(item, torch.Tensor) else None
 
     def node(self, op: Op, source: object, neuron: Neuron | None = None) -> Traced:

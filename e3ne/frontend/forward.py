@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ def record(model: nn.Module, frames: Array, feeding: Feeding, dtype: torch.dtype
 
     `frames` is (frames, *shape) or (frames, steps, *shape). BadInput where forward itself fails.
     """
+    check_arguments(model)
     working = private_copy(model, dtype)
     shape = frames.shape[2 if feeding.has_steps else 1 :]
     recorder = Recorder(working, dtype, Sketch(tuple(shape), feeding.has_steps))
@@ -115,6 +117,23 @@ class ForwardFailed(BadInput):
         )
 
 
+def check_arguments(model: nn.Module) -> None:
+    """BadInput where forward needs more than its input."""
+    parameters = list(inspect.signature(model.forward).parameters.values())[1:]
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if needed:
+        raise BadInput(
+            f"forward of {type(model).__name__}: found required arguments {', '.join(needed)} "
+            "beside the input, accepted none; give them defaults, and keep states inside (create "
+            "membranes in forward, or use init_hidden=True)"
+        )
+
+
 def reset(model: nn.Module) -> None:
     """Brings every neuron of `model` back to its state before the first step."""
     for module in model.modules():
@@ -143,7 +162,7 @@ def _run(model: nn.Module, recorder: Recorder, x: torch.Tensor, feeding: Feeding
         return _first(recorder, model(x))
     found: list[Traced] = []
     for step in range(feeding.calls):
-        part = x[step].clone() if feeding.has_steps else x
+        part = (x[step] if feeding.has_steps else x).clone()
         value = Value(INPUT, Kind.STEP, step) if feeding.has_steps else Value(INPUT, Kind.STATIC)
         recorder.bind(part, value)
         found.append(_first(recorder, model(part)))

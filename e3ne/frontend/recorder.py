@@ -102,6 +102,8 @@ class Recorder(TorchFunctionMode):
             if handler is None or "out" in named:
                 raise NotSupported(unsupported(name))
             meaning = handler(call, *args, **named)
+            if meaning is None:
+                raise NotSupported(unsupported(name))
             self._check_shape(call, meaning)
         except NotSupported as problem:
             return unknown(*traced, f"{where}: {problem}")

@@ -230,6 +230,25 @@ def test_computations_that_nobody_sees_are_named() -> None:
     assert problem.startswith("output: found a tensor that e3ne cannot follow back to the input")
 
 
+def test_a_forward_that_needs_more_than_its_input() -> None:
+    class Explicit(nn.Module):
+        def forward(self, x: torch.Tensor, mem: torch.Tensor, steps: int) -> torch.Tensor:
+            return x + mem * steps
+
+    with pytest.raises(BadInput) as caught:
+        trace(Explicit(), FEATURES)
+    assert str(caught.value).startswith(
+        "forward of Explicit: found required arguments mem, steps beside the input, accepted none"
+    )
+
+
+def test_a_constant_picked_by_an_activation_is_not_taken_for_a_constant() -> None:
+    def forward(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return m.fc1(x) + m.fc2.weight[(x * 3).long()[:, 0]]
+
+    assert "found long" in problems(Forward(forward), FEATURES)[0]
+
+
 def test_a_model_that_cannot_be_copied() -> None:
     model = Forward(lambda m, x: m.fc1(x))
     model.generator = (item for item in ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +238,17 @@ def test_flattening_methods(flatten: Callable[[torch.Tensor], torch.Tensor]) -> 
 def test_arithmetic_with_constants(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
     graph = trace(Lambda(lambda m, x: function(x)), frames(2, 8, 8))
     assert all(isinstance(node.synapses[0].op, ChannelAffine) for node in graph.nodes)
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize("axes", [(2, 3), [-2, -1]])
+def test_the_mean_over_pixels_is_a_pooling(axes: Any, keepdim: bool) -> None:
+    model = Lambda(lambda m, x: F.relu(x).mean(axes, keepdim=keepdim))
+    graph = trace(model, frames(2, 8, 4))
+    pooling = graph.nodes[1].synapses[0].op
+    assert isinstance(pooling, SumPool2d)
+    assert (pooling.kernel, pooling.divisor) == ((8, 4), 32.0)
+    assert graph.nodes[-1].type.shape == ((2, 1, 1) if keepdim else (2,))
 
 
 def test_adding_zero_and_vanishing_modules_leave_no_node() -> None:

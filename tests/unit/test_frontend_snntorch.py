@@ -402,6 +402,22 @@ def test_a_forward_that_resets_through_snntorch_leaves_other_models_alone() -> N
     assert torch.equal(other.mem, membrane)
 
 
+def test_a_forward_that_changes_its_static_input_in_place() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu = nn.ReLU(inplace=True)
+            self.fc = nn.Linear(8, 3)
+            self.lif = snntorch.Leaky(beta=0.5, init_hidden=True)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            x += 1
+            return self.lif(self.fc(self.relu(x)))
+
+    graph = trace(Net(), static(8), steps=4)
+    assert [node.type.steps for node in graph.nodes] == [1, 1, 1, 4]
+
+
 def test_a_subclass_of_leaky_is_read_as_leaky() -> None:
     class Mine(snntorch.Leaky):  # type: ignore[misc]
         pass
