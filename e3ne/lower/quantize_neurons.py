@@ -106,9 +106,8 @@ def integer_fire(node: Node, neuron: IntegrateFire, current: Sum, settings: Node
     reached = membrane_range(integer, current.range, node.type.steps)
     largest = max(reached.high, int(np.max(threshold)))
     bits = membrane_bits(node, Range(reached.low, largest), settings)
-    return replace(
-        node, neuron=replace(integer, membrane_bits=bits), type=spike_type(node, neuron), scale=1.0
-    )
+    integer = replace(integer, membrane_bits=bits, floor=_reachable(integer.floor, reached, bits))
+    return replace(node, neuron=integer, type=spike_type(node, neuron), scale=1.0)
 
 
 def integer_integrate(node: Node, neuron: Integrate, current: Sum, settings: NodeConfig) -> Node:
@@ -159,6 +158,12 @@ def membrane_bits(node: Node, reached: Range, settings: NodeConfig) -> int:
         return needed
     log.info("%s: a membrane of %d bits may saturate, range is %d bits", node.name, cap, needed)
     return cap
+
+
+def _reachable(floor: float | int | None, reached: Range, bits: int) -> int | None:
+    """The floor where a membrane can get to it; None where saturation or range stops it before."""
+    lowest = max(reached.low, -(1 << (bits - 1)))
+    return None if floor is None or floor <= lowest else int(floor)
 
 
 def real(factor: Factor) -> Array:

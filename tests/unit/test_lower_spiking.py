@@ -126,6 +126,13 @@ def test_a_cap_on_the_membrane() -> None:
         lower(graph, SPIKES, settings(membrane_bits=10))
 
 
+def test_a_floor_that_no_membrane_reaches_is_dropped() -> None:
+    graph = spiking(IntegrateFire(0.7, 0.5, floor=-100.0))
+    assert fire(lower(graph, SPIKES), "fc").floor is None
+    graph = spiking(IntegrateFire(0.7, 0.5, floor=-0.1))
+    assert fire(lower(graph, SPIKES), "fc").floor is not None
+
+
 def test_several_spikes_need_a_wider_edge() -> None:
     graph = spiking(IntegrateFire(0.2, 1.0, max_spikes=5, fire_on=">=", reset_step="same"))
     assert lower(graph, SPIKES).node("fc").type == SpikeType((3,), 8, 3)
