@@ -11,6 +11,10 @@ module e3ne_rom #(
     output wire [WIDTH-1:0] data
 );
     reg [WIDTH-1:0] contents [0:DEPTH-1];
-    initial $readmemh(FILE, contents);
+    generate
+        if (FILE != "") begin : load
+            initial $readmemh(FILE, contents);
+        end
+    endgenerate
     assign data = contents[address];
 endmodule

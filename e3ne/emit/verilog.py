@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +29,17 @@ def to_verilog(component: Any, name: str, ports: Sequence[Any]) -> str:
     their names, so a node called `features.0` is the instance `\\features.0 `. Nothing of the
     machine, the folder or the time is in the text. ToolMissing where there is no Yosys.
     """
-    text = rtlil.convert(component, name=name, ports=list(ports), emit_src=False)
+    text = without_brackets(
+        rtlil.convert(component, name=name, ports=list(ports), emit_src=False)
+    )
     removed = " ".join(f"-remove {attribute}" for attribute in ATTRIBUTES)
     with tempfile.TemporaryDirectory(prefix="e3ne-") as folder:
         cwd = Path(folder)
         (cwd / "network.il").write_text(text)
         script = [
             "read_rtlil network.il",
-            "proc -nomux -norom",
+            "proc -norom",
+            "rename -enumerate -pattern choice_% t:$pmux",
             "memory_collect",
             f"attrmap {removed}",
             f"attrmap -modattr {removed}",
@@ -46,3 +50,16 @@ def to_verilog(component: Any, name: str, ports: Sequence[Any]) -> str:
     lines = verilog.splitlines()
     head = next(k for k, line in enumerate(lines) if line and not line.startswith("/*"))
     return "\n".join(lines[head:]) + "\n"
+
+
+def without_brackets(text: str) -> str:
+    """RTLIL whose public names have no brackets: `\\values[4][8]` becomes `\\values.4.8`.
+
+    Amaranth names the fields of an array so, beside the array itself; Yosys's abc9 takes
+    `values[4]` for a bit of `values` and stops at the second wire of that name.
+    """
+    return re.sub(
+        r"\\[^\s\[]+(?:\[\d+\][^\s\[]*)+",
+        lambda name: name[0].replace("[", ".").replace("]", ""),
+        text,
+    )
