@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -29,8 +30,9 @@ def load_model(spec: str, weights: str | Path | None = None) -> nn.Module:
             "package.module:factory; add a colon and the name of a function without "
             "arguments that returns the model"
         )
-    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
-    model = _call(getattr(module, name, None), spec)
+    with neighbours_of(Path(where)) if where.endswith(".py") else nullcontext():
+        module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+        model = _call(getattr(module, name, None), spec)
     if weights is not None:
         load_weights(model, Path(weights))
     return model.eval()
@@ -102,14 +104,33 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
+@contextmanager
+def neighbours_of(path: Path) -> Iterator[None]:
+    """While it lasts, `path` can import the files beside it, as if it were run.
+
+    Afterwards their names are free again: the next model may have neighbours of the same names.
+    """
+    folder = path.resolve().parent
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).resolve().is_relative_to(folder):
+                del sys.modules[name]
+
+
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise BadInput(f"model {path}: found no such file, accepted a Python file; check the path")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"e3ne_model_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))  # its own neighbours, as if it were run
+    sys.modules[spec.name] = module  # dataclasses look their own module up
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -117,8 +138,6 @@ def _import_file(path: Path) -> ModuleType:
             f"model {path}: found {type(error).__name__} on import ({error}), accepted a file that "
             "imports; run it with python first"
         ) from error
-    finally:
-        sys.path.pop(0)
     return module
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,28 @@ def test_a_factory_in_a_file(source: str) -> None:
     model = load_model(f"{source}:make")
     assert isinstance(model, nn.Sequential)
     assert not model.training
+
+
+def test_neighbours_of_one_model_are_not_those_of_the_next(source: str, tmp_path: Path) -> None:
+    known = set(sys.modules), list(sys.path)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "net.py").write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "@dataclass\n"
+        "class Size:\n"
+        "    inputs: int\n"
+        "def make():\n"
+        "    import neighbour\n"
+        "    from torch import nn\n"
+        "    return nn.Linear(Size(neighbour.SIZE).inputs, 1)\n"
+    )
+    (other / "neighbour.py").write_text("SIZE = 9\n")
+    assert load_model(f"{source}:make")[0].in_features == 4
+    assert load_model(f"{other / 'net.py'}:make").in_features == 9
+    assert load_model(f"{source}:make")[0].in_features == 4
+    assert (set(sys.modules), sys.path) == known
 
 
 def test_a_factory_in_a_package() -> None:
