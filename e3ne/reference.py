@@ -133,9 +133,10 @@ def op_currents(op: Op, x: Array) -> Array:
         case Conv2d():
             return conv2d(op, x)
         case MaxPool2d():
-            return patches(x, op.kernel, op.stride, op.padding, (1, 1)).max(axis=(-2, -1))
+            largest: Array = patches(x, op.kernel, op.stride, op.padding, (1, 1)).max(axis=(-2, -1))
+            return largest
         case SumPool2d():
-            total = patches(x, op.kernel, op.stride, op.padding, (1, 1)).sum(axis=(-2, -1))
+            total: Array = patches(x, op.kernel, op.stride, op.padding, (1, 1)).sum(axis=(-2, -1))
             return total if op.divisor == 1 else total / op.divisor
         case ChannelAffine():
             shape = (-1,) + (1,) * (x.ndim - 3)
@@ -279,8 +280,9 @@ def fire(
 def fires(neuron: IntegrateFire, membrane: Array, theta: Array) -> Array:
     """Spikes of this step: how many multiples of the threshold the membrane has passed."""
     compare = np.greater if neuron.fire_on == ">" else np.greater_equal
-    levels = range(1, neuron.max_spikes + 1)
-    return sum((compare(membrane, k * theta).astype(np.int64) for k in levels), np.int64(0))  # type: ignore[return-value]
+    passed = [compare(membrane, k * theta) for k in range(1, neuron.max_spikes + 1)]
+    spikes: Array = np.sum(passed, axis=0, dtype=np.int64)
+    return spikes
 
 
 def times(factor: Factor, x: Array, type: SpikeType) -> Array:
