@@ -46,6 +46,8 @@ async def every_word_equals_the_golden_vectors(dut):
         )
         await RisingEdge(dut.clk)
     driver.write(cocotb.plusargs["results"], error=dut.error.value == 1)
+    if int(cocotb.plusargs["record"]):
+        return
     assert not driver.timed_out, "nothing moves any more"
     assert dut.error.value == 0, "error is raised"
     problems = vectors.differences(driver)

@@ -1,7 +1,7 @@
 """Runs the cocotb bench of this build on Icarus Verilog: `python run_icarus.py`.
 
 Options: --vectors FOLDER (golden vectors), --results FOLDER (what came out), --stalls SEED
-(0: no pauses), --isolated (one frame at a time).
+(0: no pauses), --isolated (one frame at a time), --record (compare nothing).
 """
 
 import argparse
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=sim / "icarus")
     parser.add_argument("--stalls", type=int, default=1)
     parser.add_argument("--isolated", action="store_true")
+    parser.add_argument("--record", action="store_true", help="record only, compare nothing")
     options = parser.parse_args()
     results = options.results.resolve()
     results.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,7 @@ def main() -> None:
             f"+results={results}",
             f"+stalls={options.stalls}",
             f"+isolated={int(options.isolated)}",
+            f"+record={int(options.record)}",
         ],
     )
     tests, failures = get_results(report)

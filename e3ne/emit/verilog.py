@@ -22,6 +22,10 @@ ATTRIBUTES = (
 )
 
 
+EMPTY_WIRE = re.compile(r"\s*wire (signed )?\[-1:0\] \S+\s?;$")
+STYLE_WARNINGS = ("CASEOVERLAP", "CMPCONST", "LITENDIAN", "UNSIGNED", "WIDTH")
+
+
 def to_verilog(component: Any, name: str, ports: Sequence[Any]) -> str:
     """The Verilog of an Amaranth elaboratable as module `name`.
 
@@ -29,16 +33,16 @@ def to_verilog(component: Any, name: str, ports: Sequence[Any]) -> str:
     their names, so a node called `features.0` is the instance `\\features.0 `. Nothing of the
     machine, the folder or the time is in the text. ToolMissing where there is no Yosys.
     """
-    text = without_brackets(
-        rtlil.convert(component, name=name, ports=list(ports), emit_src=False)
-    )
+    text = without_brackets(rtlil.convert(component, name=name, ports=list(ports), emit_src=False))
     removed = " ".join(f"-remove {attribute}" for attribute in ATTRIBUTES)
     with tempfile.TemporaryDirectory(prefix="e3ne-") as folder:
         cwd = Path(folder)
         (cwd / "network.il").write_text(text)
         script = [
             "read_rtlil network.il",
+            # Muxes as expressions: Icarus runs no `always @*` before one of its inputs changes.
             "proc -norom",
+            # Icarus takes a function called `$procmux$1` for a system function.
             "rename -enumerate -pattern choice_% t:$pmux",
             "memory_collect",
             f"attrmap {removed}",
@@ -47,9 +51,21 @@ def to_verilog(component: Any, name: str, ports: Sequence[Any]) -> str:
         ]
         yosys.run(script, cwd)
         verilog = (cwd / "network.v").read_text()
+    return tidy(verilog)
+
+
+def tidy(verilog: str) -> str:
+    """Yosys's text without its version line and without wires of no bits.
+
+    Yosys writes a signal of no bits as `wire [-1:0]`, which Verilog reads as two bits; nothing
+    refers to one. Verilator's style warnings, which any generated text has, are turned off.
+    """
     lines = verilog.splitlines()
     head = next(k for k, line in enumerate(lines) if line and not line.startswith("/*"))
-    return "\n".join(lines[head:]) + "\n"
+    kept = [line for line in lines[head:] if not EMPTY_WIRE.match(line)]
+    off = [f"/* verilator lint_off {warning} */" for warning in STYLE_WARNINGS]
+    on = [f"/* verilator lint_on {warning} */" for warning in STYLE_WARNINGS]
+    return "\n".join([*off, *kept, *on]) + "\n"
 
 
 def without_brackets(text: str) -> str:

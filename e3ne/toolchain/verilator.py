@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from .locate import find
 from .process import DAY_S, clear_os_errors, run_program
 
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "--noassert", "-O3", "--threads", "1")
+OPTIMIZE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+"""Flags of the C++ compiler: for the design, for its set-up, for Verilator's own library."""
 
 
 def lint(files: Sequence[str], top: str, cwd: Path, defines: Sequence[str] = ()) -> str:
-    """Runs `--lint-only` without style warnings; returns Verilator's output (empty: no words)."""
+    """Runs `--lint-only`; returns Verilator's output. ToolFailed on any warning or error."""
     program = find("verilator")
     flags = [f"-D{define}" for define in defines]
-    command = [*program.command, "--lint-only", "-Wno-fatal", "-Wno-lint", "-Wno-style", *flags]
-    return run_program("verilator", [*command, "--top-module", top, *files], cwd)
+    command = [*program.command, "--lint-only", *flags, "--top-module", top, *files]
+    return run_program("verilator", command, cwd)
 
 
 def build(
@@ -44,30 +47,36 @@ def build(
     key = sources_key([*files, harness], cwd, [program.version_text, top, *flags])
     folder = cwd / objects / key
     executable = folder / f"V{top}"
-    if (folder / "finished").is_file() and executable.is_file():
+    if executable.is_file():
         return executable
-    with clear_os_errors("verilator", folder):
+    with (
+        clear_os_errors("verilator", folder),
+        tempfile.TemporaryDirectory(prefix="e3ne-", dir=folder_without_space()) as scratch,
+    ):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copyfile(cwd / harness, folder / "harness.cpp")
-    command = [
-        *program.command,
-        *("--cc", "--exe", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
-        *("--top-module", top, "--Mdir", os.path.join(objects, key)),
-        *flags,
-        *files,
-        "harness.cpp",
-    ]
-    run_program("verilator", command, cwd, folder / "verilator.log", timeout_s)
-    make = [
-        *find("make").command,
-        *("-j", str(jobs), "-f", f"V{top}.mk", f"V{top}"),
-        *("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"),
-    ]
-    run_program("make", make, folder, folder / "make.log", timeout_s)
-    with clear_os_errors("verilator", folder):
-        (folder / "finished").write_text(program.version_text + "\n")
+        command = [
+            *program.command,
+            *("--cc", "--exe", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
+            *("--top-module", top, "--Mdir", scratch),
+            *flags,
+            *files,
+            "harness.cpp",
+        ]
+        run_program("verilator", command, cwd, folder / "verilator.log", timeout_s)
+        shutil.copyfile(cwd / harness, Path(scratch, "harness.cpp"))
+        make = [*find("make").command, "-j", str(jobs), "-f", f"V{top}.mk", f"V{top}", *OPTIMIZE]
+        run_program("make", make, Path(scratch), folder / "make.log", timeout_s)
+        partial = folder / "partial"
+        shutil.copy(Path(scratch, f"V{top}"), partial)
+        os.replace(partial, executable)
     return executable
+
+
+def folder_without_space() -> str:
+    """A folder for temporary files that make accepts: it cannot work below a space."""
+    usual = tempfile.gettempdir()
+    return "/tmp" if any(map(str.isspace, usual)) else usual
 
 
 def sources_key(files: Sequence[str], cwd: Path, flags: Sequence[str]) -> str:

@@ -1,0 +1,220 @@
+"""Does the hardware compute the same numbers? Every word of every node against the reference."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import reference
+from ..data import chunks
+from ..emit import Build
+from ..ir import Array, BadInput, Mismatch
+from .compare import Comparison, Difference, compare
+from .runs import RunOptions, build_simulator, run_amaranth, run_icarus, run_verilator
+
+logger = logging.getLogger(__name__)
+
+Simulator = Literal["verilator", "icarus", "amaranth", "reference"]
+SIMULATORS: tuple[Simulator, ...] = ("verilator", "icarus", "amaranth", "reference")
+SLOW_FRAMES = 2
+"""Frames that Icarus and Amaranth's simulator run where nobody asks for a number."""
+
+LATENCY_FRAMES = 16
+PIECE_FRAMES = 1000
+PIECE_VALUES = 64_000_000
+"""Frames, and values that all nodes send, in one run of the simulator: bounds memory and disk."""
+
+Progress = Callable[[int, int], None]
+"""Told (frames done, frames in all)."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Clock cycles. Latency: from the first beat of a frame to its last output word, both
+    included, with no other frame in the pipeline. Interval: from one frame's last output word to
+    the next one's while frames follow each other without a pause (0 where there was one frame).
+    """
+
+    latency_min: int
+    latency_mean: float
+    latency_max: int
+    interval_mean: float
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """`mismatches` counts values (neurons times steps, and output words) over all frames.
+
+    `differences` has the first one of each node, in graph order. Accuracies are percentages, None
+    without labels. `cycles` is None where no hardware ran. `wall_s`: build, simulate.
+    """
+
+    simulator: Simulator
+    frames: int
+    nodes_checked: int
+    mismatches: int
+    differences: tuple[Difference, ...]
+    cycles: Cycles | None
+    reference_accuracy: float | None
+    rtl_accuracy: float | None
+    classes: Array
+    wall_s: dict[str, float]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every compared number is equal."""
+        return self.mismatches == 0 and not self.differences
+
+    def raise_for_mismatch(self) -> None:
+        """Mismatch with the first difference of each node, unless everything is equal."""
+        if not self.equal:
+            lines = "\n  ".join(map(str, self.differences))
+            raise Mismatch(
+                f"{self.simulator}: found {self.mismatches} values in {self.frames} frames that "
+                f"differ from the reference, accepted none; the first of each node:\n  {lines}"
+            )
+
+
+def simulate(
+    build: Build,
+    x: Array,
+    y: Array | None = None,
+    frames: int | None = None,
+    simulator: Simulator = "verilator",
+    stalls: int = 0,
+    jobs: int = 2,
+    progress: Progress | None = None,
+) -> CheckResult:
+    """Runs integer frames through the build's hardware and compares all with the reference.
+
+    `x` are integers (frames, steps, *shape) of the input's type, or (frames, *shape) where it has
+    one step (`reference.encode_input` makes them of real samples); `y` labels (frames,). `frames`
+    takes the first ones only (Icarus and Amaranth: 2 unless given). `stalls` is the seed of random
+    pauses on both sides, 0 for none. `jobs` simulations run side by side. BadInput where `x` is
+    not what the input takes; ToolError where a tool fails.
+    """
+    if simulator not in SIMULATORS:
+        raise BadInput(f"simulator: found {simulator}, accepted {', '.join(SIMULATORS)}")
+    if frames is None and simulator in ("icarus", "amaranth"):
+        frames = SLOW_FRAMES
+    integers = reference.checked_input(build.graph.inputs[0], x[:frames])
+    labels = None if y is None else np.asarray(y)[: len(integers)]
+    if not len(integers) or (labels is not None and len(labels) != len(integers)):
+        raise BadInput(
+            f"data: found {len(integers)} frames and {'no' if labels is None else len(labels)} "
+            "labels, accepted at least one frame and a label for each"
+        )
+    if simulator == "reference":
+        return _reference_only(build, integers, labels)
+    return _simulate(build, integers, labels, simulator, stalls, jobs, progress)
+
+
+def _simulate(
+    build: Build,
+    integers: Array,
+    labels: Array | None,
+    simulator: Simulator,
+    stalls: int,
+    jobs: int,
+    progress: Progress | None,
+) -> CheckResult:
+    began = time.perf_counter()
+    run: Callable[[Array, RunOptions], Any]
+    if simulator == "verilator":
+        run = partial(run_verilator, build, build_simulator(build))
+    else:
+        run = partial(run_icarus if simulator == "icarus" else run_amaranth, build)
+        jobs = 1
+    built = time.perf_counter()
+    total, intervals = _compare_pieces(build, integers, run, stalls, jobs, progress)
+    few = LATENCY_FRAMES if simulator == "verilator" else 1
+    alone = run(integers[:few], RunOptions(isolated=True))
+    latencies = alone.latencies
+    cycles = None
+    if len(latencies):
+        cycles = Cycles(
+            int(latencies.min()),
+            float(latencies.mean()),
+            int(latencies.max()),
+            float(np.mean(intervals)) if len(intervals) else 0.0,
+        )
+    wall_s = {"build": built - began, "simulate": time.perf_counter() - built}
+    return _result(simulator, total, cycles, labels, wall_s)
+
+
+def _compare_pieces(
+    build: Build,
+    integers: Array,
+    run: Callable[[Array, RunOptions], Any],
+    stalls: int,
+    jobs: int,
+    progress: Progress | None,
+) -> tuple[Comparison, Array]:
+    """Simulates and compares range after range of frames, `jobs` at a time."""
+    values = sum(node.type.neurons * node.type.steps for node in build.graph.nodes)
+    size = max(1, min(PIECE_FRAMES, PIECE_VALUES // values, -(-len(integers) // jobs)))
+    starts = range(0, len(integers), size)
+
+    def piece(start: int) -> tuple[Comparison, Array]:
+        part = integers[start : start + size]
+        capture = run(part, RunOptions(stall_seed=stalls + start if stalls else 0))
+        return compare(build.graph, build.nodes, part, capture, start), capture.intervals
+
+    total: Comparison | None = None
+    intervals = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for found, gaps in pool.map(piece, starts):
+            intervals.append(gaps)
+            if total is None:
+                total = found
+            else:
+                total.add(found)
+            if progress is not None:
+                progress(total.frames, len(integers))
+    assert total is not None
+    return total, np.concatenate(intervals)
+
+
+def _reference_only(build: Build, integers: Array, labels: Array | None) -> CheckResult:
+    began = time.perf_counter()
+    classes = []
+    for part in chunks(build.graph, len(integers)):
+        values = reference.run(build.graph, integers[part])
+        classes.append(reference.read_out(build.graph.outputs[0], values)[1])
+    found = np.concatenate(classes)
+    total = Comparison(len(integers), 0, 0, [], found, np.zeros(0, np.int64))
+    wall_s = {"build": 0.0, "simulate": time.perf_counter() - began}
+    return _result("reference", total, None, labels, wall_s)
+
+
+def _result(
+    simulator: Simulator,
+    total: Comparison,
+    cycles: Cycles | None,
+    labels: Array | None,
+    wall_s: dict[str, float],
+) -> CheckResult:
+    def accuracy(classes: Array) -> float | None:
+        if labels is None or len(classes) != len(labels):
+            return None
+        return 100.0 * float(np.mean(classes == labels))
+
+    return CheckResult(
+        simulator=simulator,
+        frames=total.frames,
+        nodes_checked=total.nodes_checked,
+        mismatches=total.mismatches,
+        differences=tuple(total.differences),
+        cycles=cycles,
+        reference_accuracy=accuracy(total.reference_classes),
+        rtl_accuracy=accuracy(total.got_classes),
+        classes=total.reference_classes if simulator == "reference" else total.got_classes,
+        wall_s=wall_s,
+    )
