@@ -281,8 +281,7 @@ def fires(neuron: IntegrateFire, membrane: Array, theta: Array) -> Array:
     """Spikes of this step: how many multiples of the threshold the membrane has passed."""
     compare = np.greater if neuron.fire_on == ">" else np.greater_equal
     passed = [compare(membrane, k * theta) for k in range(1, neuron.max_spikes + 1)]
-    spikes: Array = np.sum(passed, axis=0, dtype=np.int64)
-    return spikes
+    return np.asarray(np.sum(passed, axis=0, dtype=np.int64))
 
 
 def times(factor: Factor, x: Array, type: SpikeType) -> Array:
