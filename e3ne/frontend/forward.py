@@ -88,6 +88,8 @@ def record(model: nn.Module, frames: Array, feeding: Feeding, dtype: torch.dtype
     shape = frames.shape[2 if feeding.has_steps else 1 :]
     recorder = Recorder(working, dtype, Sketch(tuple(shape), feeding.has_steps))
     x = torch.from_numpy(np.array(frames)).to(dtype)
+    if feeding.has_steps:
+        x = x.transpose(0, 1).contiguous()
     with snntorch.only_neurons_of(working), torch.no_grad(), default_dtype(dtype):
         reset(working)
         try:
@@ -154,8 +156,6 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def _run(model: nn.Module, recorder: Recorder, x: torch.Tensor, feeding: Feeding) -> Traced:
-    if feeding.has_steps:
-        x = x.transpose(0, 1).contiguous()
     if feeding.calls is None:
         kind = Kind.TRAIN if feeding.has_steps else Kind.STATIC
         recorder.bind(x, Value(INPUT, kind, len(x) if feeding.has_steps else 0))

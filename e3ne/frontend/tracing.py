@@ -57,6 +57,8 @@ def trace(
     steps or weights are not usable, TraceMismatch where graph and model differ.
     """
     frames = checked_frames(example_input, input_has_steps)
+    if steps is not None and steps < 1:
+        raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     try:
         return _trace(model, frames, steps, input_has_steps, readout, torch.float64)
@@ -81,14 +83,7 @@ def _trace(
     agreed = 0
     for x in random_inputs(frames):
         again = record(model, x, feeding, dtype)
-        if again.problems or text(finished(again, x, feeding, readout).graph) != text(first.graph):
-            raise UnsupportedModel(
-                "forward: found other layers on another input than on the example, accepted "
-                "control flow that is the same for every input; compute without looking at values"
-            )
-        other = finished(again, x, feeding, readout)
-        observed = again.recorder.observed
-        agreed += compare(first.graph, other.names, observed, x, TOLERANCE[dtype]) > 0
+        agreed += _agrees(first.graph, again, x, feeding, readout, TOLERANCE[dtype])
         if agreed == RANDOM_CHECKS:
             break
     else:
@@ -104,6 +99,24 @@ def _trace(
     return first.graph
 
 
+def _agrees(
+    graph: Graph,
+    again: Recording,
+    x: Array,
+    feeding: Feeding,
+    readout: Readout | None,
+    tolerance: float,
+) -> bool:
+    """Whether some frame of `x` agrees at every node; an error where any disagrees."""
+    other = None if again.problems else finished(again, x, feeding, readout)
+    if other is None or text(other.graph) != text(graph):
+        raise UnsupportedModel(
+            "forward: found other layers on another input than on the example, accepted control "
+            "flow that is the same for every input; compute without looking at values"
+        )
+    return compare(graph, other.names, again.recorder.observed, x, tolerance) > 0
+
+
 def find_feeding(
     model: nn.Module, frames: Array, steps: int | None, has_steps: bool, dtype: torch.dtype
 ) -> tuple[Feeding, Recording]:
@@ -116,6 +129,8 @@ def find_feeding(
     recording = record(model, frames, whole, dtype)
     raise_problems(recording)
     made = recording.steps
+    if not made:
+        return _feed_stateless(model, frames, steps, has_steps, dtype)
     if made == {1} and steps is None:
         raise BadInput(
             "steps: found a model that makes one time step a call, accepted a number of steps; "
@@ -161,7 +176,10 @@ def _feed_steps(
     except ForwardFailed as failure:
         if failure.is_about_dtype:
             raise
-        return single, record(model, frames, single, dtype)
+        try:
+            return single, record(model, frames, single, dtype)
+        except ForwardFailed as other:
+            raise BadInput((*failure.problems, *other.problems)) from failure
     if not looped.problems and looped.steps == {count}:
         return whole, looped
     try:

@@ -193,6 +193,16 @@ def test_an_input_that_the_model_refuses_names_module_and_reason() -> None:
         trace(model, IMAGE)
 
 
+def test_steps_that_the_model_refuses_either_way_are_shown_both_ways() -> None:
+    with pytest.raises(BadInput) as caught:
+        trace(Spiking(loop(5)), torch.rand(2, 5, 7), input_has_steps=True)
+    both = caught.value.problems
+    assert [problem.split(", on which")[0] for problem in both] == [
+        "fc1 (Linear): found input (steps, frames, ...) of shape (5, 2, 7)",
+        "fc1 (Linear): found input (frames, ...) of shape (2, 7)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("example", "options", "found"),
     [
@@ -274,6 +284,8 @@ def loop(steps: int) -> Callable[[Any, torch.Tensor], torch.Tensor]:
     ("model", "options", "found"),
     [
         (nn.Sequential(nn.Linear(6, 2)), {"steps": 5}, "steps=5 for a model without spiking neur"),
+        (Spiking(loop(4)), {"steps": 0}, "0, accepted 1 or more"),
+        (Spiking(lambda m, x: m.fc1(x)), {"steps": 5}, "steps=5 for a model without spiking neur"),
         (Spiking(loop(4)), {"steps": 5}, "5, but the model's own loop makes 4"),
         (
             Spiking(lambda m, x: m.lif1(m.fc1(x)), init_hidden=True),

@@ -418,6 +418,26 @@ def test_a_forward_that_changes_its_static_input_in_place() -> None:
     assert [node.type.steps for node in graph.nodes] == [1, 1, 1, 4]
 
 
+def test_spiking_models_that_insist_on_float32_are_checked_in_float32() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(8, 6)
+            self.lif = snntorch.Leaky(beta=0.8)
+            self.table = [torch.rand(3, 6)]  # no buffer: stays as it is
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mem, record = None, []
+            for _ in range(6):
+                spikes, mem = self.lif(self.fc(x), mem)
+                record.append(F.linear(spikes, self.table[0]))
+            return torch.stack(record).mean(0)
+
+    graph = trace(Net(), static(8))
+    assert graph.outputs[0].readout is Readout.MEAN
+    assert graph.node("lif.linear").type.steps == 6
+
+
 def test_a_subclass_of_leaky_is_read_as_leaky() -> None:
     class Mine(snntorch.Leaky):  # type: ignore[misc]
         pass
