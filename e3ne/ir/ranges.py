@@ -47,10 +47,13 @@ def edge_range(type: SpikeType) -> Range:
 
 
 def weighted_range(weight: Array, bias: Array | None, source: Range) -> Range:
-    """Range over all outputs of sum(w*x) + bias; `weight` (outputs, ...) of integers."""
-    flat = weight.reshape(weight.shape[0], -1).astype(object)
-    positive = np.where(flat > 0, flat, 0).sum(axis=1)
-    negative = np.where(flat < 0, flat, 0).sum(axis=1)
+    """Range over all outputs of sum(w*x) + bias; `weight` (outputs, ...) of integers.
+
+    The weights of an output add up to less than 2**63; what they are multiplied with may not.
+    """
+    flat = weight.reshape(weight.shape[0], -1)
+    positive = np.maximum(flat, 0).sum(axis=1).astype(object)
+    negative = np.minimum(flat, 0).sum(axis=1).astype(object)
     offset = 0 if bias is None else bias.astype(object)
     # Zero stays in reach of every element: a padded place is 0 whatever the edge can carry.
     low, high = min(source.low, 0), max(source.high, 0)
