@@ -44,11 +44,13 @@ def op_shape(op: Op, source: tuple[int, ...]) -> tuple[int, ...]:
         case Conv2d():
             channels = op.weight.shape[1] * op.groups
             _check_image(source, channels)
-            shape = window_shape(source[1:], op.kernel, op.stride, op.padding, op.dilation)
+            shape = window_shape(
+                (source[1], source[2]), op.kernel, op.stride, op.padding, op.dilation
+            )
             return _positive((int(op.weight.shape[0]), *shape), source)
         case MaxPool2d() | SumPool2d():
             _check_image(source, None)
-            shape = window_shape(source[1:], op.kernel, op.stride, op.padding, (1, 1))
+            shape = window_shape((source[1], source[2]), op.kernel, op.stride, op.padding, (1, 1))
             return _positive((source[0], *shape), source)
         case ChannelAffine():
             if len(op.gain) not in (1, source[0]):
