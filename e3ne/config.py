@@ -173,15 +173,28 @@ def default_config(names: Graph | Iterable[str], config: Config | None = None) -
     return editable
 
 
-def check_names(config: Config, names: Iterable[str]) -> None:
-    """BadInput with every module path of `config` that is not one of `names`."""
+def check_names(
+    config: Config, names: Iterable[str], part_of: Mapping[str, str] | None = None
+) -> None:
+    """BadInput with every module path of `config` that is not one of the nodes `names`.
+
+    `part_of` knows the node that a module was merged into (a ReLU into the layer before it).
+    """
     accepted = sorted(names)
-    problems = [
-        f"config.{section}.{name}: found no such node, accepted {_nearest(name, accepted)}"
-        for section in ("nodes", "mapping")
-        for name in sorted(getattr(config, section))
-        if name not in accepted
-    ]
+    merged = part_of or {}
+    problems = []
+    for section in ("nodes", "mapping"):
+        for name in sorted(getattr(config, section)):
+            if name in merged:
+                problems.append(
+                    f"config.{section}.{name}: found a module that is part of the node "
+                    f"{merged[name]}, accepted {merged[name]}; write the settings there"
+                )
+            elif name not in accepted:
+                problems.append(
+                    f"config.{section}.{name}: found no such node, accepted "
+                    f"{_nearest(name, accepted)}"
+                )
     if problems:
         raise BadInput(problems)
 

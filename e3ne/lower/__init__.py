@@ -15,7 +15,7 @@ from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
 from .context import Context
 from .fold_batchnorm import fold_batchnorm
-from .fuse_nodes import fuse_nodes
+from .fuse_nodes import fuse, fuse_nodes
 from .move_rectify import move_rectify
 from .quantize import quantize
 
@@ -43,8 +43,10 @@ def lower(
     verify(graph)
     frames = None if calibration is None else checked_calibration(graph, calibration)
     context = Context(config, frames)
-    graph = _run(graph, STRUCTURE, context, dump)
-    check_names(config, [node.name for node in graph.nodes])
+    graph = _run(graph, STRUCTURE[:-1], context, dump)
+    fused = fuse(graph)
+    check_names(config, [node.name for node in fused.graph.nodes], fused.part_of)
+    graph = _run(graph, STRUCTURE[-1:], context, dump)
     return _run(graph, NUMBERS, context, dump)
 
 

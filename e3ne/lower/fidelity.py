@@ -128,4 +128,4 @@ def _origins(traced: Graph) -> dict[str, tuple[str | None, ...]]:
     graph = traced
     for step in STRUCTURE[:-1]:
         graph = step(graph, Context())
-    return fuse(graph)[1]
+    return fuse(graph).origins

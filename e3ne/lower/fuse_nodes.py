@@ -16,22 +16,36 @@ def fuse_nodes(graph: Graph, context: Context) -> Graph:
     It is named after the module of its weights where just one synapse has weights, else after the
     neuron's own node.
     """
-    return fuse(graph)[0]
+    return fuse(graph).graph
 
 
-def fuse(graph: Graph) -> tuple[Graph, dict[str, tuple[str | None, ...]]]:
-    """The fused graph, and for each synapse of each node the module path of its weights."""
+@dataclass(frozen=True)
+class Fused:
+    """The fused graph, and where its parts come from.
+
+    `origins`: for each synapse of each node the module path of its weights; `part_of`: the node
+    that a module which is no node any more belongs to.
+    """
+
+    graph: Graph
+    origins: dict[str, tuple[str | None, ...]]
+    part_of: dict[str, str]
+
+
+def fuse(graph: Graph) -> Fused:
+    """As `fuse_nodes`, with the origins of what was merged."""
     for name in [node.name for node in graph.nodes]:
         node = graph.node(name)
         if is_wire(graph, node) and not _is_relayed(graph, node.synapses[0]):
             graph = without_wire(graph, name)
     parts: dict[str, _Part] = {}
     for node in graph.nodes:
-        part = _Part(node, (), ())
+        part = _Part(node)
         for synapse in node.synapses:
             if _is_relayed(graph, synapse) and _keeps_steps(graph, parts[synapse.source], node):
                 source = parts.pop(synapse.source)
-                part = part.plus(source.synapses, source.origins)
+                members = (*source.members, source.node.name)
+                part = part.plus(source.synapses, source.origins, members)
             else:
                 part = part.plus((synapse,), (node.name if is_weighted(synapse) else None,))
         parts[node.name] = part
@@ -41,19 +55,37 @@ def fuse(graph: Graph) -> tuple[Graph, dict[str, tuple[str | None, ...]]]:
         names,
     )
     nodes = [replace(node, name=names[node.name]) for node in fused.nodes]
-    return fused.with_nodes(nodes), {part.name: part.origins for part in parts.values()}
+    return Fused(
+        fused.with_nodes(nodes),
+        {part.name: part.origins for part in parts.values()},
+        {
+            member: part.name
+            for part in parts.values()
+            for member in (*part.members, part.node.name)
+            if member != part.name
+        },
+    )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A node that grows: its synapses so far, and the module path of each one's weights."""
+    """A node that grows: its synapses so far, the module path of each one's weights, and the
+    nodes that it has taken in."""
 
     node: Node
-    synapses: tuple[Synapse, ...]
-    origins: tuple[str | None, ...]
+    synapses: tuple[Synapse, ...] = ()
+    origins: tuple[str | None, ...] = ()
+    members: tuple[str, ...] = ()
 
-    def plus(self, synapses: tuple[Synapse, ...], origins: tuple[str | None, ...]) -> _Part:
-        return replace(self, synapses=self.synapses + synapses, origins=self.origins + origins)
+    def plus(
+        self,
+        synapses: tuple[Synapse, ...],
+        origins: tuple[str | None, ...],
+        members: tuple[str, ...] = (),
+    ) -> _Part:
+        return _Part(
+            self.node, self.synapses + synapses, self.origins + origins, self.members + members
+        )
 
     @property
     def name(self) -> str:

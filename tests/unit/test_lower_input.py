@@ -103,6 +103,18 @@ def test_unknown_modules_in_the_configuration() -> None:
         lower(spiking(IntegrateFire(1.0)), SPIKES, config)
 
 
+def test_modules_that_became_part_of_a_node() -> None:
+    config = parse_config({"nodes": {"n": {"edge_bits": 3}}, "mapping": {"n": {"in_lanes": 2}}})
+    with pytest.raises(BadInput) as found:
+        lower(spiking(IntegrateFire(1.0)), SPIKES, config)
+    assert found.value.problems == (
+        "config.nodes.n: found a module that is part of the node fc, accepted fc; write the "
+        "settings there",
+        "config.mapping.n: found a module that is part of the node fc, accepted fc; write the "
+        "settings there",
+    )
+
+
 def test_weights_that_are_not_finite() -> None:
     weight = np.array(real(3, 6))
     weight[0, 0] = np.nan

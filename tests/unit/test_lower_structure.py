@@ -173,10 +173,11 @@ def test_two_weighted_synapses_take_the_name_of_the_neuron() -> None:
     side = Node("c2", (Synapse(other, "start"),), Relay(), graph.edge("c1"))
     graph = add(then(graph, side), "add", "c1", "c2")
     graph = then(graph, Node("relu", (Synapse(Identity(), "add"),), Rectify(), graph.edge("add")))
-    after, origins = fuse(graph)
-    assert names(after) == ["start", "relu"]
-    assert origins == {"start": (None,), "relu": ("c1", "c2")}
-    assert_same(graph, after, frames(3, 2, 4, 4))
+    fused = fuse(graph)
+    assert names(fused.graph) == ["start", "relu"]
+    assert fused.origins == {"start": (None,), "relu": ("c1", "c2")}
+    assert fused.part_of == {"add": "relu", "c1": "relu", "c2": "relu"}
+    assert_same(graph, fused.graph, frames(3, 2, 4, 4))
 
 
 def test_recurrence_follows_the_new_name() -> None:
