@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,9 @@ def run_row(
         input_has_steps=row.input_has_steps,
         board=row.board,
         calibration=calibration,
-        config=load_config(EXAMPLES / row.example / "e3ne.yaml"),
+        config=replace(
+            load_config(EXAMPLES / row.example / "e3ne.yaml"), utilisation=row.utilisation
+        ),
         output=folder,
         name=row.name,
         progress=progress,

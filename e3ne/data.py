@@ -59,6 +59,11 @@ def checked_frames(where: str, x: Array, y: Array | None = None) -> Frames:
 
 def encoded(source: Input, x: Array) -> Array:
     """Real frames as integers (frames, steps, *shape); BadInput where their shape does not fit."""
+    return encode_input(source, with_steps(source, x))
+
+
+def with_steps(source: Input, x: Array) -> Array:
+    """Frames as (frames, steps, *shape); BadInput where their shape does not fit the input."""
     wanted = (source.type.steps, *source.type.shape)
     x = np.asarray(x)
     if source.type.steps == 1 and x.shape[1:] == source.type.shape:
@@ -68,7 +73,7 @@ def encoded(source: Input, x: Array) -> Array:
         raise BadInput(
             f"input {source.name}: found frames of shape {x.shape[1:]}, accepted ({shape})"
         )
-    return encode_input(source, x)
+    return x
 
 
 def chunks(graph: Graph, frames: int) -> Iterator[slice]:

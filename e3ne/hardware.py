@@ -11,9 +11,11 @@ import numpy as np
 
 from . import reference, synthesis
 from .boards import Board, board_from_table
-from .data import checked_frames, chunks, encoded
+from .check import CheckResult, Simulator, simulate
+from .data import Frames, checked_frames, chunks, encoded, with_steps
 from .emit import Build, load_build, load_graph
 from .ir import Array, BadInput, Graph, text
+from .measure import float_accuracy, measure
 from .progress import Stages, Tell
 from .report import merge_report, read_report, write_html
 
@@ -53,6 +55,54 @@ class Hardware:
         """What the integer reference answers to real frames `x`, chunk by chunk."""
         return answers(self.graph, encoded(self.graph.inputs[0], checked_frames("x", x).x))
 
+    def simulate(
+        self,
+        x: Array,
+        labels: Array | None = None,
+        *,
+        frames: int | None = None,
+        simulator: Simulator = "verilator",
+        stalls: int = 0,
+        progress: Tell | None = None,
+    ) -> CheckResult:
+        """Real frames `x` through the hardware, every word of every node against the reference.
+
+        `x` is (frames, *shape) or (frames, steps, *shape), `labels` int (frames,); `frames` takes
+        the first ones only (Icarus and Amaranth: two unless given). `stalls` is the seed of random
+        pauses on both sides, 0 for none. Accuracy, bit-exactness, cycles, activity and fidelity go
+        into the report. The caller looks at `mismatches`, or calls `raise_for_mismatch`.
+        """
+        stages = Stages(progress)
+        given = checked_frames("data", np.asarray(x)[:frames], _first(labels, frames))
+        integers = encoded(self.graph.inputs[0], given.x)
+        with stages("simulate"):
+            result = simulate(
+                *(self.build, integers, given.y, frames, simulator, stalls),
+                progress=lambda done, total: stages.tell("simulate", done, total),
+            )
+        with stages("measure"):
+            part = self._measured(given, result, stages)
+        merge_report(self.folder, {**part, "wall_s": {**stages.wall_s, **tool_times(result)}})
+        return result
+
+    def _measured(self, given: Frames, result: CheckResult, stages: Stages) -> dict[str, Any]:
+        """The figures of a simulation, and what the graphs say about the same frames."""
+        real = with_steps(self.graph.inputs[0], given.x[: result.frames])
+        part = {
+            **measure(self.graph, self.dequantized, real, stages.tell),
+            **simulation_figures(result),
+        }
+        if given.y is not None:
+            labels = given.y[: result.frames]
+            traced_real = with_steps(self.traced.inputs[0], given.x[: result.frames])
+            part["accuracy"] = {
+                "float": round(float_accuracy(self.traced, traced_real, labels, stages.tell), 3),
+                "reference": _rounded(result.reference_accuracy),
+                "rtl": _rounded(result.rtl_accuracy),
+                "samples": result.frames,
+            }
+        return part
+
     def synthesize(self, seeds: int = 1, progress: Tell | None = None) -> dict[str, Any]:
         """Yosys, then nextpnr `seeds` times (0: Yosys only); the whole report.
 
@@ -86,6 +136,39 @@ def answers(graph: Graph, x: Array) -> Answers:
         words.append(some_words)
         classes.append(some_classes)
     return Answers(np.concatenate(words), np.concatenate(classes))
+
+
+def simulation_figures(result: CheckResult) -> dict[str, Any]:
+    """`bit_exact` and `cycles` of report.json; nothing where no hardware ran."""
+    if result.cycles is None:
+        return {}
+    return {
+        "bit_exact": {
+            "simulator": result.simulator,
+            "frames": result.frames,
+            "nodes_checked": result.nodes_checked,
+            "mismatches": result.mismatches,
+        },
+        "cycles": {
+            "latency_min": result.cycles.latency_min,
+            "latency_mean": round(result.cycles.latency_mean, 2),
+            "latency_max": result.cycles.latency_max,
+            "interval_mean": round(result.cycles.interval_mean, 2),
+        },
+    }
+
+
+def tool_times(result: CheckResult) -> dict[str, float]:
+    """Seconds of the simulator's build and run, by the report's names."""
+    return {f"simulate_{name}": round(spent, 3) for name, spent in result.wall_s.items()}
+
+
+def _first(labels: Array | None, frames: int | None) -> Array | None:
+    return None if labels is None else np.asarray(labels)[:frames]
+
+
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 3)
 
 
 def open_build(folder: str | Path) -> Hardware:

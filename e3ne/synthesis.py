@@ -17,6 +17,10 @@ from .toolchain import nextpnr, yosys
 TOP = "e3ne_top"
 NETLIST = "synth/e3ne_top"
 
+OPTIONS = {"ecp5": ["-nodsp"], "ice40": []}
+"""Products stay in LUTs, as the mapping counts them: left alone, Yosys takes an 18x18 multiplier
+for each product of a few bits, and overruns the part."""
+
 CELLS: dict[str, dict[str, dict[str, int]]] = {
     "ecp5": {
         # A CCU2C is two LUTs with their carry; PFUMX and L6MUX21 join LUTs counted already.
@@ -43,7 +47,9 @@ BRAM_BITS = {"ecp5": 18_432, "ice40": 4_096}
 def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> dict[str, int]:
     """The resources of the build in `folder` after Yosys; the netlist stays in synth/."""
     with stages("synthesize"):
-        cells = yosys.synthesize(board.family, files, TOP, folder, NETLIST)
+        cells = yosys.synthesize(
+            board.family, files, TOP, folder, NETLIST, options=OPTIONS[board.family]
+        )
     return resources_used(board.family, cells)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
 from ..data import load_frames
 from .terminal import command_options, print_json, print_table, progress, stdout
 
-SIMULATORS = ("verilator", "icarus", "amaranth", "reference")
+Simulator = Literal["verilator", "icarus", "amaranth", "reference"]
+SIMULATORS = get_args(Simulator)
 
 SIMULATE_EPILOG = """\b
 Examples:
@@ -35,10 +36,21 @@ Examples:
     required=True,
     help=".npz with x (frames, ...) and, where labels are known, y (frames,).",
 )
-@click.option("--frames", type=click.IntRange(1), help="At most so many frames.")
+@click.option(
+    "--frames", type=click.IntRange(1), help="At most so many frames (icarus and amaranth: 2)."
+)
 @click.option("--simulator", type=click.Choice(SIMULATORS), default="verilator", show_default=True)
+@click.option(
+    "--stalls",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of random pauses on both sides; 0: none.",
+)
 @command_options
-def simulate(build: Path, data: Path, frames: int | None, simulator: str, as_json: bool) -> None:
+def simulate(
+    build: Path, data: Path, frames: int | None, simulator: Simulator, stalls: int, as_json: bool
+) -> None:
     """Run frames through the emitted Verilog and compare every node with the reference.
 
     Exits with 0 only when every compared number is equal. The figures go into BUILD/report.json.
@@ -47,17 +59,16 @@ def simulate(build: Path, data: Path, frames: int | None, simulator: str, as_jso
     from ..hardware import open_build
 
     hardware = open_build(build)
-    labels = None if given.y is None else given.y[:frames]
     with progress() as tell:
-        outcome = hardware.simulate(given.x[:frames], labels, simulator=simulator, progress=tell)
+        outcome = hardware.simulate(
+            given.x, given.y, frames=frames, simulator=simulator, stalls=stalls, progress=tell
+        )
     figures = hardware.figures()
     if as_json:
         print_json(figures)
     else:
         print_simulation(figures)
-    if outcome.mismatches:
-        stdout.print(outcome.message, markup=False, soft_wrap=True)
-        raise SystemExit(1)
+    outcome.raise_for_mismatch()
 
 
 def print_simulation(figures: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ model, board, clock_hz, graph
 accuracy:   {float, reference, rtl: percent; samples}
 fidelity:   {spikes_compared, spikes_equal, percent, by_node}: quantised torch model against
             the integer reference
-bit_exact:  {frames, nodes_checked, words_checked, mismatches}
+bit_exact:  {simulator, frames, nodes_checked, mismatches}
 cycles:     {latency_min, latency_mean, latency_max, interval_mean, predicted_latency,
             predicted_interval}
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}

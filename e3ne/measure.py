@@ -1,0 +1,56 @@
+"""Figures of a network on a data set, from graphs alone: accuracy, fidelity, activity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import reference
+from .data import chunks
+from .ir import Array, Graph
+from .lower.fidelity import Agreement, spike_agreement
+from .progress import Tell, tell_nobody
+from .report import Activity
+
+
+def float_accuracy(traced: Graph, x: Array, labels: Array, tell: Tell = tell_nobody) -> float:
+    """Percent of real frames (frames, steps, *shape) that the traced graph classifies right."""
+    right = 0
+    for part in chunks(traced, len(x)):
+        tell("float accuracy", part.start, len(x))
+        values = reference.run(traced, x[part].astype(np.float64))
+        right += int((reference.read_out(traced.outputs[0], values)[1] == labels[part]).sum())
+    return 100.0 * right / len(x)
+
+
+def measure(graph: Graph, dequantized: Graph, x: Array, tell: Tell = tell_nobody) -> dict[str, Any]:
+    """`activity`, `energy` and `fidelity` of report.json for real frames (frames, steps, *shape).
+
+    `graph` is the integer network, `dequantized` the float one with its weights loaded back.
+    """
+    activity = Activity(graph)
+    agreement: dict[str, Agreement] = {}
+    for part in chunks(graph, len(x)):
+        tell("activity", part.start, len(x))
+        activity.add(reference.run(graph, reference.encode_input(graph.inputs[0], x[part])))
+        for node, found in spike_agreement(dequantized, graph, x[part]).items():
+            agreement[node] = agreement.get(node, Agreement(0, 0)) + found
+    return {
+        "activity": activity.summary(),
+        "energy": {"proxies": activity.proxies()},
+        "fidelity": fidelity_figures(agreement),
+    }
+
+
+def fidelity_figures(agreement: dict[str, Agreement]) -> dict[str, Any]:
+    """`fidelity` of report.json; empty where the network has no spiking or radix node."""
+    if not agreement:
+        return {}
+    total = sum(agreement.values(), Agreement(0, 0))
+    return {
+        "values_compared": total.compared,
+        "values_equal": total.equal,
+        "percent": round(100 * total.fraction, 4),
+        "by_node": {node: round(100 * found.fraction, 4) for node, found in agreement.items()},
+    }
