@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ir import Array, BadInput, E3neError
+from ..ir import Array, BadInput, E3neError, UnsupportedModel
 from . import snntorch
 from .arithmetic import stacked
 from .calls import NotSupported, Traced
@@ -83,6 +83,7 @@ def record(model: nn.Module, frames: Array, feeding: Feeding, dtype: torch.dtype
 
     `frames` is (frames, *shape) or (frames, steps, *shape). BadInput where forward itself fails.
     """
+    check_watchable(model)
     check_arguments(model)
     working = private_copy(model, dtype)
     shape = frames.shape[2 if feeding.has_steps else 1 :]
@@ -117,6 +118,18 @@ class ForwardFailed(BadInput):
         return isinstance(self.cause, RuntimeError) and any(
             word in text for word in ("dtype", "scalar type", "Double", "double")
         )
+
+
+def check_watchable(model: nn.Module) -> None:
+    """UnsupportedModel where parts of the model are compiled, and run where nobody can watch."""
+    problems = [
+        f"{path or 'model'}: found a compiled module ({type(module).__name__}), accepted the module "
+        "that it was compiled from; pass the one before torch.jit or torch.compile"
+        for path, module in model.named_modules()
+        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
+    ]
+    if problems:
+        raise UnsupportedModel(problems)
 
 
 def check_arguments(model: nn.Module) -> None:
@@ -200,7 +213,7 @@ def _failure(recorder: Recorder, x: torch.Tensor, feeding: Feeding, error: Excep
     order = (
         "(steps, frames, ...)" if feeding.has_steps and feeding.calls is None else "(frames, ...)"
     )
-    reason = " ".join(str(error).split())
+    reason = next(iter(str(error).strip().splitlines()), "no message")
     return (
         f"{recorder.where()}: found input {order} of shape {shape}, on which the model fails with "
         f"{type(error).__name__}: {reason}; accepted frames that its own forward takes; check the "

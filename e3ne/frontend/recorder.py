@@ -71,7 +71,7 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         """Runs the function and notes what its result stands for."""
         named = dict(kwargs or {})
-        name = str(getattr(func, "__name__", func))
+        name = function_name(func)
         traced = [] if self._inside_neuron else self._traced((*args, *named.values()))
         if not traced or name in CONSTANTS:
             return func(*args, **named)
@@ -227,6 +227,12 @@ class Recorder(TorchFunctionMode):
             self.bind(tensor, meaning)
         self._inside_neuron = False
         return outputs if isinstance(output, tuple) else outputs[0]
+
+
+def function_name(func: Any) -> str:
+    """`add` for torch.Tensor.add, `data` for the property torch.Tensor.data."""
+    name = str(getattr(func, "__name__", func))
+    return str(func.__self__.__name__) if name == "__get__" else name
 
 
 def flat(items: Any) -> Iterator[Any]:

@@ -42,7 +42,7 @@ HANDLERS: dict[str, Handler] = {
         ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"),
         functions.dropout,
     ),
-    **dict.fromkeys(("clone", "contiguous", "detach", "detach_", "cpu"), functions.same),
+    **dict.fromkeys(("clone", "contiguous", "detach", "detach_", "data", "cpu"), functions.same),
 }
 
 CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as"})
@@ -101,12 +101,12 @@ ALTERNATIVES: dict[str, str] = {
     **dict.fromkeys(["avg_pool1d", "avg_pool3d"], "use AvgPool2d"),
     **dict.fromkeys(["cat", "concat", "concatenate"], "use a sum of two layers' outputs"),
     **dict.fromkeys(
-        ["bernoulli", "rand_like", "randn_like", "poisson", "normal", "multinomial"],
+        ["bernoulli", "rand_like", "randn_like", "poisson", "normal", "repeat", "expand"],
         "encode the input before the network and pass input_has_steps=True",
     ),
     **dict.fromkeys(["__setitem__", "fill_", "zero_", "copy_"], "compute a new tensor instead"),
     **dict.fromkeys(
-        ["permute", "transpose", "movedim", "swapaxes", "unsqueeze"],
+        ["permute", "transpose", "T", "mT", "movedim", "swapaxes", "unsqueeze"],
         "give the input in the order (frames, channels, rows, columns), steps first",
     ),
     **dict.fromkeys(["interpolate", "pad"], "use the padding and stride of Conv2d or pooling"),

@@ -132,6 +132,7 @@ def test_modules_and_options(module: nn.Module, found: str) -> None:
         (lambda m, x: m.fc1(x).clamp(-1, 1), "found a clamp from -1 to 1"),
         (lambda m, x: torch.clamp(x, torch.zeros(6), torch.ones(6)), "found a clamp from a ten"),
         (lambda m, x: torch.bernoulli(x), "found bernoulli"),
+        (lambda m, x: m.fc1(x.T.T), "found T"),
         (lambda m, x: x.unsqueeze(1), "found unsqueeze"),
     ],
 )
@@ -257,6 +258,11 @@ def test_a_constant_picked_by_an_activation_is_not_taken_for_a_constant() -> Non
         return m.fc1(x) + m.fc2.weight[(x * 3).long()[:, 0]]
 
     assert "found long" in problems(Forward(forward), FEATURES)[0]
+
+
+def test_compiled_modules_are_refused() -> None:
+    model = nn.Sequential(nn.Linear(6, 4), torch.compile(nn.ReLU()))
+    assert problems(model, FEATURES)[0].startswith("1: found a compiled module (OptimizedModule)")
 
 
 def test_a_model_that_cannot_be_copied() -> None:

@@ -253,7 +253,7 @@ def test_the_mean_over_pixels_is_a_pooling(axes: Any, keepdim: bool) -> None:
 
 def test_adding_zero_and_vanishing_modules_leave_no_node() -> None:
     model = Lambda(
-        lambda m, x: m.fc(m.drop(m.same(x.clone().contiguous() + 0).float())),
+        lambda m, x: m.fc(m.drop(m.same(x.data.clone().contiguous() + 0).float())),
         fc=nn.Linear(6, 2),
         drop=nn.Dropout(),
         same=nn.Identity(),
