@@ -123,8 +123,8 @@ class ForwardFailed(BadInput):
 def check_watchable(model: nn.Module) -> None:
     """UnsupportedModel where parts of the model are compiled, and run where nobody can watch."""
     problems = [
-        f"{path or 'model'}: found a compiled module ({type(module).__name__}), accepted the module "
-        "that it was compiled from; pass the one before torch.jit or torch.compile"
+        f"{path or 'model'}: found a compiled module ({type(module).__name__}), accepted the "
+        "module that it was compiled from; pass the one before torch.jit or torch.compile"
         for path, module in model.named_modules()
         if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
     ]

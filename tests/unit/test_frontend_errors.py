@@ -260,9 +260,13 @@ def test_a_constant_picked_by_an_activation_is_not_taken_for_a_constant() -> Non
     assert "found long" in problems(Forward(forward), FEATURES)[0]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_compiled_modules_are_refused() -> None:
-    model = nn.Sequential(nn.Linear(6, 4), torch.compile(nn.ReLU()))
-    assert problems(model, FEATURES)[0].startswith("1: found a compiled module (OptimizedModule)")
+    model = nn.Sequential(nn.Linear(6, 4), torch.jit.script(nn.ReLU()))
+    assert problems(model, FEATURES) == (
+        "1: found a compiled module (RecursiveScriptModule), accepted the module that it was "
+        "compiled from; pass the one before torch.jit or torch.compile",
+    )
 
 
 def test_a_model_that_cannot_be_copied() -> None:
