@@ -1,0 +1,194 @@
+"""docs/benchmarks.md, written from the reports of the rows that ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .rivals import RIVALS, Rival
+from .rows import ROWS
+from .run import ROOT
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; do not edit. Each figure has its kind: **measured** (accuracy of networks,
+times of tools), **simulated** (cycles of the emitted Verilog in Verilator, whole test set),
+**post-route** (area and clock by nextpnr, all seeds), **modelled** (predictions before synthesis),
+**quoted** (other people's words). No board has been measured. Times are cycles over the median
+routed clock. Every row is bit-exact: all words of all populations, all frames, equal the reference.
+"""
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """The reports of the rows that have run, in the order of the rows."""
+    return {
+        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ROWS
+        if (folder / f"{name}.json").is_file()
+    }
+
+
+def write_document(reports: dict[str, dict[str, Any]]) -> None:
+    """Writes docs/benchmarks.md."""
+    DOCUMENT.write_text(document(reports), encoding="utf-8")
+
+
+def document(reports: dict[str, dict[str, Any]]) -> str:
+    """The whole page."""
+    parts = [HEAD, *(section(name, report) for name, report in reports.items())]
+    return "\n".join(parts)
+
+
+def section(name: str, report: dict[str, Any]) -> str:
+    """One row: accuracy, cycles against prediction, area, clock, and its rivals."""
+    row = ROWS[name]
+    accuracy, exact, cycles = report["accuracy"], report["bit_exact"], report["cycles"]
+    lines = [
+        f"## {name}: {row.title}",
+        "",
+        f"Board {report['board']}; {report['graph']['neurons']:,} neurons, "
+        f"{report['graph']['weights']:,} weights.",
+        "",
+        table(
+            ("figure", "value", "kind"),
+            [
+                (
+                    "accuracy, float / reference / RTL",
+                    f"{accuracy['float']:.2f} / {accuracy['reference']:.2f} / "
+                    f"{accuracy['rtl']:.2f} % of {accuracy['samples']:,}",
+                    "measured, RTL simulated",
+                ),
+                (
+                    "mismatches",
+                    f"{exact['mismatches']} in {exact['frames']:,} frames, "
+                    f"{exact['nodes_checked']} nodes",
+                    "simulated",
+                ),
+                *fidelity_lines(report),
+                (
+                    "latency",
+                    f"{cycles['latency_mean']:,.0f} cycles (largest {cycles['latency_max']:,}, "
+                    f"predicted {cycles['predicted_latency']:,})",
+                    "simulated, modelled",
+                ),
+                (
+                    "interval",
+                    f"{cycles['interval_mean']:,.0f} cycles "
+                    f"(predicted {cycles['predicted_interval']:,})",
+                    "simulated, modelled",
+                ),
+                *area_lines(report),
+                (
+                    "synaptic operations a frame, effective / dense",
+                    f"{report['energy']['proxies']['synaptic_ops_effective']:,.0f} / "
+                    f"{report['energy']['proxies']['synaptic_ops_dense']:,}",
+                    "measured",
+                ),
+                (
+                    "compile time; peak memory of the compiler",
+                    f"{compile_seconds(report):.1f} s; "
+                    f"{report['memory']['compile_peak_bytes'] / 2**20:,.0f} MiB",
+                    "measured",
+                ),
+            ],
+        ),
+        "",
+    ]
+    if row.rivals:
+        lines += [rivals_table(report, [RIVALS[key] for key in row.rivals]), ""]
+    return "\n".join(lines)
+
+
+def fidelity_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Agreement with the float network of the same weights."""
+    found = report["fidelity"]
+    if not found:
+        return []
+    value = f"{found['percent']:.4f} % of {found['values_compared']:,} values"
+    return [("fidelity to the float network of the same weights", value, "measured")]
+
+
+def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Area and clock after routing; area after Yosys where nothing was routed."""
+    stage = "routed" if report["resources"].get("routed") else "synthesis"
+    used, have = report["resources"][stage], report["resources"]["available"]
+    area = ", ".join(
+        f"{used[key]:,} of {have[key]:,} {name}"
+        for key, name in (
+            ("luts", "LUTs"),
+            ("ffs", "FFs"),
+            ("brams", "block RAMs"),
+            ("dsps", "DSPs"),
+        )
+    )
+    lines = [("area", area, "post-route" if stage == "routed" else "post-synthesis")]
+    clock = report["fmax_hz"]
+    if clock.get("median"):
+        latency_us = report["cycles"]["latency_mean"] / clock["median"] * 1e6
+        interval_us = report["cycles"]["interval_mean"] / clock["median"] * 1e6
+        lines += [
+            (
+                "clock, median / worst",
+                f"{clock['median'] / 1e6:.1f} / {clock['worst'] / 1e6:.1f} MHz over "
+                f"{len(clock['routed'])} seeds",
+                "post-route",
+            ),
+            (
+                "time of a frame: latency; interval",
+                f"{latency_us:.2f} us; {interval_us:.2f} us ({1e6 / interval_us:,.0f} frames a s)",
+                "simulated cycles, post-route clock",
+            ),
+        ]
+    return lines
+
+
+def rivals_table(report: dict[str, Any], rivals: list[Rival]) -> str:
+    """This row beside other systems on the same network."""
+    clock = report["fmax_hz"].get("median")
+    stage = "routed" if report["resources"].get("routed") else "synthesis"
+    area, cycles = report["resources"][stage], report["cycles"]["latency_mean"]
+    ours = (
+        "e3ne",
+        f"{cycles:,.0f}",
+        cell(cycles / clock * 1e6 if clock else None, ".1f"),
+        cell(clock / 1e6 if clock else None, ".1f"),
+        f"{area['luts']:,}",
+        f"{area['brams']:,}",
+        "simulated cycles, post-route",
+        "this repository",
+    )
+    others = [
+        (
+            rival.system,
+            cell(rival.cycles, ",d"),
+            cell(rival.time_us, ".1f"),
+            cell(rival.clock_mhz, ".1f"),
+            cell(rival.luts, ",d"),
+            cell(rival.brams, "g"),
+            rival.kind,
+            rival.source,
+        )
+        for rival in rivals
+    ]
+    columns = ("system", "cycles a frame", "us", "MHz", "LUTs", "block RAMs", "kind", "how")
+    return table(columns, [ours, *others])
+
+
+def compile_seconds(report: dict[str, Any]) -> float:
+    """Trace to Verilog, data loaded."""
+    stages = ("trace", "lower", "optimize", "gateware", "emit")
+    return float(sum(report["wall_s"].get(stage, 0.0) for stage in stages))
+
+
+def cell(value: float | None, form: str) -> str:
+    """A number as `form` says; a dash where it is not known."""
+    return "-" if value is None else format(value, form)
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
