@@ -36,9 +36,8 @@ class Range:
     @property
     def signed_bits(self) -> int:
         """Bits of the narrowest two's complement number that holds the range (at least 1)."""
-        return (
-            max(int(self.high).bit_length(), int(~self.low if self.low < 0 else 0).bit_length()) + 1
-        )
+        ends = (int(self.low), int(self.high))
+        return max((~end if end < 0 else end).bit_length() for end in ends) + 1
 
 
 def edge_range(type: SpikeType) -> Range:
