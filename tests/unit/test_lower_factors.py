@@ -41,6 +41,11 @@ def test_two_bits_are_ternary() -> None:
     assert set(np.unique(integer_weight(weight, scale, 2))) == {-1, 0, 1}
 
 
+def test_weights_beyond_their_bits_saturate_evenly() -> None:
+    scale = np.asarray(0.1)
+    assert integer_weight(frozen([[9.0, -9.0]], np.float32), scale, 3).tolist() == [[3, -3]]
+
+
 def test_zeros_have_a_scale() -> None:
     zeros = frozen(np.zeros((2, 3)), np.float32)
     assert weight_scale(zeros, 8, per_channel=False, kind="integer") == 1

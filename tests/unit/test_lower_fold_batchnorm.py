@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from e3ne.ir import (
@@ -28,6 +30,7 @@ from tests.unit.lower_graphs import (
     max_pool,
     names,
     norm,
+    real,
     then,
 )
 
@@ -104,3 +107,23 @@ def test_batch_normalisation_that_nothing_takes_over() -> None:
         fold_batchnorm(chain((2, 6, 6), layers), Context())
     assert [problem.split(":")[0] for problem in found.value.problems] == ["bn.1", "bn.2"]
     assert "found a batch normalisation that neither a layer before it" in str(found.value)
+
+
+def test_a_delayed_reader_does_not_take_the_offset_over() -> None:
+    """It would hear the offset in the silence before the first step, too."""
+    graph = chain((2, 3, 3), {"1": norm(2)}, input_steps=4)
+    late = Synapse(linear(3, 18), "1", delay=1)
+    graph = then(graph, Node("0", (late,), Relay(), SpikeType((3,), 4)))
+    folded = fold_batchnorm(graph, Context())
+    assert names(folded) == ["1", "0"]
+    assert_same(graph, folded, frames(2, 4, 2, 3, 3), FOLD_TOLERANCE)
+
+
+def test_the_offset_counts_once_where_currents_of_two_weights_add_up() -> None:
+    graph = chain((2, 6, 6), {"0": conv(4, 2)})
+    other = Synapse(Conv2d(real(4, 2, 3, 3, seed=9)), "x")
+    both = replace(graph.nodes[0], synapses=(graph.nodes[0].synapses[0], other))
+    graph = then(graph.with_nodes([both]), Node("1", (Synapse(norm(4), "0"),), Relay(), both.type))
+    folded = fold_batchnorm(graph, Context())
+    assert names(folded) == ["0"]
+    assert_same(graph, folded, frames(3, 2, 6, 6), FOLD_TOLERANCE)

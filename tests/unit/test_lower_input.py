@@ -137,11 +137,12 @@ def test_a_relu_in_a_time_loop_and_a_membrane_that_feeds_itself() -> None:
     assert second.startswith("m: found an integrator that feeds its membrane to itself, accepted")
 
 
-def test_dead_layers_are_logged_by_name(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("calibration", ["max", "percentile(99)"])
+def test_dead_layers_are_logged_by_name(calibration: str, caplog: pytest.LogCaptureFixture) -> None:
     zeros = Linear(frozen(np.zeros((3, 6)), np.float32))
     graph = chain((6,), {"fc": zeros, "r": Rectify(), "out": linear(2, 3)})
     with caplog.at_level(logging.WARNING):
-        found = lower(graph, SPIKES)
+        found = lower(graph, SPIKES, Config(calibration=calibration))
     assert "fc: found no value above zero in the calibration frames" in caplog.text
     assert "fc: found weights of nothing but zeros" in caplog.text
     assert np.isfinite(found.node("fc").scale)

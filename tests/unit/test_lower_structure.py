@@ -91,6 +91,14 @@ def test_one_pixel_may_leave_the_network_flat() -> None:
     assert_same(graph, after, frames(3, 4, 2, 2))
 
 
+def test_neurons_behind_one_pixel_stay_flat() -> None:
+    graph = chain((4, 2, 2), {"p": average_pool(), "flat": Flatten(), "r": Rectify(0.4)})
+    after = absorb_flatten(graph, Context())
+    assert after.node("r").type.shape == (4,)
+    assert isinstance(after.node("r").synapses[0].op, Flatten)
+    assert_same(graph, after, frames(3, 4, 2, 2))
+
+
 def test_flattened_images_that_something_else_reads() -> None:
     theta = frozen(np.linspace(1, 2, 8), np.float32)
     layers = {"r": Rectify(), "flat": Flatten(), "lif": IntegrateFire(theta)}
@@ -134,6 +142,8 @@ def test_a_relu_stays_behind_an_average_and_behind_shared_currents() -> None:
     assert move_rectify(graph, Context()).nodes == graph.nodes
     graph = chain((2, 6, 6), {"0": conv(3, 2), "1": max_pool(), "2": Rectify()})
     graph = add(graph, "sum", "2", "1")
+    assert move_rectify(graph, Context()).nodes == graph.nodes
+    graph = chain((2, 6, 6), {"0": Rectify(), "1": max_pool(), "2": Rectify(0.5)})
     assert move_rectify(graph, Context()).nodes == graph.nodes
 
 
