@@ -108,8 +108,7 @@ def _bounds(
 
 
 def _bound(values: Array, percentile: float) -> float:
-    above = values[values > 0]
-    return float(np.percentile(above, percentile)) if above.size else 0.0
+    return float(np.percentile(values, percentile)) if values.size else 0.0
 
 
 def _bounded(node: Node, bound: float | None) -> Node:
