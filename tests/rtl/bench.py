@@ -37,7 +37,7 @@ class Source:
 class Sink:
     """An output stream; the run lasts until `count` words came (None: whatever comes).
 
-    With chance `pause` a cycle is not ready; where 0 < pause < 1, ready often waits for valid.
+    With chance `pause` a cycle is not ready; where pause > 0, ready often waits for valid.
     """
 
     stream: Any
@@ -118,7 +118,7 @@ class _Bench:
         self.run = Run([Transfers() for _ in self.sources], [Transfers() for _ in self.sinks], 0)
         self.offered = [False] * len(self.sources)
         self.held: list[int | None] = [None] * len(self.sinks)
-        self.patient = [False] * len(self.sinks)
+        self.patient = [sink.pause > 0 for sink in self.sinks]
 
     @property
     def finished(self) -> bool:
@@ -186,12 +186,10 @@ class _Bench:
     def _ready(self, ctx: Any, index: int) -> bool:
         sink = self.sinks[index]
         ready = self.random.random() >= sink.pause
-        if 0 < sink.pause < 1 and not self.patient[index]:
-            self.patient[index] = self.random.random() < 0.5
         if self.patient[index]:
-            ready = self.held[index] is not None
+            ready = ready and self.held[index] is not None
         if ready:
-            self.patient[index] = False
+            self.patient[index] = sink.pause > 0 and self.random.random() < 0.5
         ctx.set(sink.stream.ready, ready)
         return ready
 

@@ -145,31 +145,34 @@ def per_channel(draw, channels: int, low: int, high: int):
 
 @st.composite
 def dyadics(draw, channels: int, signed: bool = False):
-    """Factors, 1 among them; `signed` ones may be negative."""
-    if draw(st.integers(0, 3)) == 0:
+    """Factors around 1, 1 among them; `signed` ones may be negative."""
+    if draw(st.integers(0, 2)) == 0:
         return ONE
     shift = draw(st.integers(0, 6))
-    return Dyadic(draw(per_channel(channels, -9 if signed else 0, 70)), shift)
+    high = 5 * (1 << shift) // 4
+    return Dyadic(draw(per_channel(channels, -high if signed else 0, high)), shift)
 
 
 @st.composite
 def integrate_fires(draw, channels: int):
-    bits = draw(st.integers(2, 12))
+    """Thresholds that membranes pass often; resets of every kind."""
+    bits = draw(st.integers(2, 10))
     most = (1 << (bits - 1)) - 1
     reset_step = draw(st.sampled_from(["same", "next", "both"]))
     both = reset_step == "both"
+    max_spikes = 1 if both else draw(st.integers(1, 5))
     return IntegrateFire(
-        threshold=draw(per_channel(channels, 1, most)),
+        threshold=draw(per_channel(channels, 1, max(1, most // (1 + max_spikes)))),
         decay=draw(dyadics(channels)),
         gain=draw(dyadics(channels, signed=True)),
         synaptic_decay=draw(st.none() | dyadics(channels)),
-        offset=draw(st.just(0) | per_channel(channels, -40, 40)),
+        offset=draw(st.just(0) | per_channel(channels, -most // 8, 1 + most // 4)),
         fire_on=draw(st.sampled_from([">", ">="])),
         reset="subtract" if both else draw(st.sampled_from(["subtract", "to_value", "none"])),
         reset_value=draw(st.integers(-most - 1, most)),
         reset_step=reset_step,
         reset_keeps_input=draw(st.booleans()),
-        max_spikes=1 if both else draw(st.integers(1, 5)),
+        max_spikes=max_spikes,
         floor=draw(st.none() | st.integers(-most - 1, 0)),
         membrane_bits=bits,
     )
@@ -219,7 +222,7 @@ def cases(draw, kinds=(Relay, Requantize, IntegrateFire, Integrate)):
     return case(
         neuron,
         type,
-        bits=draw(st.integers(2, 9)),
+        bits=max(2, getattr(neuron, "membrane_bits", 6) + draw(st.integers(-3, 2))),
         signed=draw(st.booleans()),
         lanes=draw(lane_counts(shape)),
         windows=windows,

@@ -13,10 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e3ne.gateware.neurons import neuron_unit
-from e3ne.gateware.neurons.arithmetic import range_of, shape_of
-from e3ne.gateware.neurons.drive import drive_range
-from e3ne.gateware.neurons.integrate import leak_range
-from e3ne.gateware.neurons.integrate_fire import total_range
 from e3ne.gateware.streams import Word
 from e3ne.ir import (
     ONE,
@@ -30,7 +26,6 @@ from e3ne.ir import (
     frozen,
 )
 from e3ne.ir.cycles import neuron_cycles_per_word, neuron_latency_cycles
-from e3ne.ir.ranges import Range
 
 from .bench import Sink, Source, from_payloads, simulate
 from .neuron_cases import case, cases
@@ -170,59 +165,6 @@ def test_a_word_never_waits_for_the_next(found, data, seed):
     )
     expected = found.expected().reshape(-1, found.lanes, unit.spike_word.steps)
     np.testing.assert_array_equal(spikes[:count], expected[:count])
-
-
-# ----------------------------------------------------------------------- ranges and widths
-
-ranges = st.tuples(st.integers(-40, 40), st.integers(-40, 40)).map(lambda r: Range(min(r), max(r)))
-
-
-@QUIET
-@given(ranges, st.integers(-9, 9), st.integers(0, 4), st.integers(-20, 20))
-def test_drive_range_is_reached_at_both_ends(currents, multiplier, shift, offset):
-    half = (1 << shift) >> 1
-    values = [
-        ((i * multiplier + half) >> shift) + offset for i in range(currents.low, currents.high + 1)
-    ]
-    assert drive_range(Dyadic(multiplier, shift), offset, currents) == Range(
-        min(values), max(values)
-    )
-
-
-@QUIET
-@given(ranges, st.integers(0, 40), st.integers(0, 4), st.integers(2, 6))
-def test_leak_range_is_reached_at_both_ends(drive, multiplier, shift, bits):
-    half, end = (1 << shift) >> 1, 1 << (bits - 1)
-    leaks = [(v * multiplier + half) >> shift for v in range(-end, end)]
-    assert leak_range(Dyadic(multiplier, shift), drive, bits) == Range(
-        min(leaks) + drive.low, max(leaks) + drive.high
-    )
-
-
-@pytest.mark.parametrize("reset_step", ["same", "next", "both"])
-@pytest.mark.parametrize(
-    ("reset", "low", "high"), [("subtract", -24, 11), ("to_value", -12, 13), ("none", -12, 11)]
-)
-def test_total_range_holds_every_reset(reset_step, reset, low, high):
-    neuron = IntegrateFire(
-        frozen([1, 6], np.int64), ONE, reset=reset, reset_step=reset_step, reset_value=9,
-        max_spikes=2, membrane_bits=4,
-    )  # fmt: skip
-    expected = Range(-12, 11) if reset_step == "same" else Range(low, high)
-    assert total_range(neuron, Range(-4, 4)) == expected
-
-
-@QUIET
-@given(ranges)
-def test_shapes_hold_their_ranges(values):
-    reach = range_of(shape_of(values))
-    assert reach.low <= values.low
-    assert reach.high >= values.high
-    narrower = shape_of(values).width - 1
-    half = 1 << narrower >> 1
-    fits_signed = -half <= values.low and values.high < half
-    fits_unsigned = values.low >= 0 and values.high < 1 << narrower
-    assert narrower == 0 or not (fits_signed if values.low < 0 else fits_unsigned)
 
 
 # ------------------------------------------------------------------------------- ROMs, errors

@@ -41,10 +41,10 @@ def rounded_sum(product: Value, shift: int, addend: Value | int = 0) -> Value:
 
 
 def clamp(value: Value, low: int, high: int) -> Value:
-    """min(max(value, low), high) in the shape of low .. high; low <= 0 <= high.
+    """min(max(value, low), high) in the shape of low .. high.
 
-    Bounds that `value` cannot pass cost nothing, and a bound next to a power of two looks at the
-    upper bits only.
+    low <= 0, and high is one below a power of two, so that only the upper bits decide; so they do
+    for a low of 0 or minus a power of two. Bounds that `value` cannot pass cost nothing.
     """
     reach = range_of(value.shape())
     result = value
@@ -57,8 +57,6 @@ def clamp(value: Value, low: int, high: int) -> Value:
 
 
 def _above(value: Value, high: int) -> Value:
-    if high & (high + 1):
-        return value > high
     over = value[high.bit_length() : len(value) - value.shape().signed].any()
     return over & ~value[-1] if value.shape().signed else over
 

@@ -1,0 +1,247 @@
+# amaranth: UnusedElaboratable=no
+"""Text mutations of neuron units, readout and frame input: every one must be noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from amaranth.hdl import UnusedElaboratable
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e3ne.gateware.readout import Readout
+
+from . import neuron_zoo
+from .mutations import CHECK, Mutation, mutated, survives
+from .test_gateware_frame_input import any_frames
+from .test_gateware_neuron_arithmetic import (
+    test_clamp_at_every_value as check_clamp,
+)
+from .test_gateware_neuron_arithmetic import (
+    test_rounded_sum_at_every_value as check_rounded_sum,
+)
+from .test_gateware_readout import expected_beats, readouts, run
+
+pytestmark = pytest.mark.filterwarnings(
+    f"ignore::{UnusedElaboratable.__module__}.UnusedElaboratable"
+)
+
+
+def zoo_check(animals: Callable[[], list]) -> Callable[[], None]:
+    """Equal to the reference, with and without pauses, and as fast as the formulas say."""
+
+    def check() -> None:
+        for index, (found, pauses) in enumerate(animals()):
+            unit = found.unit()
+            run = found.check(pauses, unit, seed=index, limit_cycles=2_000)
+            out = run.sinks[0].cycles
+            if pauses == (0.0, 0.0):
+                assert out[0] - 1 == unit.latency_cycles
+                assert out[-1] - out[0] == (len(out) - 1) * unit.cycles_per_word
+
+    return check
+
+
+@CHECK
+@given(readouts(), st.sampled_from([0.0, 0.4]), st.integers(0, 2**32))
+def readout_check(found, pause, seed):
+    word, classes, windows, rule, trains, verdicts = found
+    design = Readout(word, classes, windows, rule)
+    beats = run(design, trains, verdicts, pause, seed=seed, limit_cycles=2_000).sinks[0].payloads
+    assert beats == expected_beats(rule, trains, verdicts)
+
+
+@CHECK
+@given(any_frames(), st.sampled_from([(0.0, 0.0, 0.0), (0.4, 0.4, 0.9)]), st.integers(0, 2**32))
+def input_check(frames, pauses, seed):
+    run, words = frames.send(pauses, depth=1, seed=seed, limit_cycles=2_000)
+    assert (words == frames.expected()).all()
+    assert run.sinks[1].payloads == frames.verdicts
+    assert run.sinks[2].payloads[-1] == (0 in frames.verdicts)
+
+
+def arithmetic_check() -> None:
+    for low, high in ((0, 7), (-8, 7), (-12, 31), (-1, 63), (-32, 15)):
+        check_clamp(low, high, is_signed=True)
+    check_clamp(0, 7, is_signed=False)
+    for shift in (0, 1, 3):
+        check_rounded_sum(shift, -7)
+
+
+stateless = zoo_check(neuron_zoo.stateless)
+spiking = zoo_check(neuron_zoo.spiking)
+integrating = zoo_check(neuron_zoo.integrating)
+
+ARITHMETIC = [
+    ("product.shift_right(shift - 1) + doubled + 1", "product.shift_right(shift - 1) + doubled"),
+    ("product.shift_right(shift - 1) + doubled + 1", "product.shift_right(shift) + doubled + 1"),
+    ("if reach.high > high:", "if False:"),
+    ("if reach.low < low:", "if False:"),
+    ("return over & ~value[-1] if", "return over if"),
+    ("return value < low", "return value <= low + 1"),
+    ("(-low).bit_length() - 1 : -1", "(-low).bit_length() : -1"),
+]
+FIRE = [
+    ('if self.neuron.fire_on == ">":', 'if self.neuron.fire_on == ">=":'),
+    ("membrane > theta", "membrane >= theta"),
+    ("membrane >= theta", "membrane > theta"),
+    ("if self.neuron.floor is None else", "if True else"),
+    ("Mux(lane.before.any(),", "Mux(~lane.before.any(),"),
+    ("if neuron.reset_keeps_input else", "if not neuron.reset_keeps_input else"),
+    ("drive - choose_last(", "drive + choose_last("),
+    ("lane.before == k + 1", "lane.before == k"),
+    ("Const(k + 1) for k", "Const(1) for k"),
+    ("Mux(fired[0], int(neuron.reset_value)", "Mux(fired[-1], int(neuron.reset_value)"),
+    ("[membrane - theta for theta", "[membrane - lane.thresholds[0] for theta"),
+    ("again.eq(self._fires(lane.membrane, lane)[0])", "again.eq(0)"),
+    ("Mux(fired & ~again, down", "Mux(fired, down"),
+    ("Mux(again & ~fired, up, held)", "held"),
+    ("down = clamp(held - theta, bounds.low, bounds.high)", "down = held"),
+    ("m.d.comb += reset.eq(Mux(again, total - theta, total))", "m.d.comb += reset.eq(total)"),
+    ("states += [after, sent] if self.keeps_spikes", "states += [after, Const(0)] if False"),
+    ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
+    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(final)"),
+]
+MEMBRANE = [
+    ("following.eq(Mux(next_window == 0, 0, kept))", "following.eq(kept)"),
+    ("following.eq(Mux(next_window == 0, 0, kept))", "following.eq(0)"),
+    ("state.eq(Mux(self.ends_word, following, self.new))", "state.eq(self.new)"),
+    ("read.addr.eq(next_word)", "read.addr.eq(word)"),
+    ("write.addr.eq(word)", "write.addr.eq(next_word)"),
+    ("window == windows - 1, 0, window + 1", "window == windows - 1, window, window + 1"),
+    (
+        "i.ready.eq(ready & (phase == phases - 1) & free)",
+        "i.ready.eq(ready & (phase == phases - 1))",
+    ),
+    ("final.eq(at_work & (phase == phases - 1) & free)", "final.eq(at_work & free)"),
+    (
+        "with m.If(free):\n        m.d.sync += o.valid",
+        "with m.If(o.ready):\n        m.d.sync += o.valid",
+    ),
+    ("return self.words if self.windows > 1 else 0", "return 0"),
+]
+INTEGRATE = [
+    ("after.eq(clamp(total, span.low, span.high))", "after.eq(total)"),
+    ("word_select(lane, bits)", "word_select(0, bits)"),
+    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(0)"),
+]
+DRIVE = [
+    ("pipeline.keep(products), pipeline.keep(offsets)", "pipeline.keep(products), offsets"),
+    ("self.i.valid & self.i.ready & self.i.p.ends_word", "self.i.valid & self.i.ready"),
+    ("self.gain.shift, offsets[k])", "self.gain.shift, 0)"),
+    ("Range(found.low + min(offsets), found.high + max(offsets))", "found"),
+]
+STEPS = [
+    ("ends = step == self.steps_out - 1", "ends = step == self.steps_out - 2"),
+    ("self.i.ready.eq(free & ends)", "self.i.ready.eq(ends)"),
+    ("self.i.ready.eq(free & ends)", "self.i.ready.eq(free)"),
+    ("self.i.ready.eq(free | ~self.i.p.ends_word)", "self.i.ready.eq(1)"),
+    ("joined[self.word.bits :]", "joined[: -self.word.bits]"),
+    ("word.bits + (word.steps - 1).bit_length()", "word.bits"),
+    ("selected(steps, step)", "selected(steps[::-1], step)"),
+]
+STATELESS = [
+    (
+        "parameters",
+        "group == self.groups - 1, 0, group + 1",
+        "group == self.groups - 1, 1, group + 1",
+    ),
+    ("parameters", "group * self.lanes : (group + 1)", "0 : (group + 1)"),
+    ("parameters", "table[lane % len(table)]", "table[0]"),
+    ("parameters", "self.ready.eq(1)]\n", "self.ready.eq(0)]\n"),
+    ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(o.ready)"),
+    ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(1)"),
+    ("requantize", "lane * steps + step % steps", "lane * steps"),
+    ("requantize", "clamp(x, span.low, span.high) for", "clamp(x, span.low, span.high - 1) for"),
+]
+NEURON_MUTATIONS = [
+    *((Mutation("neurons.arithmetic", *pair), arithmetic_check) for pair in ARITHMETIC),
+    *((Mutation("neurons.integrate_fire", *pair), spiking) for pair in FIRE),
+    *((Mutation("neurons.membrane", *pair), spiking) for pair in MEMBRANE),
+    *((Mutation("neurons.integrate", *pair), integrating) for pair in INTEGRATE),
+    *((Mutation("neurons.drive", *pair), integrating) for pair in DRIVE),
+    *((Mutation("neurons.steps", *pair), integrating) for pair in STEPS),
+    *((Mutation(f"neurons.{module}", old, new), stateless) for module, old, new in STATELESS),
+]
+READOUT_MUTATIONS = [
+    Mutation("readout", *pair)
+    for pair in [
+        ("self.o.p.data > best", "self.o.p.data >= best"),
+        ("better = (count == 1) |", "better ="),
+        ("Mux(better, count - 1, best_class)", "Mux(better, count, best_class)"),
+        ("steps[-1:] if", "steps[:1] if"),
+        ("advance.eq(~(valid & full))", "advance.eq(1)"),
+        ("Mux(first, value,", "Mux(~first, value,"),
+        ("Mux(term > largest, term, largest)", "Mux(term < largest, term, largest)"),
+        ("sending.eq(self.verdict.payload)", "sending.eq(1)"),
+        ("free.eq(~self.o.valid | self.o.ready)", "free.eq(1)"),
+        ("bank.eq(~bank)\n        return ends", "bank.eq(bank)\n        return ends"),
+        ("starts | (sends & ends_word)", "starts"),
+        ("window == self.windows - 1)", "window == 0)"),
+        ("bits.as_signed() if", "bits.as_unsigned() if"),
+    ]
+]
+INPUT_MUTATIONS = [
+    Mutation("frame_input", *pair)
+    for pair in [
+        ("(~at_end | verdicts.w_rdy)", "1"),
+        ("verdicts.w_data.eq(~filling & beat.p.last)", "verdicts.w_data.eq(1)"),
+        ("verdicts.w_data.eq(~filling & beat.p.last)", "verdicts.w_data.eq(beat.p.last)"),
+        ("with m.If(~filling):", "with m.If(1):"),
+        ("beat.ready.eq(draining | (may_send", "beat.ready.eq((may_send"),
+        ("may_send & ~filling & self.o.ready", "may_send & self.o.ready"),
+        ("m.d.sync += filling.eq(~at_end)", "m.d.sync += filling.eq(0)"),
+        ("with m.If(draining & beat.valid & beat.p.last):", "with m.If(draining & beat.valid):"),
+        ("draining.eq(at_end), self.error.eq(1)]", "draining.eq(at_end)]"),
+        ("draining.eq(at_end), self.error.eq(1)]", "draining.eq(0), self.error.eq(1)]"),
+        ("lane * self.form.field_bits", "lane * self.form.bits * self.word.steps"),
+        ("spare_full.eq(0),", ""),
+        ("self.i.ready.eq(~spare_full)", "self.i.ready.eq(1)"),
+    ]
+]
+
+
+CHECKS = (arithmetic_check, stateless, spiking, integrating, readout_check, input_check)
+
+
+def test_the_zoo_is_busy():
+    """Every spiking case sends every count of spikes that it may send."""
+    for found, _ in neuron_zoo.spiking():
+        assert set(np.unique(found.expected())) == set(range(found.node.neuron.max_spikes + 1))
+
+
+def test_the_checks_accept_the_originals():
+    for check in CHECKS:
+        check()
+
+
+@pytest.mark.parametrize(("mutation", "check"), NEURON_MUTATIONS, ids=str)
+def test_neuron_mutations_are_killed(mutation, check):
+    assert not survives(mutation, (check,))
+
+
+@pytest.mark.parametrize("mutation", READOUT_MUTATIONS, ids=str)
+def test_readout_mutations_are_killed(mutation):
+    assert not survives(mutation, (readout_check,))
+
+
+@pytest.mark.parametrize("mutation", INPUT_MUTATIONS, ids=str)
+def test_frame_input_mutations_are_killed(mutation):
+    assert not survives(mutation, (input_check,))
+
+
+def test_a_mutation_ends_with_its_block():
+    mutation, check = NEURON_MUTATIONS[0]
+    with mutated(mutation), pytest.raises(AssertionError):
+        check()
+    assert survives(Mutation("readout", "OUTPUT_BITS = 32", "OUTPUT_BITS = 32 "), (stateless,))
+
+
+def test_an_outdated_mutation_is_an_error():
+    with (
+        pytest.raises(AssertionError, match="found 0 times"),
+        mutated(Mutation("rom", "no such text", "")),
+    ):
+        pass
