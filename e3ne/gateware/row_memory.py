@@ -173,10 +173,12 @@ class RowMemory(wiring.Component):
         with m.If(moves):
             m.d.sync += [
                 read.eq(walking),
-                padded.eq(~inside),
+                padded.eq(~inside if any(window.padding) else 0),
                 last.eq(row_ends & last_row),
                 self.o.valid.eq(read),
-                self.o.payload.values.eq(Mux(padded, 0, port.data)),
+                self.o.payload.values.eq(
+                    Mux(padded, 0, port.data) if any(window.padding) else port.data
+                ),
                 self.o.payload.last.eq(last),
             ]
 

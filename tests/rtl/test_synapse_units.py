@@ -72,11 +72,15 @@ def mapped(op, source: SpikeType, mapping: Mapping, window: int) -> Graph:
     found = synapse_range(Synapse(op, "x"), source)
     type = SpikeType(shape, source.steps, found.signed_bits, True)
     node = Node("layer.0", (Synapse(op, "x"),), Relay(), type, mapping)
-    return verify(
-        Graph(
-            Stage.MAPPED, (Input("x", source),), (node,), (Output("layer.0", Readout.LAST),), window
-        )
+    # The network has to end in a vector of classes; the tests look at the first node only.
+    end = Linear(frozen(np.ones((1, type.neurons)), np.int64))
+    sums = synapse_range(Synapse(end, node.name), type).signed_bits
+    lanes = Mapping(out_lanes=1, synapses=(SynapseMapping(),))
+    last = Node(
+        "end", (Synapse(end, node.name),), Relay(), SpikeType((1,), source.steps, sums, True), lanes
     )
+    output = Output("end", Readout.LAST)
+    return verify(Graph(Stage.MAPPED, (Input("x", source),), (node, last), (output,), window))
 
 
 def check(graph: Graph, frames: int, seed: int, pauses=(0.0, 0.0)):

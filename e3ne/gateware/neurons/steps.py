@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Array as HdlArray
 from amaranth.hdl import Cat, Module, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...ir.cycles import SUM_WAYS, step_sum_stages
+from ..select import selected
 from ..streams import Word
 from .pipeline import Pipeline
 
@@ -107,7 +107,7 @@ class StepSplit(wiring.Component):
             ]
             for lane in range(self.word.lanes):
                 steps = [self.i.p.values[lane][k] for k in range(self.word.steps)]
-                value = HdlArray(steps)[step] if self.word.steps > 1 else steps[0]
+                value = selected(steps, step) if self.word.steps > 1 else steps[0]
                 m.d.sync += self.o.p.values[lane].eq(value)
             with m.If(self.i.valid):
                 m.d.sync += step.eq(step + 1)
