@@ -69,8 +69,9 @@ def checked_calibration(graph: Graph, calibration: Array | Sequence[Array]) -> t
 def _problems(source: Input, array: Array) -> list[str]:
     """What is wrong with the calibration frames of one input."""
     where = f"calibration of {source.name}"
-    if array.dtype.kind not in "buif":
-        return [f"{where}: found dtype {array.dtype}, accepted real numbers"]
+    if array.dtype.kind not in "buif" or array.ndim == 0:
+        found = f"dtype {array.dtype}" if array.ndim else "no array"
+        return [f"{where}: found {found}, accepted an array of real numbers, one row a frame"]
     if array.size == 0:
         return [f"{where}: found no frames, accepted at least one; give training data"]
     if not np.isfinite(array).all():

@@ -80,7 +80,8 @@ def test_what_the_user_chose_for_the_input_wins() -> None:
         (np.full((3, 6), np.nan), "calibration of x: found NaN or infinite values, accepted fin"),
         (np.full((3, 6), np.inf), "calibration of x: found NaN or infinite values"),
         (np.zeros((3, 6)), "calibration of x: found nothing but zeros, accepted frames with a s"),
-        (np.full((3, 6), "a"), "calibration of x: found dtype <U1, accepted real numbers"),
+        (np.full((3, 6), "a"), "calibration of x: found dtype <U1, accepted an array of real"),
+        (3.0, "calibration of x: found no array, accepted an array of real numbers, one row a"),
         ((np.ones((3, 6)),) * 2, "calibration: found 2 arrays, accepted 1, one an input"),
     ],
 )
