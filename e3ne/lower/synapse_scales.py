@@ -54,7 +54,9 @@ def integer_synapses(graph: Graph, node: Node, settings: NodeConfig, kind: Scale
         if isinstance(op, Linear | Conv2d):
             _warn_of_zeros(node, synapse)
             bias = synapse.op.bias  # type: ignore[union-attr]
-            units = None if bias is None else integers(_wide(bias, scale * source_scale))
+            units = (
+                None if bias is None else integers(bias.astype(np.float64) / (scale * source_scale))
+            )
             op = replace(op, bias=units)  # type: ignore[arg-type]
         ops.append(op)
         scales.append(scale * source_scale)
@@ -124,10 +126,6 @@ def _integer_op(
             raise UnsupportedModel(f"{node.name}: found a batch normalisation; fold it first")
         case _:
             assert_never(op)
-
-
-def _wide(bias: Array, scale: Array) -> Array:
-    return bias.astype(np.float64) / scale
 
 
 def _warn_of_zeros(node: Node, synapse: Synapse) -> None:
