@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from amaranth.hdl import Array as HdlArray
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -15,6 +14,7 @@ from ..ir.cycles import readout_stages, readout_ways
 from ..ir.ranges import Range
 from .frame_input import VERDICT, beat_signature
 from .neurons.arithmetic import range_of, shape_of
+from .select import selected
 from .streams import Word
 
 OUTPUT_BITS = 32
@@ -184,9 +184,8 @@ class Readout(wiring.Component):
             read.en.eq(starts | (sends & ends_word)),
         ]
         bits = shape_of(self.numbers).width
-        row = HdlArray(read.data[k * bits : (k + 1) * bits] for k in range(self.word.lanes))
-        number = Signal(shape_of(self.numbers))
-        m.d.comb += number.eq(row[lane])
+        row = [read.data[k * bits : (k + 1) * bits] for k in range(self.word.lanes)]
+        number = self._number(selected(row, lane))
         with m.If(free):
             m.d.sync += [self.o.valid.eq(sending), self.o.p.last.eq(ends)]
         winner = self._best_class(m, count)

@@ -148,7 +148,7 @@ STATELESS = [
         "group == self.groups - 1, 0, group + 1",
         "group == self.groups - 1, 1, group + 1",
     ),
-    ("parameters", "group * self.lanes : (group + 1)", "0 : (group + 1)"),
+    ("parameters", "group * self.lanes : (group + 1) * self.lanes", ": self.lanes"),
     ("parameters", "table[lane % len(table)]", "table[0]"),
     ("parameters", "self.ready.eq(1)]\n", "self.ready.eq(0)]\n"),
     ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(o.ready)"),
