@@ -63,6 +63,12 @@ def test_a_dyadic_is_near_and_small(factor: float) -> None:
     assert found.shift == 0 or found.multiplier % 2 == 1
 
 
+def test_a_factor_just_below_a_power_of_two_keeps_to_its_bits() -> None:
+    found = dyadic(np.array([0.9999, 0.4]), 4)
+    assert found.multiplier.tolist() == [8, 3]  # type: ignore[union-attr]
+    assert found.shift == 3
+
+
 def test_powers_of_two_are_pure_shifts() -> None:
     assert vars(dyadic(2.0**-5, 16)) == vars(Dyadic(1, 5))
     assert vars(dyadic(2.0**3, 16)) == vars(Dyadic(8, 0))

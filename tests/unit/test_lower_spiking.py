@@ -117,6 +117,11 @@ def test_the_membrane_is_as_fine_as_its_threshold_needs() -> None:
     assert vars(gain) == vars(Dyadic(1, 0))
 
 
+def test_a_threshold_below_the_unit_stays_above_zero() -> None:
+    graph = spiking(IntegrateFire(1e-6, 0.9))
+    assert fire(lower(graph, SPIKES, settings(membrane_fraction_bits=0)), "fc").threshold == 1
+
+
 def test_a_cap_on_the_membrane() -> None:
     graph = spiking(IntegrateFire(0.7, 0.9))
     free = fire(lower(graph, SPIKES), "fc").membrane_bits
