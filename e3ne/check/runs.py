@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +77,26 @@ def run_beats(
         return read_harness(folder, build.nodes)
 
 
-def run_icarus(build: Build, frames: Array, options: RunOptions) -> Capture:
-    """Integer frames through the build's cocotb bench on Icarus."""
+def run_icarus(
+    build: Build,
+    frames: Array,
+    options: RunOptions,
+    sources: Sequence[Path] = (),
+    defines: Sequence[str] = (),
+) -> Capture:
+    """Integer frames through the build's cocotb bench on Icarus.
+
+    `sources` stand in for the build's Verilog: a netlist of e3ne_top and its cells, with the
+    macros `defines`.
+    """
     with scratch_folder(build) as folder:
         write_vectors(folder, build.graph, build.nodes, frames)
         arguments = [
             *("--vectors", str(folder), "--results", str(folder)),
             *("--stalls", str(options.stall_seed), "--record"),
             *(["--isolated"] if options.isolated else []),
+            *(f"--define={define}" for define in defines),
+            *(["--sources", *map(str, sources)] if sources else []),
         ]
         script = build.folder / "sim" / "run_icarus.py"
         cocotb.run_bench(script, arguments, build.folder, build.folder / "sim" / "icarus.log")

@@ -13,8 +13,12 @@ from .locate import find
 from .process import DAY_S, clear_os_errors, run_program
 
 FAST = ("--x-assign", "fast", "--x-initial", "fast", "--noassert", "-O3", "--threads", "1")
-OPTIMIZE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
-"""Flags of the C++ compiler: for the design, for its set-up, for Verilator's own library."""
+OPTIMIZE = ("VM_PARALLEL_BUILDS=1", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+"""For make: one object a file; optimisation of the design, its set-up, Verilator's own library.
+
+Measured on LeNet-5 (2.5 MB of Verilog): -O1 builds in 29 s of CPU and runs 300 frames in 3.2 s,
+-O2 in 46 s and 3.4 s, -Os in 44 s and 4.6 s.
+"""
 
 
 def lint(files: Sequence[str], top: str, cwd: Path, defines: Sequence[str] = ()) -> str:

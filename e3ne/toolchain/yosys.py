@@ -89,7 +89,7 @@ def cells_library(family: str) -> list[Path]:
     files = {
         "ecp5": ("ecp5/cells_sim.v",),
         "ice40": ("ice40/cells_sim.v",),
-        "generic": ("simcells.v", "simlib.v"),
+        "generic": ("simcells.v",),
     }[family]
     return [_share(program) / file for file in files]
 
