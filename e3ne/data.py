@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def load_frames(path: Path) -> Frames:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise BadInput(
             f"{path}: found no readable .npz file ({error}), accepted one with an array x "
             "(frames, ...) and, where labels are known, y (frames,)"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from e3ne.boards import load_board
+from e3ne.ir import DoesNotFit
+from e3ne.synthesis import check_fits, part_of, resources_available, resources_used
+
+
+def test_ecp5_cells_before_routing() -> None:
+    cells = {"LUT4": 100, "CCU2C": 10, "TRELLIS_FF": 7, "DP16KD": 2, "MULT18X18D": 3, "PFUMX": 50}
+    assert resources_used("ecp5", cells) == {
+        "luts": 120,
+        "ffs": 7,
+        "brams": 2,
+        "dsps": 3,
+        "spram_bits": 0,
+        "bram_bits": 2 * 18_432,
+    }
+
+
+def test_ecp5_cells_after_routing() -> None:
+    used = resources_used("ecp5", {"TRELLIS_COMB": 130, "TRELLIS_FF": 7, "TRELLIS_IO": 60})
+    assert (used["luts"], used["ffs"], used["brams"]) == (130, 7, 0)
+
+
+def test_ice40_flip_flops_and_memories_of_every_kind() -> None:
+    cells = {"SB_DFF": 1, "SB_DFFESR": 2, "SB_LUT4": 5, "SB_CARRY": 9, "SB_RAM40_4KNR": 1}
+    used = resources_used("ice40", {**cells, "SB_SPRAM256KA": 1, "SB_MAC16": 4})
+    assert (used["ffs"], used["luts"], used["brams"], used["dsps"]) == (3, 5, 1, 4)
+    assert used["spram_bits"] == 262_144
+
+
+def test_names_are_those_of_what_is_available() -> None:
+    available = resources_available(load_board("icebreaker").resources)
+    assert set(available) == set(resources_used("ice40", {}))
+
+
+def test_too_large_for_the_part_lists_every_resource() -> None:
+    board = load_board("icebreaker")
+    needed = {**resources_used("ice40", {}), "luts": 5_281, "dsps": 9}
+    with pytest.raises(DoesNotFit) as caught:
+        check_fits(needed, board)
+    assert caught.value.problems[0].startswith(
+        "icebreaker: luts: found a need of 5,281, accepted 5,280; choose a larger board"
+    )
+    assert len(caught.value.problems) == 2
+
+
+def test_exactly_full_fits() -> None:
+    board = load_board("icebreaker")
+    check_fits(resources_available(board.resources), board)
+
+
+def test_part_in_the_words_of_nextpnr() -> None:
+    part = part_of(load_board("orangecrab-25f"))
+    assert (part.family, part.device, part.package, part.speed) == ("ecp5", "25k", "CSFBGA285", "8")
+    assert part_of(replace(load_board("icebreaker"))).speed == ""
