@@ -128,7 +128,7 @@ INTEGRATE = [
     ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(0)"),
 ]
 DRIVE = [
-    ("pipeline.keep(products), pipeline.keep(offsets)", "pipeline.keep(products), offsets"),
+    ('offsets = pipeline.keep(offsets, "offset")', "pass"),
     ("self.i.valid & self.i.ready & self.i.p.ends_word", "self.i.valid & self.i.ready"),
     ("self.gain.shift, offsets[k])", "self.gain.shift, 0)"),
     ("Range(found.low + min(offsets), found.high + max(offsets))", "found"),

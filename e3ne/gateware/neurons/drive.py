@@ -60,12 +60,13 @@ class Drive(wiring.Component):
         flags = [self.i.p.ends_word, self.i.p.last]
         if multiplies(self.gain):
             products = [values[k] * parameters.value("multiplier", k) for k in lanes]
-            values, offsets = pipeline.keep(products), pipeline.keep(offsets)
-            flags = pipeline.keep(flags)
+            values = pipeline.keep(products, "product")
+            offsets = pipeline.keep(offsets, "offset")
+            flags = pipeline.keep(flags, "flag")
             pipeline.stage()
         if drive_stages(self.gain, self.offset) > int(multiplies(self.gain)):
             sums = [rounded_sum(values[k], self.gain.shift, offsets[k]) for k in lanes]
-            values, flags = pipeline.keep(sums), pipeline.keep(flags)
+            values, flags = pipeline.keep(sums, "sum"), pipeline.keep(flags, "flag")
             pipeline.stage()
         outputs = [self.o.p.values[k].eq(values[k]) for k in lanes]
         pipeline.finish([*outputs, self.o.p.ends_word.eq(flags[0]), self.o.p.last.eq(flags[1])])

@@ -23,14 +23,14 @@ class Pipeline:
         self.valid: Value = i.valid & ready
         m.d.comb += [self.advance.eq(~o.valid | o.ready), i.ready.eq(self.advance & ready)]
 
-    def keep(self, values: Sequence[Value]) -> list[Value]:
+    def keep(self, values: Sequence[Value], name: str) -> list[Value]:
         """The values one stage later; constants stay constants."""
         kept = []
-        for value in values:
+        for index, value in enumerate(values):
             if isinstance(value, Const):
                 kept.append(value)
                 continue
-            register = Signal(value.shape(), reset_less=True)
+            register = Signal(value.shape(), name=f"{name}_{index}", reset_less=True)
             with self.m.If(self.advance):
                 self.m.d.sync += register.eq(value)
             kept.append(register)

@@ -59,16 +59,16 @@ class RequantizeUnit(wiring.Component):
         last: list[Value] = [self.i.p.last]
         if multiplies(self.factor):
             factors = [parameters.value("multiplier", k // steps) for k in range(len(values))]
-            values = pipeline.keep([x * f for x, f in zip(values, factors, strict=True)])
-            last = pipeline.keep(last)
+            values = pipeline.keep([x * f for x, f in zip(values, factors, strict=True)], "product")
+            last = pipeline.keep(last, "last")
             pipeline.stage()
         if self.factor.shift:
-            values = pipeline.keep([rounded_sum(x, self.factor.shift) for x in values])
-            last = pipeline.keep(last)
+            values = pipeline.keep([rounded_sum(x, self.factor.shift) for x in values], "rounded")
+            last = pipeline.keep(last, "last")
             pipeline.stage()
         span = range_of(self.o_word.element)
-        values = pipeline.keep([clamp(x, span.low, span.high) for x in values])
-        last = pipeline.keep(last)
+        values = pipeline.keep([clamp(x, span.low, span.high) for x in values], "clipped")
+        last = pipeline.keep(last, "last")
         pipeline.stage()
         pipeline.finish(
             [

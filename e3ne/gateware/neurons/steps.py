@@ -57,13 +57,12 @@ class StepSum(wiring.Component):
         ]
         last: list[Value] = [self.i.p.last]
         for _ in range(step_sum_stages(self.word.steps, 1)):
-            lanes = [
-                pipeline.keep(
-                    [sum(terms[k : k + SUM_WAYS]) for k in range(0, len(terms), SUM_WAYS)]
-                )
+            groups = [
+                [sum(terms[k : k + SUM_WAYS]) for k in range(0, len(terms), SUM_WAYS)]
                 for terms in lanes
             ]
-            last = pipeline.keep(last)
+            lanes = [pipeline.keep(sums, f"sum_{lane}") for lane, sums in enumerate(groups)]
+            last = pipeline.keep(last, "last")
             pipeline.stage()
         values = [self.o.p.values[lane][0].eq(terms[0]) for lane, terms in enumerate(lanes)]
         pipeline.finish([*values, self.o.p.last.eq(last[0])])
