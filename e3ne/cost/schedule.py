@@ -31,7 +31,7 @@ from ..ir.cycles import (
 )
 from ..ir.engine_cycles import matrix_latency, pool_latency
 from ..ir.frames import input_format, window_steps
-from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold
+from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold, wanted_lanes
 
 Times = Array
 """Cycles (words,), int64, increasing: when each word of a frame crosses a stream."""
@@ -118,34 +118,44 @@ def synapse_times(
 
     `source` holds the words of `windows` windows (None: of a frame).
     """
+    return _engine(graph, node, index, source, windows)[0]
+
+
+def taken_times(graph: Graph, node: Node, index: int, source: Times) -> tuple[Times, int]:
+    """(when the engine of one synapse takes each of its words of a frame, their lanes)."""
+    return _engine(graph, node, index, source, None)[1], wanted_lanes(graph, node, index)
+
+
+def _engine(
+    graph: Graph, node: Node, index: int, source: Times, windows: int | None
+) -> tuple[Times, Times]:
+    """(when the currents leave, when each word is taken) of one synapse's engine."""
     assert node.mapping is not None
     mapping, synapse = node.mapping, node.synapses[index]
     type = graph.edge(synapse.source)
     steps = window_steps(graph, type.steps)
     windows = windows or type.steps // steps
     queued = source + 2 if len(node.synapses) > 1 and not synapse.delay else source
-    elements = type.neurons * windows
+    sent_lanes = type.neurons * windows // len(source)
+    words = _regrouped(queued, sent_lanes, wanted_lanes(graph, node, index))
     match synapse.op:
         case Linear() | Conv2d() as op:
             lanes = mapping.synapses[index]
             fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
-            window = op_window(op, type.shape)
-            chunks = steps // lanes.step_lanes
+            window, chunks = op_window(op, type.shape), steps // lanes.step_lanes
             latency = matrix_latency(fold.in_lanes, chunks)
             if fold.in_memory:
-                words = _regrouped(queued, elements // len(source), fold.in_lanes)
-                return _row_memory(words, window, fold, chunks, windows) + latency
-            words = _regrouped(queued, elements // len(source), type.channels)
-            return (
-                _sliding_window(words, window, fold, mapping.pixel_lanes, chunks, windows) + latency
-            )
+                leaves, taken = _row_memory(words, window, fold, chunks, windows)
+            else:
+                pixels = mapping.pixel_lanes
+                leaves, taken = _sliding_window(words, window, fold, pixels, chunks, windows)
+            return leaves + latency, taken
         case MaxPool2d() | SumPool2d() as op:
-            words = _regrouped(queued, elements // len(source), type.channels)
             fold = pool_fold(type.channels, op.kernel, mapping.out_lanes)
-            times = _sliding_window(words, op_window(op, type.shape), fold, 1, 1, windows)
-            return times + pool_latency(op.kernel[0] * op.kernel[1])
+            leaves, taken = _sliding_window(words, op_window(op, type.shape), fold, 1, 1, windows)
+            return leaves + pool_latency(op.kernel[0] * op.kernel[1]), taken
         case Identity() | Flatten():
-            return _regrouped(queued, elements // len(source), mapping.lanes)
+            return words, words
         case ChannelAffine():
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
@@ -169,20 +179,24 @@ def _regrouped(words: Times, lanes: int, wanted: int) -> Times:
     return words
 
 
-def _row_memory(words: Times, window: Window, fold: Fold, chunks: int, windows: int) -> Times:
-    """Last slice of each output word, as it leaves a RowMemory."""
+def _row_memory(
+    words: Times, window: Window, fold: Fold, chunks: int, windows: int
+) -> tuple[Times, Times]:
+    """(last slice of each output word as it leaves a RowMemory, when each word found room)."""
     rows, columns = window.out_shape
     per_row = len(words) // (window.rows * windows)
     row_there = words[per_row - 1 :: per_row]  # the last word of each image row
     outs = columns * fold.groups * fold.outs
     slices = np.arange(1, outs + 1, dtype=np.int64) * fold.slices * chunks
     times = []
+    room: list[int] = []  # when each row of the ring is free again
     clock = ended = 0  # the reader decides about the next row; the last slice has left
     for index in range(windows):
         freed = 0
         for row in range(rows):
             top = row * window.stride[0] - window.padding[0]
             free = min(max(top, 0), window.rows)
+            room.extend(range(clock, clock + free - freed))
             clock += free - freed
             freed = free
             last = min(max(top + window.span[0], 1), window.rows) - 1
@@ -191,14 +205,16 @@ def _row_memory(words: Times, window: Window, fold: Fold, chunks: int, windows: 
             times.append(start + slices - chunks)
             ended = int(times[-1][-1])
             clock = ended - 2 * chunks + 1  # two slices wait behind the reader
+        room.extend(range(clock, clock + window.rows - freed))
         clock += window.rows - freed + 1
-    return np.concatenate(times)
+    rows_free = np.array([0] * window.ring_rows + room, np.int64)[: len(row_there)]
+    return np.concatenate(times), np.maximum(words, np.repeat(rows_free, per_row))
 
 
 def _sliding_window(
     words: Times, window: Window, fold: Fold, pixel_lanes: int, chunks: int, windows: int
-) -> Times:
-    """Last slice of each output word, as it leaves a SlidingWindow and its PatchSlices."""
+) -> tuple[Times, Times]:
+    """(last slice of each output word as it leaves the PatchSlices, when each pixel is taken)."""
     rows, columns = window.walk
     spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
     strides = (window.stride[0], window.stride[1] * pixel_lanes)
@@ -217,12 +233,14 @@ def _sliding_window(
     step = -1
     held = fold.words > 1
     starts = []
+    taken_at = []
     for _ in range(windows):
         for row in range(rows):
             for column in range(columns):
                 step += 1
                 if row in inside_rows and column in inside_columns:
                     step = max(step, arrivals[pixel])
+                    taken_at.append(step)
                     pixel += 1
                 if ends[0][row] and ends[1][column]:
                     taken = max(step + 1, free)
@@ -233,4 +251,5 @@ def _sliding_window(
                     step = taken - 1  # the next step may come with the transfer of the patch
     outs = np.arange(1, fold.groups * fold.outs + 1, dtype=np.int64) * fold.slices
     first = np.array(starts, np.int64)[:, None]
-    return (first + (outs - 1)[None, :] * chunks).reshape(-1)
+    leaves = (first + (outs - 1)[None, :] * chunks).reshape(-1)
+    return leaves, np.array(taken_at, np.int64)

@@ -21,6 +21,7 @@ from ..ir import (
     verify,
 )
 from .lanes import node_mappings
+from .size_queues import size_queues
 from .windows import choose_window
 
 BASE_LUTS = 400  # ports and readout
@@ -54,7 +55,7 @@ def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
         raise DoesNotFit(_too_large(graph, fronts, board, config))
     chosen = _balanced(fronts, budget, _input_beats(graph, window, lanes))
     graph = graph.with_nodes([choice.node for choice in chosen])
-    graph = _shortened(graph, fronts, budget)
+    graph = size_queues(_shortened(graph, fronts, budget))
     graph = verify(replace(graph, stage=Stage.MAPPED))
     predicted = predict(graph)
     if predicted.brams > board.resources.brams:

@@ -1,0 +1,42 @@
+"""A queue behind every node whose words come faster, for a while, than they are taken.
+
+A sliding window gives nothing at the top of an image and then more than the next node can take,
+though on average that one keeps up. Without a queue it would hold up everything before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..cost.schedule import Times, node_times, taken_times
+from ..ir import Graph
+
+LEAST_WORDS = 3  # fewer words find room in the units themselves
+MOST_BITS = 1 << 17  # of one queue; a longer backlog holds up the node instead
+
+
+def size_queues(graph: Graph) -> Graph:
+    """The same layout with `queue_words` for every node (a graph with mappings)."""
+    times = node_times(graph)
+    nodes = []
+    for node in graph.nodes:
+        assert node.mapping is not None
+        most = 0
+        for consumer, index in graph.consumers(node.name):
+            if consumer.name != node.name and not consumer.synapses[index].delay:
+                taken, lanes = taken_times(graph, consumer, index, times[node.name])
+                most = max(most, backlog(times[node.name], taken, lanes, node.mapping.lanes))
+        word_bits = node.mapping.lanes * node.type.bits * (graph.steps_in_window or 1)
+        depth = min(most, MOST_BITS // word_bits) if most >= LEAST_WORDS else 0
+        nodes.append(replace(node, mapping=replace(node.mapping, queue_words=depth)))
+    return graph.with_nodes(nodes)
+
+
+def backlog(sent: Times, taken: Times, taken_lanes: int, sent_lanes: int) -> int:
+    """Most words of `sent_lanes` elements that were sent and not yet taken, at any time."""
+    gone = np.searchsorted(np.maximum.accumulate(taken), sent, side="right") * taken_lanes
+    collecting = max(taken_lanes - sent_lanes, 0)  # a wider word gathers outside of the queue
+    waiting = (np.arange(len(sent)) + 1) * sent_lanes - gone - collecting
+    return int(-(-int(waiting.max(initial=0)) // sent_lanes))
