@@ -64,9 +64,11 @@ def op_window(op: Op, source: tuple[int, ...]) -> Window:
         case Linear():
             return Window(int(op.weight.shape[1]), 1, 1)
         case Conv2d():
-            return Window(*source, op.kernel, op.stride, op.padding, op.dilation)
+            channels, rows, columns = source
+            return Window(channels, rows, columns, op.kernel, op.stride, op.padding, op.dilation)
         case MaxPool2d() | SumPool2d():
-            return Window(*source, op.kernel, op.stride, op.padding)
+            channels, rows, columns = source
+            return Window(channels, rows, columns, op.kernel, op.stride, op.padding)
         case _:
             raise TypeError(f"{type(op).__name__} slides no window")
 

@@ -182,6 +182,11 @@ def _integer_neuron(graph: Graph, node: Node) -> Iterator[str]:
     if isinstance(neuron, Requantize) and node.type.steps != 1:
         yield f"found Requantize with {node.type.steps} steps, accepted 1"
     if isinstance(neuron, IntegrateFire | Integrate):
+        for name in ("decay", "gain", "synaptic_decay"):
+            factor = getattr(neuron, name)
+            if factor is not None and not isinstance(factor, Dyadic):
+                yield f"{name}: found a real factor after the integer line, accepted a Dyadic"
+                return
         if neuron.membrane_bits < 2:
             yield f"found membrane_bits={neuron.membrane_bits}, accepted 2 or more"
             return
