@@ -28,6 +28,7 @@ def main() -> None:
     runner.build(
         sources=[file.resolve() for file in options.sources or ()]
         or sorted((sim.parent / "rtl").glob("*.v")),
+        includes=sorted({file.resolve().parent for file in options.sources or ()}),
         hdl_toplevel="e3ne_top",
         defines=dict.fromkeys(["E3NE_PROBES", *options.define], 1),
         build_dir=results / "compiled",

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def load_graph(folder: Path) -> Graph:
         with np.load(folder / "graph.npz", allow_pickle=False) as stored:
             arrays = [stored[f"array_{k}"] for k in range(len(stored.files))]
         graph = _from_tree(tree, arrays)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, BadZipFile) as error:
         raise BadInput(
             f"{folder}: found no readable graph ({error}), accepted graph.json and graph.npz as "
             "e3ne writes them; compile again"

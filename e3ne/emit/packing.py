@@ -14,12 +14,14 @@ def word_bytes(lanes: int, steps: int, bits: int) -> int:
 
 def pack_words(values: Array, bits: int) -> Array:
     """Integers (words, lanes, steps) to uint8 (words, bytes): two's complement, low bits first."""
-    words = values.shape[0]
+    words, lanes, steps = values.shape
+    size = _field_bytes(bits)
     mask = (1 << bits) - 1
-    fields = (values & mask).astype(f"<u{_field_bytes(bits)}")
-    as_bytes = np.ascontiguousarray(fields).view(np.uint8).reshape(words, -1, _field_bytes(bits))
+    fields = np.ascontiguousarray((values & mask).astype(f"<u{size}"))
+    as_bytes = fields.view(np.uint8).reshape(words, lanes * steps, size)
     spread = np.unpackbits(as_bytes, axis=-1, bitorder="little")[..., :bits]
-    return np.packbits(spread.reshape(words, -1), axis=-1, bitorder="little")
+    flat = spread.reshape(words, lanes * steps * bits)
+    return np.packbits(flat, axis=-1, bitorder="little")
 
 
 def unpack_words(packed: Array, lanes: int, steps: int, bits: int, signed: bool) -> Array:

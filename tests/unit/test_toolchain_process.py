@@ -1,0 +1,87 @@
+"""Starting programs: logs, failures, time limits, full disks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from e3ne.toolchain import ToolFailed, ToolMissing
+from e3ne.toolchain.process import TAIL_LINES, clear_os_errors, run_program
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_output_is_returned_and_logged(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "tool.log"
+    code = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
+    assert run_program("tool", python(code), tmp_path, log) == "out\nerr\n"
+    assert log.read_text() == "out\nerr\n"
+
+
+def test_it_runs_in_the_folder_with_the_environment(tmp_path: Path) -> None:
+    code = "import os; print(os.getcwd(), os.environ['E3NE_WORD'])"
+    found = run_program("tool", python(code), tmp_path, environment={"E3NE_WORD": "spike"})
+    assert found.split() == [os.path.realpath(tmp_path), "spike"]
+
+
+def test_a_failure_shows_the_status_and_the_last_errors(tmp_path: Path) -> None:
+    code = "print('Error: wire w'); [print('note', k) for k in range(99)]; raise SystemExit(3)"
+    with pytest.raises(ToolFailed) as caught:
+        run_program("yosys", python(code), tmp_path, tmp_path / "y.log")
+    log = tmp_path / "y.log"
+    assert str(caught.value) == (
+        f"yosys: found exit status 3, accepted 0; read {log}\n  Error: wire w"
+    )
+
+
+def test_a_failure_without_errors_shows_the_tail(tmp_path: Path) -> None:
+    code = "[print('line', k) for k in range(99)]; raise SystemExit(1)"
+    with pytest.raises(ToolFailed) as caught:
+        run_program("make", python(code), tmp_path)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == TAIL_LINES + 1
+    assert lines[-1] == "  line 98"
+
+
+def test_a_full_disk_in_the_tool_is_named(tmp_path: Path) -> None:
+    code = "print('write error: No space left on device'); raise SystemExit(1)"
+    with pytest.raises(ToolFailed, match="free some disk space"):
+        run_program("g++", python(code), tmp_path)
+
+
+def test_a_full_disk_under_the_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match=r"found No space left on device at .*; free some disk"):
+        run_program("tool", python("print(1)"), tmp_path, Path("/dev/full"))
+
+
+def test_a_refused_permission_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ToolFailed, match="choose a folder that you may write to"),
+        clear_os_errors("compile", tmp_path),
+    ):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "x"))
+
+
+def test_a_time_limit_ends_the_program_and_its_children(tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    child = f"import time; time.sleep(3); open({str(mark)!r}, 'w')"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    began = time.monotonic()
+    with pytest.raises(ToolFailed, match=r"found no end after 0\.5 s"):
+        run_program("tool", python(code), tmp_path, timeout_s=0.5)
+    assert time.monotonic() - began < 2.5
+    time.sleep(3.2)
+    assert not mark.exists()
+
+
+def test_missing_programs_and_folders_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="found no program no-such-tool"):
+        run_program("tool", ["no-such-tool"], tmp_path)
+    with pytest.raises(ToolFailed, match="found no folder"):
+        run_program("tool", python(""), tmp_path / "nowhere")
