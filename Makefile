@@ -3,6 +3,7 @@
 
 PYTHON_IN_VENV := .venv/bin/python
 NAMES ?= digits_radix digits_lif peer_b lenet5
+BENCH_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .PHONY: help setup demo test lint bench clean
@@ -12,7 +13,8 @@ help:
 	@echo "make demo    compile two digit networks to Verilog and check them on 360 images each"
 	@echo "make test    the tests"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   every benchmark row (NAMES='...' chooses), and docs/benchmarks.md"
+	@echo "make bench   every benchmark row (NAMES='...' chooses, BENCH_FLAGS='--seeds 1')"
+	@echo "             and docs/benchmarks.md"
 	@echo "make clean   remove what the targets above built, .venv excepted"
 
 setup:
@@ -30,7 +32,7 @@ lint: setup
 	@$(PYTHON_IN_VENV) -m mypy
 
 bench: setup
-	@$(PYTHON_IN_VENV) -m benchmarks all $(NAMES)
+	@$(PYTHON_IN_VENV) -m benchmarks all $(NAMES) $(BENCH_FLAGS)
 
 clean:
 	rm -rf build results .pytest_cache .mypy_cache .ruff_cache .hypothesis

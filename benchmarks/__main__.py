@@ -18,7 +18,6 @@ from .rows import DEMO, ROWS
 from .run import ROOT, run_row
 
 BUILDS = ROOT / "build"
-RESULTS = BUILDS / "results"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,23 +46,20 @@ def main(name: str, more: tuple[str, ...], json_file: Path | None, seeds: int | 
 
 
 def run_one(name: str, json_file: Path | None, seeds: int | None) -> None:
-    """One row into build/<name>, its report also into `json_file` and build/results."""
+    """One row into build/<name>, its report also into `json_file`."""
     with progress() as tell:
         report = run_row(ROWS[name], BUILDS / name, tell, seeds)
-    text = json.dumps(report, indent=2) + "\n"
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
     if json_file is not None:
-        json_file.write_text(text, encoding="utf-8")
+        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     stderr.print(f"{name}: {BUILDS / name / 'report.html'}", markup=False, soft_wrap=True)
     stop_on_mismatch(name, report["bit_exact"]["mismatches"])
 
 
 def run_all(names: tuple[str, ...], seeds: int | None) -> None:
-    """Every row; docs/benchmarks.md is rebuilt from the results of all rows that ever ran here."""
+    """Every row; docs/benchmarks.md is rebuilt from the reports of all rows in build/."""
     for name in names:
         run_one(name, None, seeds)
-    write_document(read_results(RESULTS))
+    write_document(read_results(BUILDS))
     stderr.print(f"wrote {DOCUMENT}", markup=False, soft_wrap=True)
 
 
