@@ -34,6 +34,7 @@ def test_every_node_equals_the_reference(data):
     graph = data.draw(mapped_graphs())
     x = draw_frames(data.draw, graph, 3)
     pauses = data.draw(st.sampled_from([(0.0, 0.0), (0.5, 0.0), (0.0, 0.6), (0.3, 0.3)]))
+    seed = data.draw(st.integers(0, 1000))
     core = Core(graph, "memory")
     values = reference_run(graph, x)
     source = graph.inputs[0]
@@ -52,7 +53,7 @@ def test_every_node_equals_the_reference(data):
             Sink(Observed(core, index), words.shape[0] * words.shape[1])
             for index, words in enumerate(wanted)
         ],
-        seed=data.draw(st.integers(0, 1000)),
+        seed=seed,
         limit_cycles=60_000,
     )
     assert run.sinks[0].payloads == to_payloads(core.o_word, wanted[out])
