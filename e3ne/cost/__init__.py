@@ -1,5 +1,14 @@
-"""What a mapped network costs: cycles, and a first estimate of logic and memory."""
+"""What a mapped network costs: cycles, and estimates of logic and memory."""
 
-from .predict import Prediction, node_cycles, node_luts, predict
+from .predict import Prediction, frame_interval, node_cycles, predict
+from .resources import Resources, node_resources, port_resources
 
-__all__ = ["Prediction", "node_cycles", "node_luts", "predict"]
+__all__ = [
+    "Prediction",
+    "Resources",
+    "frame_interval",
+    "node_cycles",
+    "node_resources",
+    "port_resources",
+    "predict",
+]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..boards import Board
 from ..config import Config
-from ..cost import node_cycles, node_luts, predict
+from ..cost import node_cycles, node_resources, predict
 from ..cost.schedule import frame_latency
 from ..ir import (
     DoesNotFit,
@@ -90,7 +90,7 @@ def _front(graph: Graph, node: Node, config: Config, window: int) -> list[Choice
     choices = []
     for mapping in node_mappings(graph, node, window, fixed):
         mapped = replace(node, mapping=mapping)
-        choices.append(Choice(mapped, node_cycles(graph, mapped), node_luts(graph, mapped)))
+        choices.append(Choice(mapped, node_cycles(graph, mapped), node_resources(graph, mapped).luts))
     if not choices:
         raise DoesNotFit(
             f"{node.name}: found no layout with the lanes that the configuration fixes ({fixed}); "
@@ -133,12 +133,12 @@ def _at(fronts: list[list[Choice]], interval: int) -> list[Choice] | None:
 
 def _shortened(graph: Graph, fronts: list[list[Choice]], budget: int) -> Graph:
     """Faster layouts for single nodes, best latency for its LUTs first, while they fit."""
-    spent = sum(node_luts(graph, node) for node in graph.nodes)
+    spent = sum(node_resources(graph, node).luts for node in graph.nodes)
     latency = frame_latency(graph)
     while True:
         best: tuple[float, Graph, int, int] | None = None
         for index, front in enumerate(fronts):
-            luts = node_luts(graph, graph.nodes[index])
+            luts = node_resources(graph, graph.nodes[index]).luts
             faster = [c for c in front if c.luts > luts and spent + c.luts - luts <= budget]
             for choice in faster[-2:]:
                 nodes = [*graph.nodes]

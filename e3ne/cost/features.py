@@ -1,0 +1,284 @@
+"""What the logic of a node is made of, as numbers that its LUTs and flip-flops follow.
+
+Each feature counts bits of one kind of logic (adder bits, multiplexed bits, bits of products). The
+LUTs of one unit of each are fitted to Yosys (`lut_table.py`, `benchmarks/fit_luts.py`); flip-flops
+are counted one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from ..ir import (
+    Conv2d,
+    Dyadic,
+    Graph,
+    Integrate,
+    IntegrateFire,
+    Linear,
+    MaxPool2d,
+    Node,
+    Requantize,
+    SpikeType,
+    SumPool2d,
+    Synapse,
+)
+from ..ir.arrays import Array
+from ..ir.cycles import multiplies, shift_of
+from ..ir.engine_cycles import TREE_LEVELS
+from ..ir.frames import window_steps
+from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold
+from ..ir.ranges import Range, synapse_range
+from .memories import Memory
+
+
+@dataclass
+class Features:
+    """`units` of logic by kind, `ffs` of the pipelines, and the memories."""
+
+    units: dict[str, float] = field(default_factory=dict)
+    ffs: float = 0
+    memories: list[Memory] = field(default_factory=list)
+
+    def add(self, kind: str, amount: float) -> None:
+        """More of one kind."""
+        self.units[kind] = self.units.get(kind, 0) + amount
+
+
+@lru_cache(maxsize=4096)
+def weight_bits(op: Linear | Conv2d) -> int:
+    """Bits of one weight."""
+    return Range(int(op.weight.min()), int(op.weight.max())).signed_bits
+
+
+@lru_cache(maxsize=4096)
+def current_bits(synapse: Synapse, source: SpikeType) -> int:
+    """Bits of the currents of a synapse."""
+    return synapse_range(synapse, source).signed_bits
+
+
+def node_features(graph: Graph, node: Node) -> Features:
+    """The features of a mapped node."""
+    assert node.mapping is not None
+    found = Features()
+    found.add("node", 1)
+    found.ffs += 20
+    width = 0
+    for index, synapse in enumerate(node.synapses):
+        source = graph.edge(synapse.source)
+        width = max(width, current_bits(synapse, source))
+        if isinstance(synapse.op, Linear | Conv2d):
+            _matrix(found, graph, node, index, synapse.op)
+        elif isinstance(synapse.op, MaxPool2d | SumPool2d):
+            _pool(found, graph, node, source, synapse.op)
+    steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
+    if len(node.synapses) > 1 or node.synapses[0].gain != 1:
+        width += len(node.synapses) - 1
+        bits = node.mapping.lanes * steps_in * width
+        found.add("sum_bits", bits * len(node.synapses))
+        found.ffs += bits
+        for synapse in node.synapses:
+            source = graph.edge(synapse.source)
+            queued = source.bits * steps_in
+            found.memories.append(Memory(queued * node.mapping.lanes, 16, is_rom=False))
+    _neurons(found, graph, node, width, steps_in)
+    if node.mapping.queue_words:
+        word_bits = node.mapping.lanes * node.type.bits * window_steps(graph, node.type.steps)
+        found.memories.append(Memory(word_bits + 1, node.mapping.queue_words + 1, is_rom=False))
+        found.ffs += 4 * node.mapping.queue_words.bit_length()
+    return found
+
+
+def _matrix(found: Features, graph: Graph, node: Node, index: int, op: Linear | Conv2d) -> None:
+    """Slices, weights, products, adder trees, accumulators."""
+    assert node.mapping is not None
+    mapping, synapse = node.mapping, node.synapses[index]
+    source, lanes = graph.edge(synapse.source), node.mapping.synapses[index]
+    steps = window_steps(graph, source.steps)
+    fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
+    width, bits = current_bits(synapse, source), weight_bits(op)
+    window = op_window(op, source.shape)
+    slice_bits = fold.in_lanes * mapping.pixel_lanes * steps * source.bits
+    if fold.in_memory:
+        _row_memory(found, window, fold, slice_bits)
+    else:
+        _patches(found, window, fold, mapping.pixel_lanes, source.bits * steps)
+    found.ffs += slice_bits
+    if steps > lanes.step_lanes:
+        found.add("loaded_bits", slice_bits)
+    sums = mapping.lanes * lanes.step_lanes
+    products = sums * fold.in_lanes
+    product_bits = min(width, bits + (source.bits if source.bits > 1 else 0))
+    kind = "constant_" if fold.words == 1 else ""
+    if source.bits > 1:
+        found.add(f"{kind}product_bits", products * (bits - 1) * (source.bits - 1))
+        found.add(f"{kind}products", products)
+    else:
+        found.add(f"{kind}gate_bits", products * bits)
+    adders, registers = tree_bits(fold.in_lanes, product_bits, width)
+    found.add("tree_bits", sums * adders)
+    found.add("accumulator_bits", sums * width)
+    found.ffs += products * product_bits + sums * registers + mapping.lanes * steps * width
+    found.memories.append(Memory(mapping.out_lanes * fold.in_lanes * bits, fold.words, True))
+    if op.bias is not None:
+        outputs = fold.groups * fold.outs
+        found.add("bias_bits", sums * width)
+        found.memories.append(Memory(mapping.out_lanes * width, outputs, is_rom=True))
+
+
+def tree_bits(terms: int, width: int, most: int) -> tuple[int, int]:
+    """(adder bits, register bits) of the tree that adds `terms` numbers of `width` bits."""
+    adders = registers = 0
+    while terms > 1:
+        for _ in range(TREE_LEVELS):
+            if terms > 1:
+                width += 1
+                adders += terms // 2 * width
+                terms = -(-terms // 2)
+        width = min(width, most)
+        registers += terms * width
+    return adders, registers
+
+
+def _row_memory(found: Features, window: Window, fold: Fold, slice_bits: int) -> None:
+    words = window.columns * (window.channels // fold.in_lanes)
+    found.memories.append(Memory(slice_bits, window.ring_rows * words, is_rom=False))
+    found.add("row_memory" if window.rows * window.columns > 1 else "vector_memory", 1)
+    if any(window.padding):
+        found.add("masked_bits", slice_bits)
+    found.ffs += slice_bits + 60
+
+
+def _patches(
+    found: Features, window: Window, fold: Fold, pixel_lanes: int, element_bits: int
+) -> None:
+    held_columns = window.span[1] + (pixel_lanes - 1) * window.stride[1]
+    pixel_bits = window.channels * element_bits
+    walk = window.walk[1]
+    found.add("sliding_window", 1)
+    if any(window.padding):
+        found.add("masked_bits", pixel_bits)
+    if window.span[0] > 1 and walk > 1:
+        found.memories.append(Memory((window.span[0] - 1) * pixel_bits, walk, is_rom=False))
+    found.ffs += window.span[0] * held_columns * pixel_bits + 40
+    if fold.words > 1:
+        area = window.kernel[0] * window.kernel[1]
+        patch_bits = area * window.channels * element_bits * pixel_lanes
+        found.ffs += patch_bits
+        if fold.slices > 1 or fold.groups > 1:
+            found.add("loaded_bits", patch_bits)
+
+
+def _pool(
+    found: Features, graph: Graph, node: Node, source: SpikeType, op: MaxPool2d | SumPool2d
+) -> None:
+    assert node.mapping is not None
+    steps, out_lanes = window_steps(graph, source.steps), node.mapping.out_lanes
+    fold = pool_fold(source.channels, op.kernel, out_lanes)
+    _patches(found, op_window(op, source.shape), fold, 1, source.bits * steps)
+    area = op.kernel[0] * op.kernel[1]
+    kind = "pooled_gates" if source.bits == 1 else "pooled_bits"
+    found.add(kind, out_lanes * steps * (area - 1) * source.bits)
+    found.ffs += out_lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
+
+
+def _neurons(found: Features, graph: Graph, node: Node, width: int, steps_in: int) -> None:
+    """Sum over the steps, then the neurons of all lanes."""
+    assert node.mapping is not None
+    neuron, lanes = node.neuron, node.mapping.lanes
+    steps_out = window_steps(graph, node.type.steps)
+    if steps_in > 1 and steps_out == 1:
+        bits = lanes * (steps_in - 1) * (width + 2)
+        found.add("step_sum_bits", bits)
+        found.ffs += bits / 2
+        width += (steps_in - 1).bit_length()
+        steps_in = 1
+    match neuron:
+        case IntegrateFire() | Integrate():
+            if steps_out > 1:
+                found.add("split_bits", lanes * (steps_in - 1) * width)
+                found.ffs += lanes * (width + steps_out * node.type.bits)
+            _membrane(found, graph, node, width)
+        case Requantize():
+            _requantize(found, node, width, lanes * steps_in)
+        case _:
+            found.add("clamp_bits", lanes * steps_in * node.type.bits)
+            found.ffs += lanes * steps_in * node.type.bits
+
+
+def _membrane(found: Features, graph: Graph, node: Node, width: int) -> None:
+    assert node.mapping is not None
+    neuron, lanes = node.neuron, node.mapping.lanes
+    assert isinstance(neuron, IntegrateFire | Integrate)
+    bits = neuron.membrane_bits
+    fires = isinstance(neuron, IntegrateFire)
+    assert isinstance(neuron.decay, Dyadic)
+    adders = factor_adders(neuron.decay) + 1
+    if isinstance(neuron, IntegrateFire):
+        adders += neuron.max_spikes * (2 if neuron.reset == "subtract" else 1)
+        adders += 3 * (neuron.reset_step == "both")
+    drive = neuron.gain
+    assert isinstance(drive, Dyadic)
+    driven = factor_adders(drive) + (shift_of(drive) > 0 or bool(np.any(neuron.offset)))
+    if driven or multiplies(drive):
+        found.add("leak_bits", lanes * width * driven)
+        found.ffs += lanes * width * 2
+    if neuron.synaptic_decay is not None:
+        assert isinstance(neuron.synaptic_decay, Dyadic)
+        found.add("leak_bits", lanes * bits * (factor_adders(neuron.synaptic_decay) + 1))
+        found.add("membrane_bits", lanes * bits)
+        found.ffs += lanes * bits * 3
+    found.add("leak_bits", lanes * bits * adders)
+    found.add("membrane_bits", lanes * bits)
+    found.ffs += lanes * (2 * bits + 2) if multiplies(neuron.decay) else lanes * (bits + 2)
+    groups = node.type.channels // lanes if node.type.channels % lanes == 0 else 1
+    tables = [neuron.decay.multiplier, neuron.offset, drive.multiplier]
+    tables += [neuron.threshold] if isinstance(neuron, IntegrateFire) else []
+    table_bits = sum(_table_bits(table) for table in tables)
+    if table_bits:
+        found.memories.append(Memory(table_bits * lanes, groups, is_rom=True))
+    steps = window_steps(graph, node.type.steps)
+    if node.type.steps > steps:
+        kept = Memory(lanes * (bits + fires), node.type.neurons // lanes, is_rom=False)
+        found.memories.append(kept)
+
+
+def _requantize(found: Features, node: Node, width: int, values: int) -> None:
+    neuron = node.neuron
+    assert isinstance(neuron, Requantize)
+    assert node.mapping is not None
+    factor = Dyadic(neuron.multiplier, neuron.shift)
+    if multiplies(factor):
+        grown = int(np.max(np.abs(np.asarray(neuron.multiplier)))).bit_length()
+        found.add("factor_bits", values * width * factor_adders(factor))
+        width += grown
+        found.ffs += values * width
+        table = _table_bits(neuron.multiplier)
+        lanes = node.mapping.lanes
+        if table:
+            groups = max(1, node.type.channels // lanes)
+            found.memories.append(Memory(table * lanes, groups, is_rom=True))
+    if neuron.shift:
+        found.add("rounded_bits", values * width)
+        found.ffs += values * max(1, width - neuron.shift + 1)
+    found.add("clamp_bits", values * node.type.bits)
+    found.ffs += values * node.type.bits
+
+
+def factor_adders(factor: Dyadic) -> int:
+    """Adders of a multiplication: one less than the ones of a constant; all bits of a table."""
+    table = np.asarray(factor.multiplier)
+    if np.all(table == table.flat[0]):
+        return max(0, abs(int(table.flat[0])).bit_count() - 1)
+    return int(np.max(np.abs(table))).bit_length()
+
+
+def _table_bits(table: int | float | Array) -> int:
+    """Bits of one entry where channels differ, else 0."""
+    values = np.asarray(table)
+    if np.all(values == values.flat[0]):
+        return 0
+    return Range(int(values.min()), int(values.max())).signed_bits

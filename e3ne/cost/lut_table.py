@@ -1,0 +1,25 @@
+"""LUTs of one unit of each feature; written by `python -m benchmarks.fit_luts --write`."""
+
+from .memories import Family
+
+LUTS: dict[str, float] = {
+    "accumulator_bits": 0.88,
+    "constant_products": 5.613,
+    "factor_bits": 2.424,
+    "gate_bits": 0.905,
+    "leak_bits": 1.485,
+    "loaded_bits": 1.175,
+    "masked_bits": 3.142,
+    "pooled_bits": 2.814,
+    "product_bits": 3.97,
+    "products": 11.186,
+    "rounded_bits": 4.444,
+    "row_memory": 142.288,
+    "split_bits": 0.907,
+    "tree_bits": 1.544,
+    "vector_memory": 141.125,
+}
+"""Fitted to `synth_ecp5 -nodsp`; a feature that is not here costs nothing."""
+
+FAMILY_FACTOR: dict[Family, float] = {"ecp5": 1.0, "ice40": 1.2}
+"""Logic of a family, in that of ECP5."""

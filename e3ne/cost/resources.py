@@ -1,0 +1,70 @@
+"""LUTs, flip-flops and block RAM of a mapped network, as estimates of what Yosys gives.
+
+`python -m benchmarks.fit_luts` prints them beside Yosys for a sweep of nodes and for the examples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ir import Graph, Node
+from ..ir.frames import input_format, window_steps
+from ..ir.geometry import wanted_lanes
+from .features import node_features
+from .lut_table import FAMILY_FACTOR, LUTS
+from .memories import BLOCK_BITS, Family, memory_cells
+
+PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
+READOUT_LUTS_PER_BIT = 1.5
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Four-input LUTs without DSP, flip-flops, block RAMs and the bits that these hold in all."""
+
+    luts: int
+    ffs: int
+    brams: int
+    bram_bits: int
+
+
+def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resources:
+    """The resources of one mapped node."""
+    features = node_features(graph, node)
+    cells = [memory_cells(memory, family) for memory in features.memories]
+    logic = sum(LUTS.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    brams = sum(cell.brams for cell in cells)
+    return Resources(
+        round(logic * FAMILY_FACTOR[family] + sum(cell.luts for cell in cells)),
+        round(features.ffs + sum(cell.ffs for cell in cells)),
+        brams,
+        brams * BLOCK_BITS[family],
+    )
+
+
+def port_resources(graph: Graph) -> Resources:
+    """The resources of the AXI4-Stream ports and the readout."""
+    source, output = graph.inputs[0], graph.outputs[0]
+    type = graph.edge(output.source)
+    mapping = graph.node(output.source).mapping
+    lanes = 1 if mapping is None else mapping.lanes
+    sums = type.bits + type.steps.bit_length()
+    bits = type.neurons * sums + lanes * sums * window_steps(graph, type.steps)
+    beat_bits = input_format(graph, source).beat_bytes * 8
+    luts = PORT_LUTS + round(READOUT_LUTS_PER_BIT * bits)
+    return Resources(luts, 150 + 2 * bits + 2 * beat_bits, 0, 0)
+
+
+def regroup_resources(graph: Graph, node: Node, index: int) -> Resources:
+    """The resources of the Regroup before a synapse: none where the lanes agree."""
+    source = graph.edge(node.synapses[index].source)
+    name = node.synapses[index].source
+    sent = [item.lanes for item in graph.inputs if item.name == name]
+    if not sent:
+        mapping = graph.node(name).mapping
+        sent = [1 if mapping is None else mapping.lanes]
+    element_bits = source.bits * window_steps(graph, source.steps)
+    lanes, wanted = sent[0], wanted_lanes(graph, node, index)
+    luts = lanes * element_bits if lanes % wanted == 0 and lanes != wanted else 0
+    ffs = max(lanes, wanted) * element_bits + 10 if lanes != wanted else 0
+    return Resources(luts, ffs, 0, 0)
