@@ -18,7 +18,6 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=sim / "icarus")
     parser.add_argument("--stalls", type=int, default=1)
     parser.add_argument("--sources", type=Path, nargs="+", help="instead of rtl/: a netlist")
-    parser.add_argument("--define", action="append", default=[], help="a Verilog macro")
     parser.add_argument("--isolated", action="store_true")
     parser.add_argument("--record", action="store_true", help="record only, compare nothing")
     options = parser.parse_args()
@@ -28,9 +27,8 @@ def main() -> None:
     runner.build(
         sources=[file.resolve() for file in options.sources or ()]
         or sorted((sim.parent / "rtl").glob("*.v")),
-        includes=sorted({file.resolve().parent for file in options.sources or ()}),
         hdl_toplevel="e3ne_top",
-        defines=dict.fromkeys(["E3NE_PROBES", *options.define], 1),
+        defines={"E3NE_PROBES": 1},
         build_dir=results / "compiled",
         timescale=("1ns", "1ps"),
     )

@@ -86,8 +86,7 @@ def run_icarus(
 ) -> Capture:
     """Integer frames through the build's cocotb bench on Icarus.
 
-    `sources` stand in for the build's Verilog: a netlist of e3ne_top and its cells, with the
-    macros `defines`.
+    `sources` stand in for the build's Verilog: a netlist of e3ne_top.
     """
     with scratch_folder(build) as folder:
         write_vectors(folder, build.graph, build.nodes, frames)
@@ -95,7 +94,6 @@ def run_icarus(
             *("--vectors", str(folder), "--results", str(folder)),
             *("--stalls", str(options.stall_seed), "--record"),
             *(["--isolated"] if options.isolated else []),
-            *(f"--define={define}" for define in defines),
             *(["--sources", *map(str, sources)] if sources else []),
         ]
         script = build.folder / "sim" / "run_icarus.py"

@@ -25,6 +25,14 @@ SYNTHESIS = {
 """The Yosys command of a family; `generic` ends in Yosys's own gates."""
 
 
+CELL_MODELS = {
+    "ecp5": "read_verilog -D NO_INCLUDES +/ecp5/cells_sim.v",
+    "ice40": "read_verilog -D ICE40_HX +/ice40/cells_sim.v",
+    "generic": "",
+}
+"""How Yosys reads its own models of a family's cells."""
+
+
 def run(
     lines: Sequence[str],
     cwd: Path,
@@ -83,27 +91,23 @@ def cell_counts(statistics: Path, top: str) -> dict[str, int]:
     return {kind: int(cells[kind]) for kind in sorted(cells)}
 
 
-def cells_library(family: str) -> list[Path]:
-    """Verilog models of the cells of `family` that ship with the Yosys in use."""
-    program = find("yosys")
-    files = {
-        "ecp5": ("ecp5/cells_sim.v",),
-        "ice40": ("ice40/cells_sim.v",),
-        "generic": ("simcells.v",),
-    }[family]
-    return [_share(program) / file for file in files]
+def dissolve_cells(family: str, top: str, cwd: Path, netlist: str, output: str) -> None:
+    """The netlist `<netlist>.v` with every cell replaced by what its model says, as `output`.
 
-
-def _share(program: Program) -> Path:
-    if program.candidate.package is not None:
-        import importlib.util
-
-        module = program.candidate.package.replace("-", "_")
-        found = importlib.util.find_spec(module)
-        assert found is not None
-        assert found.origin is not None
-        return Path(found.origin).parent / "share"
-    return Path(program.command[0]).resolve().parent.parent / "share" / "yosys"
+    Icarus simulates the result; several of Yosys's cell models themselves it cannot read. Block
+    RAMs and DSPs of ECP5 have no model: synthesize with -nobram -nodsp.
+    """
+    lines = [
+        f"read_verilog -icells {netlist}.v",
+        CELL_MODELS[family],
+        f"hierarchy -check -top {top}",
+        "proc -norom",
+        "flatten",
+        "opt_clean",
+        "rename -enumerate -pattern choice_% t:$pmux",
+        f"write_verilog -noattr {output}",
+    ]
+    run([line for line in lines if line], cwd, f"{netlist}.dissolve")
 
 
 def _command(program: Program, script: str) -> list[str]:
