@@ -79,7 +79,7 @@ def measured(graphs: dict[str, Graph], cache: Path, family: str, jobs: int) -> d
 
 def fitted(graphs: dict[str, Graph], found: dict[str, Any]) -> dict[str, float]:
     """LUTs of one unit of each feature, by least squares of the relative error, none negative."""
-    from scipy.optimize import nnls
+    from scipy.optimize import nnls  # type: ignore[import-untyped]  # scipy has no stubs
 
     features = [node_features(graph, graph.nodes[0]) for graph in graphs.values()]
     kinds = sorted({kind for item in features for kind in item.units})

@@ -7,6 +7,7 @@ a busy unit delays the producer, not the unit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -37,22 +38,29 @@ Times = Array
 """Cycles (words,), int64, increasing: when each word of a frame crosses a stream."""
 
 
-def frame_latency(graph: Graph) -> int:
-    """Cycles from a frame's first input beat to its last output word."""
-    times = node_times(graph)
+def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int:
+    """Cycles from a frame's first input beat to its last output word; `known`: see node_times."""
+    times = node_times(graph, known)
     output = graph.outputs[0]
     type = graph.edge(output.source)
     first = readout_latency_cycles(window_steps(graph, type.steps), output.readout)
     return int(times[output.source][-1]) + first + type.neurons
 
 
-def node_times(graph: Graph) -> dict[str, Times]:
-    """When the words of the input and of each node are sent, behind the node's queue."""
+def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
+    """When the words of the input and of each node are sent, behind the node's queue.
+
+    `known` holds those of nodes before which nothing changed since they were computed.
+    """
+    known = known or {}
     source = graph.inputs[0]
     times = {
         source.name: np.arange(input_format(graph, source).beats_per_frame, dtype=np.int64) + 1
     }
     for node in graph.nodes:
+        if node.name in known:
+            times[node.name] = known[node.name]
+            continue
         queued = node.mapping is not None and node.mapping.queue_words > 0
         times[node.name] = _node(graph, node, times) + 2 * queued
     return times

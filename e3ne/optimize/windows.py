@@ -1,4 +1,4 @@
-"""How many time steps a word carries."""
+"""How many time steps a word can carry."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from ..ir import BadInput, Graph
 MOST_STEPS = 32  # steps in one word where they are not needed in one
 
 
-def choose_window(graph: Graph, fixed: int | None) -> int:
-    """Steps in a window: all of them for short trains, 1 where spikes feed back.
+def allowed_windows(graph: Graph, fixed: int | None) -> list[int]:
+    """The steps that a window can have, ascending: divisors of the train, 1 where spikes feed back.
 
-    Where the number of steps changes on the way the whole train is one window. `fixed` is the
-    user's choice; BadInput where the hardware cannot have it.
+    Where the number of steps changes on the way the whole train is one window. Windows of more
+    than 32 steps are left out where shorter ones are allowed. `fixed` is the user's choice;
+    BadInput where the hardware cannot have it.
     """
     types = [source.type for source in graph.inputs] + [node.type for node in graph.nodes]
     counts = sorted({type.steps for type in types if type.steps > 1})
@@ -28,9 +29,9 @@ def choose_window(graph: Graph, fixed: int | None) -> int:
         allowed = [longest]
     else:
         allowed = [steps for steps in range(1, longest + 1) if longest % steps == 0]
-    if fixed is not None and fixed not in allowed:
+    if fixed is None:
+        return [steps for steps in allowed if steps <= MOST_STEPS] or allowed
+    if fixed not in allowed:
         accepted = ", ".join(map(str, allowed))
         raise BadInput(f"config.window: found {fixed}, accepted {accepted} for this network")
-    if fixed is not None:
-        return fixed
-    return max([steps for steps in allowed if steps <= MOST_STEPS], default=min(allowed))
+    return [fixed]
