@@ -52,7 +52,7 @@ def linear(weight, bias, source: Word, in_lanes: int, out_lanes: int, step_lanes
 
 def run_linear(unit: Watched, x, pause: float = 0.0) -> tuple[np.ndarray, Run]:
     """Currents (frames, outputs, steps) of spikes x (frames, inputs, steps)."""
-    frames, inputs, steps = x.shape
+    frames, _, steps = x.shape
     slices = x.reshape(frames, unit.fold.slices, unit.fold.in_lanes, steps)
     slices = np.tile(slices, (1, unit.fold.outs, 1, 1))
     words = unit.fold.outs
