@@ -9,7 +9,7 @@ integers; `to_payloads` and `from_payloads` translate spike words.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,29 +20,37 @@ from amaranth.sim import Simulator
 from e3ne.gateware.streams import Word
 
 
+def always(cycle: int) -> bool:
+    """Awake in every cycle."""
+    return True
+
+
 @dataclass
 class Source:
     """Words for an input stream of the design, from cycle `start_cycle` on.
 
-    In a cycle without a word it offers none with chance `pause`.
+    In a cycle without a word it offers none with chance `pause`, and none while not `awake(cycle)`.
     """
 
     stream: Any
     payloads: Sequence[int]
     pause: float = 0.0
     start_cycle: int = 0
+    awake: Callable[[int], bool] = always
 
 
 @dataclass
 class Sink:
     """An output stream; the run lasts until `count` words came (None: whatever comes).
 
-    With chance `pause` a cycle is not ready; where pause > 0, ready often waits for valid.
+    With chance `pause` a cycle is not ready; where pause > 0, ready often waits for valid. Nor is
+    it ready while not `awake(cycle)`.
     """
 
     stream: Any
     count: int | None
     pause: float = 0.0
+    awake: Callable[[int], bool] = always
 
 
 @dataclass
@@ -145,7 +153,7 @@ class _Bench:
     async def step(self, ctx: Any, cycle: int, resets: bool) -> None:
         """One clock cycle."""
         self._drive(ctx, cycle)
-        ready = [self._ready(ctx, index) for index in range(len(self.sinks))]
+        ready = [self._ready(ctx, index, cycle) for index in range(len(self.sinks))]
         _, _, *sampled = await ctx.tick().sample(*self.samples)
         if resets:
             self.start()
@@ -176,16 +184,16 @@ class _Bench:
                 and sent < len(source.payloads)
                 and cycle >= source.start_cycle
             ):
-                self.offered[index] = self.random.random() >= source.pause
+                self.offered[index] = self.random.random() >= source.pause and source.awake(cycle)
             ctx.set(source.stream.valid, self.offered[index])
             value = Value.cast(source.stream.payload)
             # An idle source shows noise: nobody may look at a payload without valid.
             idle = self.random.getrandbits(len(value))
             ctx.set(value, source.payloads[sent] if self.offered[index] else idle)
 
-    def _ready(self, ctx: Any, index: int) -> bool:
+    def _ready(self, ctx: Any, index: int, cycle: int) -> bool:
         sink = self.sinks[index]
-        ready = self.random.random() >= sink.pause
+        ready = self.random.random() >= sink.pause and sink.awake(cycle)
         if self.patient[index]:
             ready = ready and self.held[index] is not None
         if ready:
