@@ -32,6 +32,9 @@ from .lut_cases import cases
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "hdl_templates" / "e3ne_rom.v"
 TABLE = ROOT / "e3ne" / "cost" / "lut_table.py"
+PATH_PS = 10_000
+"""Delay that mapping may use up to save area: in a network most logic has such slack; a node alone
+would be mapped for speed as a whole and take a third more."""
 ICE40_EACH = 5  # every fifth node is synthesized for iCE40 as well
 
 
@@ -55,6 +58,7 @@ def synthesize(graph: Graph, family: str) -> dict[str, int]:
         script = [
             "read_verilog -defer e3ne_rom.v",
             "read_rtlil node.il",
+            f"scratchpad -set abc9.D {PATH_PS}",
             " ".join([command, *OPTIONS[family]]),
             "tee -q -o node.stat.json stat -json",
         ]

@@ -142,11 +142,11 @@ def convolutions() -> Iterator[tuple[str, Graph]]:
             f"lanes={lanes} weight={weight_bits}",
             one_node(op, SpikeType(shape, 1, bits), Requantize(1, 4), 4, (*lanes, 1)),
         )
-    for steps, lanes in ((4, (9, 4, 1, 1)), (8, (2, 4, 1, 4)), (10, (18, 2, 1, 2))):
+    for steps, four_lanes in ((4, (9, 4, 1, 1)), (8, (2, 4, 1, 4)), (10, (18, 2, 1, 2))):
         op = Conv2d(integers((8, 2, 3, 3), 4), padding=(1, 1))
         yield (
-            f"conv_spiking steps={steps} lanes={lanes}",
-            one_node(op, SpikeType((2, 8, 8), steps, 1), LEAKY, 1, lanes, steps),
+            f"conv_spiking steps={steps} lanes={four_lanes}",
+            one_node(op, SpikeType((2, 8, 8), steps, 1), LEAKY, 1, four_lanes, steps),
         )
 
 

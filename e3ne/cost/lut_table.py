@@ -21,5 +21,5 @@ LUTS: dict[str, float] = {
 }
 """Fitted to `synth_ecp5 -nodsp`; a feature that is not here costs nothing."""
 
-FAMILY_FACTOR: dict[Family, float] = {"ecp5": 1.0, "ice40": 1.2}
+FAMILY_FACTOR: dict[Family, float] = {"ecp5": 1.0, "ice40": 0.76}
 """Logic of a family, in that of ECP5."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..config import Config
 from ..cost import node_cycles, node_resources
 from ..cost.memories import Family
-from ..ir import DoesNotFit, Graph, Node
+from ..ir import Graph, Node
 from .lanes import node_mappings
 
 
@@ -27,18 +27,13 @@ Front = list[Choice]
 
 
 def node_front(graph: Graph, node: Node, config: Config, window: int, family: Family) -> Front:
-    """The front of one node; DoesNotFit where no layout has the lanes that the user fixed."""
+    """The front of one node; empty where no layout has the lanes that the user fixed."""
     fixed = config.mapping.get(node.name)
     choices = []
     for mapping in node_mappings(graph, node, window, fixed):
         mapped = replace(node, mapping=mapping)
         used = node_resources(graph, mapped, family)
         choices.append(Choice(mapped, node_cycles(graph, mapped), used.luts, used.brams))
-    if not choices:
-        raise DoesNotFit(
-            f"{node.name}: found no layout with the lanes that the configuration fixes ({fixed}); "
-            "accepted are divisors of channels and kernel elements"
-        )
     choices.sort(key=lambda choice: (choice.luts, choice.cycles))
     front: Front = []
     for choice in choices:

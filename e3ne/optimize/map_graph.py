@@ -36,17 +36,24 @@ def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
     family = cast(Family, board.family)
     best: tuple[tuple[int, int, int], Graph] | None = None
     too_large: list[Prediction] = []
+    impossible: set[str] = set()
     for window in allowed_windows(graph, config.window):
         lanes = config.input_lanes or _input_lanes(graph, window)
         inputs = tuple(replace(source, lanes=lanes) for source in graph.inputs)
         laid = replace(graph, stage=Stage.MAPPED, inputs=inputs, steps_in_window=window)
         fronts = [node_front(laid, node, config, window, family) for node in graph.nodes]
+        missing = [n.name for n, front in zip(graph.nodes, fronts, strict=True) if not front]
+        if missing:
+            impossible.update(missing)
+            continue
         mapped = _mapped(laid, fronts, board, config, too_large)
         if mapped is not None:
             found = predict(mapped, family)
             rank = (found.interval_cycles, found.latency_cycles, found.luts)
             if best is None or rank < best[0]:
                 best = (rank, mapped)
+    if best is None and not too_large:
+        raise DoesNotFit(_no_layout(sorted(impossible), config))
     if best is None:
         raise DoesNotFit(_too_large(too_large, board, config))
     return verify(best[1])
@@ -101,6 +108,16 @@ def _input_lanes(graph: Graph, window: int) -> int:
         if type.channels % lanes == 0 and lanes * field_bits <= INPUT_BUS_BITS
     ]
     return max(fitting, default=1)
+
+
+def _no_layout(nodes: list[str], config: Config) -> list[str]:
+    """For each node whose lanes the user fixed to what no window allows."""
+    return [
+        f"config.mapping.{name}: found no layout with {config.mapping.get(name)}, accepted lanes "
+        "that divide: in_lanes the elements under a kernel, out_lanes the channels of a group, "
+        "pixel_lanes the columns where out_lanes is all channels, step_lanes the window"
+        for name in nodes
+    ]
 
 
 def _too_large(smallest: list[Prediction], board: Board, config: Config) -> list[str]:

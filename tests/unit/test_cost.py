@@ -1,0 +1,156 @@
+"""The resource model: memories, features, and the figures that Yosys gave for some nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.lut_cases import cases
+from e3ne.cost import node_resources, port_resources, predict
+from e3ne.cost.features import factor_adders, node_features, tree_bits
+from e3ne.cost.lut_table import LUTS
+from e3ne.cost.memories import Memory, block_rams, memory_cells
+from e3ne.ir import Dyadic, frozen
+
+CASES = dict(cases())
+
+YOSYS = {  # luts, ffs, block RAMs of `synth_ecp5 -nodsp`, from `python -m benchmarks.fit_luts`
+    "linear_radix in=12 out=4 bits=4 weight=4": (3867, 857, 6),
+    "linear_radix in=48 out=1 bits=4 weight=4": (4026, 1213, 6),
+    "linear_spiking steps=10 window=10 in=8 out=2 step_lanes=1 weight=4": (1138, 759, 2),
+    "linear_spiking steps=25 window=25 in=32 out=8 step_lanes=1 weight=6": (10808, 9102, 0),
+    "linear_spiking steps=25 window=5 in=16 out=4 step_lanes=5 weight=6": (8542, 4059, 0),
+    "conv (8, 8, 8) outputs=16 kernel=3 groups=1 bits=4 lanes=(8, 4, 1) weight=4": (3329, 776, 0),
+    "conv (1, 28, 28) outputs=6 kernel=5 groups=1 bits=4 lanes=(25, 6, 1) weight=3": (
+        *(3603, 1793, 0),
+    ),
+    "pool MaxPool2d (8, 8, 8) steps=1 bits=4 out=1": (241, 321, 0),
+    "requantize multiplier": (2539, 462, 0),
+}
+
+
+@pytest.mark.parametrize("name", YOSYS)
+def test_luts_within_a_quarter_of_yosys_and_block_ram_exact(name):
+    graph, (luts, ffs, brams) = CASES[name], YOSYS[name]
+    found = node_resources(graph, graph.nodes[0])
+    assert found.luts == pytest.approx(luts, rel=0.25)
+    assert found.ffs == pytest.approx(ffs, rel=0.25)
+    assert found.brams == brams
+
+
+# What Yosys 0.6x chose for single memories: (width, depth, rom, block RAMs, LUTs).
+ECP5 = [
+    (8, 16, True, 0, 8),
+    (8, 64, True, 0, 32),
+    (16, 128, True, 0, 128),
+    (16, 256, True, 1, 0),
+    (36, 32, True, 0, 72),
+    (36, 64, True, 1, 0),
+    (72, 64, True, 2, 0),
+    (36, 512, True, 1, 0),
+    (36, 513, True, 2, 0),
+    (8, 16, False, 0, 12),
+    (36, 32, False, 0, 144),
+    (8, 128, False, 0, 152),
+    (16, 128, False, 1, 24),
+    (8, 256, False, 1, 25),
+    (36, 64, False, 1, 45),
+    (72, 32, False, 0, 288),
+]
+
+
+@pytest.mark.parametrize(("width", "depth", "rom", "brams", "luts"), ECP5)
+def test_memories_of_ecp5_as_yosys_maps_them(width, depth, rom, brams, luts):
+    cells = memory_cells(Memory(width, depth, rom), "ecp5")
+    assert cells.brams == brams
+    assert cells.luts == pytest.approx(luts, rel=0.35, abs=12)
+
+
+ICE40 = [
+    (4, 128, True, 0, 72),
+    (16, 64, True, 0, 157),
+    (16, 128, True, 1, 0),
+    (32, 256, True, 2, 0),
+    (4, 16, False, 0, 73),
+    (4, 32, False, 1, 10),
+    (16, 2, False, 0, 18),
+    (16, 16, False, 1, 22),
+    (32, 64, False, 2, 39),
+]
+
+
+@pytest.mark.parametrize(("width", "depth", "rom", "brams", "luts"), ICE40)
+def test_memories_of_ice40_as_yosys_maps_them(width, depth, rom, brams, luts):
+    cells = memory_cells(Memory(width, depth, rom), "ice40")
+    assert cells.brams == brams
+    assert cells.luts == pytest.approx(luts, rel=0.35, abs=12)
+
+
+def test_a_rom_of_one_word_is_a_constant():
+    assert memory_cells(Memory(400, 1, True), "ecp5").luts == 0
+    assert memory_cells(Memory(400, 1, False), "ecp5").luts > 0
+
+
+def test_block_rams_take_the_shape_that_needs_fewest():
+    assert block_rams(36, 512, "ecp5") == 1
+    assert block_rams(1, 16_384, "ecp5") == 1
+    assert block_rams(37, 512, "ecp5") == 2
+    assert block_rams(16, 257, "ice40") == 2
+    assert block_rams(8, 512, "ice40") == 1
+
+
+def test_adders_of_a_tree():
+    # Four terms of 3 bits: two adders of 4 bits, one of 5, and one register of 5 bits behind.
+    assert tree_bits(4, 3, 20) == (2 * 4 + 5, 5)
+    # Registers are cut to the width of the whole sum.
+    assert tree_bits(4, 3, 4) == (2 * 4 + 5, 4)
+    assert tree_bits(1, 3, 20) == (0, 0)
+
+
+def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
+    assert factor_adders(Dyadic(256)) == 0
+    assert factor_adders(Dyadic(7, 3)) == 2
+    assert factor_adders(Dyadic(frozen(np.array([7, 7]), np.int64))) == 2
+    assert factor_adders(Dyadic(frozen(np.array([7, 9]), np.int64))) == 4
+
+
+def test_every_kind_in_the_table_is_a_feature():
+    kinds = {k for g in CASES.values() for k in node_features(g, g.nodes[0]).units}
+    assert set(LUTS) <= kinds
+    assert all(luts > 0 for luts in LUTS.values())
+
+
+def test_queues_and_kept_membranes_are_memories():
+    graph = CASES["linear_spiking steps=25 window=5 in=32 out=8 step_lanes=1 weight=6"]
+    node = graph.nodes[0]
+    assert node.mapping is not None
+    without = len(node_features(graph, node).memories)
+    queued = replace(node, mapping=replace(node.mapping, queue_words=40))
+    found = node_features(graph, queued).memories
+    assert len(found) == without + 1
+    assert found[-1] == Memory(8 * 5 + 1, 41, is_rom=False)
+    assert Memory(8 * (20 + 1), 4, is_rom=False) in found
+
+
+def test_a_prediction_adds_up_nodes_and_ports():
+    graph = CASES["linear_radix in=4 out=4 bits=4 weight=3"]
+    graph = replace(graph, inputs=(replace(graph.inputs[0], lanes=4),))
+    node, ports, found = (
+        node_resources(graph, graph.nodes[0]),
+        port_resources(graph),
+        predict(graph),
+    )
+    assert found.luts == node.luts + ports.luts
+    assert found.ffs == node.ffs + ports.ffs
+    assert found.brams == node.brams
+    assert found.bram_bits == node.brams * 18_432
+    assert found.dsps == 0
+
+
+def test_ice40_has_smaller_block_rams_and_no_lut_ram():
+    graph = CASES["linear_radix in=12 out=4 bits=4 weight=4"]
+    ecp5, ice40 = (node_resources(graph, graph.nodes[0], family) for family in ("ecp5", "ice40"))
+    assert (ecp5.brams, ice40.brams) == (6, 15)
+    assert ice40.bram_bits == 15 * 4_096
