@@ -12,6 +12,7 @@ from benchmarks.lut_cases import LEAKY, integers
 from e3ne.boards import load_board
 from e3ne.config import Config, MappingConfig
 from e3ne.cost import predict
+from e3ne.cost.schedule import frame_latency, node_times
 from e3ne.ir import (
     BadInput,
     Conv2d,
@@ -34,6 +35,7 @@ from e3ne.ir import (
 )
 from e3ne.optimize import map_graph
 from e3ne.optimize.fronts import balanced, node_front
+from e3ne.optimize.shorten import shorten_latency
 from e3ne.optimize.windows import allowed_windows
 
 LARGE = load_board("ulx3s-85f")
@@ -232,6 +234,34 @@ def test_balanced_layouts_are_the_cheapest_of_their_interval():
         spent = sum(choice.luts for choice in choices)
         assert before is None or spent <= before
         before = spent
+
+
+def test_latency_from_known_times_is_the_same():
+    mapped = map_graph(grouped(), LARGE, Config(utilisation=0.1))
+    times = node_times(mapped)
+    known = {name: times[name] for name in ("input", "grouped", "depthwise")}
+    assert frame_latency(mapped, known) == frame_latency(mapped)
+    late = {**known, "depthwise": times["depthwise"] + 100}
+    assert frame_latency(mapped, late) == frame_latency(mapped) + 100
+
+
+def test_a_faster_layout_is_taken_only_where_it_is_worth_its_luts():
+    graph = replace(spiking(), stage=Stage.MAPPED, steps_in_window=10)
+    fronts = [node_front(graph, node, Config(), 10, "ecp5") for node in graph.nodes]
+    slow = graph.with_nodes([front[-1].node for front in fronts])
+    spent = sum(front[-1].luts for front in fronts)
+    same = shorten_latency(slow, fronts, spent, budget=spent, brams=100)
+    assert [node.mapping for node in same.nodes] == [node.mapping for node in slow.nodes]
+    faster = shorten_latency(slow, fronts, spent, budget=4 * spent, brams=100)
+    gain = 1 - frame_latency(faster) / frame_latency(slow)
+    taken = sum(
+        choice.luts
+        for front, node in zip(fronts, faster.nodes, strict=True)
+        for choice in front
+        if choice.node.mapping == node.mapping
+    )
+    assert spent < taken <= 4 * spent
+    assert gain > 0.1
 
 
 def test_mapping_is_quick():
