@@ -9,7 +9,6 @@ from dataclasses import dataclass
 class Row:
     """One benchmark: `examples/<example>` compiled for `board`.
 
-    `utilisation`: the share of the board's LUTs that the mapping may use.
     `input_has_steps`: its frames are trains (frames, steps, *shape). `seeds`: nextpnr runs.
     `rivals` are keys of `rivals.RIVALS`, what docs/benchmarks.md prints beside it.
     """
@@ -17,7 +16,6 @@ class Row:
     name: str
     example: str
     title: str
-    utilisation: float
     board: str = "ulx3s-85f"
     input_has_steps: bool = False
     seeds: int = 3
@@ -27,13 +25,12 @@ class Row:
 ROWS = {
     row.name: row
     for row in (
-        Row("digits_radix", "digits_radix", "Digits CNN, 4-bit weights, 4-bit radix", 0.1),
-        Row("digits_lif", "digits_lif", "Digits CNN, snnTorch Leaky, 10 steps", 0.1),
+        Row("digits_radix", "digits_radix", "Digits CNN, 4-bit weights, 4-bit radix"),
+        Row("digits_lif", "digits_lif", "Digits CNN, snnTorch Leaky, 10 steps"),
         Row(
             "peer_b",
             "peer_b",
             "Network B: 64-32-10 snnTorch Leaky, 25 steps",
-            0.15,
             input_has_steps=True,
             rivals=("spiker_b", "sc_neurocore_b"),
         ),
@@ -41,7 +38,6 @@ ROWS = {
             "lenet5",
             "mnist_lenet5",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
-            0.2,
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
         ),
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import e3ne
-from e3ne.config import load_config
 from e3ne.data import Frames, checked_frames
 from e3ne.frontend import load_model
 from e3ne.progress import Stages, Tell
@@ -39,9 +37,7 @@ def run_row(
         input_has_steps=row.input_has_steps,
         board=row.board,
         calibration=calibration,
-        config=replace(
-            load_config(EXAMPLES / row.example / "e3ne.yaml"), utilisation=row.utilisation
-        ),
+        config=EXAMPLES / row.example / "e3ne.yaml",
         output=folder,
         name=row.name,
         progress=progress,

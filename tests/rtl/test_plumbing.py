@@ -166,6 +166,15 @@ def test_a_delay_never_makes_the_loop_wait(words, steps, delay):
     assert run.sources[0].cycles == list(range(len(payloads)))
 
 
+def test_words_that_a_delay_drops_wait_for_nobody():
+    """The queue is full of the steps that are kept; the last step goes in all the same."""
+    unit = Delay(WORD, 1, 4, 1)
+    run = simulate(
+        unit, [Source(unit.i, some_payloads(WORD, 1, 4))], [Sink(unit.o, None, pause=1.0)]
+    )
+    assert run.sources[0].cycles == [0, 1, 2, 3]
+
+
 class Loop(wiring.Component):
     """A delay whose words come back to it, each value one larger; `o` shows what goes in."""
 
@@ -240,6 +249,17 @@ def test_cycles_of_a_regroup_are_those_of_its_docstring(source_lanes, lanes):
     common = min(lanes, source_lanes) if divides else int(np.gcd(lanes, source_lanes))
     ends = run.sinks[0].cycles[elements // lanes - 1 :: elements // lanes]
     assert {b - a for a, b in pairwise(ends)} == {elements // common}
+
+
+@pytest.mark.parametrize(("source_lanes", "lanes"), [(1, 3), (6, 2), (4, 6), (6, 4), (3, 3)])
+def test_a_regroup_keeps_the_sequence(source_lanes, lanes):
+    """Under pauses of both sides; `last` stands on the last word of each frame."""
+    unit = Regroup(Word(source_lanes, 1, 2), lanes)
+    values = np.random.default_rng(lanes).integers(0, 4, (5, 12))
+    payloads = to_payloads(unit.word, values.reshape(5, -1, source_lanes, 1))
+    run = simulate(unit, [Source(unit.i, payloads, 0.4)], [Sink(unit.o, 60 // lanes, 0.4)])
+    got = from_payloads(Word(lanes, 1, 2), run.sinks[0].payloads, 12 // lanes)
+    np.testing.assert_array_equal(got.reshape(5, 12), values)
 
 
 # ---------------------------------------------------------------------------------------- rom

@@ -83,7 +83,7 @@ def mapped(op, source: SpikeType, mapping: Mapping, window: int) -> Graph:
     return verify(Graph(Stage.MAPPED, (Input("x", source),), (node, last), (output,), window))
 
 
-def check(graph: Graph, frames: int, seed: int, pauses=(0.0, 0.0)):
+def check(graph: Graph, frames: int, seed: int, pauses=(0.0, 0.0), limit_cycles: int = 60_000):
     """Runs `frames` random frames through the chain; returns the run."""
     source, node = graph.inputs[0].type, graph.nodes[0]
     random = np.random.default_rng(seed)
@@ -100,7 +100,8 @@ def check(graph: Graph, frames: int, seed: int, pauses=(0.0, 0.0)):
         [Source(chain.i, inputs, pauses[0])],
         [Sink(chain.o, words.shape[0] * words.shape[1], pauses[1])],
         seed=seed,
-        limit_cycles=60_000,
+        limit_cycles=limit_cycles,
+        settle_cycles=30,  # padding alone must not start another frame
     )
     got = from_payloads(out, run.sinks[0].payloads, words.shape[1])
     np.testing.assert_array_equal(got.reshape(words.shape), words)
