@@ -4,6 +4,9 @@ A few dozen nodes are synthesized one by one (`lut_cases.py`; ten minutes on two
 `--cache`). The LUTs of each are a sum over its features (`e3ne.cost.node_features`); non-negative
 least squares of the relative error gives the LUTs of one unit of each, which are written to
 `e3ne/cost/lut_table.py` with `--write`.
+
+A node alone is mapped for speed as a whole; in a network only the slowest path is, and the rest
+gives up to a quarter of its LUTs back. So the estimate of a network is on the safe side.
 """
 
 from __future__ import annotations
@@ -32,9 +35,6 @@ from .lut_cases import cases
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "hdl_templates" / "e3ne_rom.v"
 TABLE = ROOT / "e3ne" / "cost" / "lut_table.py"
-PATH_PS = 10_000
-"""Delay that mapping may use up to save area: in a network most logic has such slack; a node alone
-would be mapped for speed as a whole and take a third more."""
 ICE40_EACH = 5  # every fifth node is synthesized for iCE40 as well
 
 
@@ -58,7 +58,6 @@ def synthesize(graph: Graph, family: str) -> dict[str, int]:
         script = [
             "read_verilog -defer e3ne_rom.v",
             "read_rtlil node.il",
-            f"scratchpad -set abc9.D {PATH_PS}",
             " ".join([command, *OPTIONS[family]]),
             "tee -q -o node.stat.json stat -json",
         ]
