@@ -161,17 +161,18 @@ class _Axis:
     def patch_ends(self, m: Module, span: int, stride: int, count: int, moves):
         """(a patch ends at this position, and it is the last of `count`).
 
-        Patch k ends at position span - 1 + k * stride; `phase` counts down to the next one.
+        Patch k ends at position span - 1 + k * stride; `phase` counts down to the next one. Patch
+        `count` would end behind the walk: it would lie within the padded image otherwise.
         """
         phase = Signal(range(max(span, stride)), init=span - 1, name=f"{self.name}_phase")
         left = Signal(range(count + 1), init=count, name=f"{self.name}_left")
         hit = Signal(name=f"{self.name}_hit")
-        m.d.comb += hit.eq((phase == 0) & (left != 0))
+        m.d.comb += hit.eq(phase == 0)
         with m.If(moves):
             with m.If(self.at_end):
                 m.d.sync += [phase.eq(span - 1), left.eq(count)]
             with m.Elif(phase != 0):
                 m.d.sync += phase.eq(phase - 1)
             with m.Else():
-                m.d.sync += [phase.eq(stride - 1), left.eq(Mux(left == 0, 0, left - 1))]
+                m.d.sync += [phase.eq(stride - 1), left.eq(left - 1)]
         return hit, left == 1
