@@ -78,7 +78,7 @@ def extremes(is_signed: bool, bits: int, weight) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bias_value", [None, -9, 13], ids=str)
-@pytest.mark.parametrize("source", [(1, False), (3, False), (4, True)], ids=str)
+@pytest.mark.parametrize("source", [(1, False), (1, True), (3, False), (4, True)], ids=str)
 @pytest.mark.parametrize(
     "rows",
     [

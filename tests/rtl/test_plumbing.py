@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from e3ne.toolchain import icarus
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
 
 WORD = Word(2, 1, 3)
+short_run = partial(simulate, limit_cycles=2_000)
 PAUSES = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.9, 0.5), (0.5, 0.9), (0.5, 0.5)]
 
 
@@ -41,7 +43,7 @@ def some_payloads(word: Word, frames: int, words: int, seed: int = 0) -> list[in
 def test_a_queue_keeps_order_and_values(depth, pauses):
     unit = Queue(WORD, depth)
     payloads = some_payloads(WORD, 8, 5, depth)
-    run = simulate(
+    run = short_run(
         unit, [Source(unit.i, payloads, pauses[0])], [Sink(unit.o, 40, pauses[1])], seed=depth
     )
     assert run.sinks[0].payloads == payloads
@@ -52,7 +54,7 @@ def test_a_queue_holds_its_depth(depth):
     """Nobody takes anything: the queue takes `depth` words all the same."""
     unit = Queue(WORD, depth)
     payloads = some_payloads(WORD, 1, depth)
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o, None, pause=1.0)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, None, pause=1.0)])
     assert len(run.sources[0].payloads) == depth
     assert run.sinks[0].payloads == []
 
@@ -60,7 +62,7 @@ def test_a_queue_holds_its_depth(depth):
 def test_a_queue_is_not_endless():
     unit = Queue(WORD, 4)
     with pytest.raises(AssertionError, match="of 9 sent"):
-        simulate(
+        short_run(
             unit,
             [Source(unit.i, some_payloads(WORD, 1, 9))],
             [Sink(unit.o, None, pause=1.0)],
@@ -71,7 +73,7 @@ def test_a_queue_is_not_endless():
 def test_a_queue_passes_a_word_a_cycle_after_two():
     unit = Queue(WORD, 4)
     payloads = some_payloads(WORD, 2, 10)
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
     assert run.sources[0].cycles == list(range(20))
     assert run.sinks[0].cycles == list(range(2, 22))
 
@@ -90,7 +92,7 @@ def test_every_consumer_gets_every_word_once(consumers, seed):
         for index in range(consumers)
     ]
     pause = chance.choice([0.0, 0.5])
-    run = simulate(unit, [Source(unit.i, payloads, pause)], sinks, seed=seed)
+    run = short_run(unit, [Source(unit.i, payloads, pause)], sinks, seed=seed)
     assert [sink.payloads for sink in run.sinks] == [payloads] * consumers
     # A word leaves the source in the cycle in which the last consumer takes it, in no other.
     slowest = [max(cycles) for cycles in zip(*(s.cycles for s in run.sinks), strict=True)]
@@ -101,7 +103,7 @@ def test_a_fork_is_eager():
     """A consumer that never waits gets a word in the cycle that offers it; nothing is lost."""
     unit = Fork(WORD, 2)
     payloads = some_payloads(WORD, 5, 6)
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o0, 30), Sink(unit.o1, 30, 0.7)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o0, 30), Sink(unit.o1, 30, 0.7)])
     offered = [0, *(cycle + 1 for cycle in run.sources[0].cycles[:-1])]
     assert run.sinks[0].cycles == offered
     assert run.sinks[1].cycles == run.sources[0].cycles
@@ -110,7 +112,7 @@ def test_a_fork_is_eager():
 def test_a_fork_without_stalls_has_no_latency():
     unit = Fork(WORD, 3)
     sinks = [Sink(getattr(unit, f"o{index}"), 12) for index in range(3)]
-    run = simulate(unit, [Source(unit.i, some_payloads(WORD, 2, 6))], sinks)
+    run = short_run(unit, [Source(unit.i, some_payloads(WORD, 2, 6))], sinks)
     assert [sink.cycles for sink in run.sinks] == [list(range(12))] * 3
 
 
@@ -133,7 +135,7 @@ def test_a_delay_is_silent_first_and_drops_the_rest(words, steps, delay, pauses)
     """Three frames back to back: each starts with silence and forgets the one before."""
     unit = Delay(WORD, words, steps, delay)
     trains = np.random.default_rng(words).integers(1, 8, (3, words * steps, 2, 1))
-    run = simulate(
+    run = short_run(
         unit,
         [Source(unit.i, to_payloads(WORD, trains), pauses[0])],
         [Sink(unit.o, None, pauses[1])],
@@ -152,7 +154,7 @@ def test_a_delay_is_silent_first_and_drops_the_rest(words, steps, delay, pauses)
 def test_a_delay_speaks_first(words, steps, delay):
     """The silence of the first frame comes out before any word goes in, a word a cycle."""
     unit = Delay(WORD, words, steps, delay)
-    run = simulate(unit, [], [Sink(unit.o, None)], settle_cycles=40)
+    run = short_run(unit, [], [Sink(unit.o, None)], settle_cycles=40)
     assert run.sinks[0].cycles == list(range(words * delay))
     assert {payload & 0b111111 for payload in run.sinks[0].payloads} == {0}
 
@@ -162,14 +164,14 @@ def test_a_delay_never_makes_the_loop_wait(words, steps, delay):
     """Nobody listens: what goes in within the first `delay` steps is taken at once."""
     unit = Delay(WORD, words, steps, delay)
     payloads = some_payloads(WORD, 1, words * min(delay, steps))
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o, None, pause=1.0)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, None, pause=1.0)])
     assert run.sources[0].cycles == list(range(len(payloads)))
 
 
 def test_words_that_a_delay_drops_wait_for_nobody():
     """The queue is full of the steps that are kept; the last step goes in all the same."""
     unit = Delay(WORD, 1, 4, 1)
-    run = simulate(
+    run = short_run(
         unit, [Source(unit.i, some_payloads(WORD, 1, 4))], [Sink(unit.o, None, pause=1.0)]
     )
     assert run.sources[0].cycles == [0, 1, 2, 3]
@@ -206,7 +208,7 @@ class Loop(wiring.Component):
 def test_a_delay_closes_a_loop(words, steps, delay, pauses):
     unit = Loop(words, steps, delay)
     total = 3 * words * steps
-    run = simulate(
+    run = short_run(
         unit,
         [Source(unit.go, some_payloads(WORD, 3, words * steps), pauses[0])],
         [Sink(unit.o, total, pauses[1])],
@@ -223,7 +225,7 @@ def test_a_delay_closes_a_loop(words, steps, delay, pauses):
 def test_a_split_sends_a_narrow_word_a_cycle():
     unit = Split(Word(6, 1, 3), 2)
     payloads = some_payloads(unit.word, 4, 3)
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o, 36)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 36)])
     assert run.sinks[0].cycles == list(range(1, 37))
     assert run.sources[0].cycles == [0, *range(3, 36, 3)]
 
@@ -231,7 +233,7 @@ def test_a_split_sends_a_narrow_word_a_cycle():
 def test_a_collect_takes_a_narrow_word_a_cycle():
     unit = Collect(Word(2, 1, 3), 6)
     payloads = some_payloads(unit.word, 4, 9)
-    run = simulate(unit, [Source(unit.i, payloads)], [Sink(unit.o, 12)])
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 12)])
     assert run.sources[0].cycles == list(range(36))
     assert run.sinks[0].cycles == list(range(3, 37, 3))
 
@@ -242,7 +244,7 @@ def test_cycles_of_a_regroup_are_those_of_its_docstring(source_lanes, lanes):
     elements, frames = 12, 5
     unit = Regroup(Word(source_lanes, 1, 2), lanes)
     payloads = some_payloads(unit.word, frames, elements // source_lanes)
-    run = simulate(
+    run = short_run(
         unit, [Source(unit.i, payloads)], [Sink(unit.o, frames * elements // lanes)], seed=lanes
     )
     divides = max(lanes, source_lanes) % min(lanes, source_lanes) == 0
@@ -257,7 +259,7 @@ def test_a_regroup_keeps_the_sequence(source_lanes, lanes):
     unit = Regroup(Word(source_lanes, 1, 2), lanes)
     values = np.random.default_rng(lanes).integers(0, 4, (5, 12))
     payloads = to_payloads(unit.word, values.reshape(5, -1, source_lanes, 1))
-    run = simulate(unit, [Source(unit.i, payloads, 0.4)], [Sink(unit.o, 60 // lanes, 0.4)])
+    run = short_run(unit, [Source(unit.i, payloads, 0.4)], [Sink(unit.o, 60 // lanes, 0.4)])
     got = from_payloads(Word(lanes, 1, 2), run.sinks[0].payloads, 12 // lanes)
     np.testing.assert_array_equal(got.reshape(5, 12), values)
 

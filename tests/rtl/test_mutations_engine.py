@@ -1,0 +1,294 @@
+# amaranth: UnusedElaboratable=no
+"""Text mutations of the DENSE engine, plumbing and core: every one must be noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from amaranth.hdl import Module, Signal, UnusedElaboratable
+from amaranth.sim import Simulator
+
+from e3ne.gateware.select import selected
+
+from . import engine_zoo, test_matrix_unit, test_plumbing
+from .engine_zoo import check_networks, check_synapses
+from .mutations import Mutation, survives
+from .test_deadlock import residual, run_residual
+
+pytestmark = pytest.mark.filterwarnings(
+    f"ignore::{UnusedElaboratable.__module__}.UnusedElaboratable"
+)
+
+
+def plumbing() -> None:
+    """The tests of plumbing, with few of their arguments."""
+    for depth in (1, 3):
+        test_plumbing.test_a_queue_holds_its_depth(depth)
+    test_plumbing.test_a_queue_keeps_order_and_values(3, (0.5, 0.5))
+    test_plumbing.test_a_queue_passes_a_word_a_cycle_after_two()
+    for seed in range(3):
+        test_plumbing.test_every_consumer_gets_every_word_once(3, seed)
+    test_plumbing.test_a_fork_is_eager()
+    test_plumbing.test_a_split_sends_a_narrow_word_a_cycle()
+    test_plumbing.test_a_collect_takes_a_narrow_word_a_cycle()
+    for lanes in (1, 4, 6):
+        test_plumbing.test_cycles_of_a_regroup_are_those_of_its_docstring(4, lanes)
+    for pauses in ((0.0, 0.0), (0.5, 0.5)):
+        test_plumbing.test_a_delay_closes_a_loop(3, 4, 1, pauses)
+        test_plumbing.test_a_delay_closes_a_loop(2, 2, 3, pauses)
+        test_plumbing.test_a_delay_is_silent_first_and_drops_the_rest(2, 5, 2, pauses)
+    test_plumbing.test_a_delay_speaks_first(3, 4, 2)
+    test_plumbing.test_a_delay_never_makes_the_loop_wait(3, 4, 2)
+    test_plumbing.test_words_that_a_delay_drops_wait_for_nobody()
+    regroup_with_pauses()
+
+
+def regroup_with_pauses() -> None:
+    for source_lanes, lanes in ((4, 6), (6, 4), (1, 3), (6, 2)):
+        test_plumbing.test_a_regroup_keeps_the_sequence(source_lanes, lanes)
+
+
+def rows() -> None:
+    check_synapses(engine_zoo.row_memories())
+
+
+def patches() -> None:
+    check_synapses(engine_zoo.sliding_windows())
+
+
+def pools() -> None:
+    check_synapses(engine_zoo.pools())
+
+
+def matrices() -> None:
+    """Both folds, and the ends of the narrowest widths."""
+    rows()
+    for source in ((1, True), (3, False), (4, True)):
+        test_matrix_unit.test_sums_at_both_ends_of_the_narrowest_width(
+            ([-8, 7, -8, 7, -8, 7], [1, -1, 0, 3, -8, 7]), source, 13
+        )
+    for step_lanes in (1, 4):
+        test_matrix_unit.test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, 0.5)
+        test_matrix_unit.test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, 0.0)
+    test_matrix_unit.test_pack_puts_the_first_value_lowest()
+    test_matrix_unit.test_rows_are_packed_like_single_words(5)
+
+
+def joins() -> None:
+    check_networks()
+    run_residual(residual(1, 1, 3), limit_cycles=1_000)
+
+
+def selection() -> None:
+    """Every index of three, five and eight values."""
+    for count in (1, 3, 5, 8):
+        index = Signal(range(count))
+        values = [Signal(4, init=k + 3) for k in range(count)]
+        chosen = selected(values, index)
+
+        async def process(ctx, index=index, chosen=chosen, count=count):
+            for k in range(count):
+                ctx.set(index, k)
+                assert ctx.get(chosen) == k + 3
+
+        simulator = Simulator(Module())
+        simulator.add_testbench(process)
+        simulator.run()
+
+
+PLUMBING = [
+    # Split
+    ("self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready))", "self.i.ready.eq(left == 0)"),
+    ("((left == 1) & self.o.ready)", "(left == 1)"),
+    ("last & (left == 1)", "last"),
+    ("held.eq(held >> self.out.value_bits)", "held.eq(held)"),
+    ("left.eq(self.parts)", "left.eq(self.parts - 1)"),
+    # Collect
+    ("self.i.ready.eq(~full | self.o.ready)", "self.i.ready.eq(~full)"),
+    ("self.i.ready.eq(~full | self.o.ready)", "self.i.ready.eq(1)"),
+    ("with m.If(self.o.ready):\n            m.d.sync += full.eq(0)", "pass"),
+    ("Cat(held[self.word.value_bits :], incoming)", "Cat(incoming, held)"),
+    ("full.eq(count == self.parts - 1)", "full.eq(1)"),
+    ("count == self.parts - 1, 0, count + 1", "count == self.parts - 1, 1, count + 1"),
+    # Queue
+    ("width=self.word.value_bits + 1", "width=self.word.value_bits"),
+    ("depth=self.depth_words + 1", "depth=self.depth_words - 1"),
+    ("words.w_en.eq(self.i.valid)", "words.w_en.eq(1)"),
+    ("words.r_en.eq(self.o.ready)", "words.r_en.eq(1)"),
+    # Fork
+    ("out.valid.eq(self.i.valid & ~taken[index])", "out.valid.eq(self.i.valid)"),
+    ("done[index].eq(taken[index] | out.ready)", "done[index].eq(out.ready)"),
+    ("self.i.ready.eq(done.all())", "self.i.ready.eq(done.any())"),
+    ("with m.If(self.i.valid):\n", "with m.If(1):\n"),
+    ("Mux(done.all(), 0, done)", "done"),
+    # Delay
+    ("Queue(self.word, self.silent_words + 1)", "Queue(self.word, 1)"),
+    ("keep.eq(written < kept_words)", "keep.eq(1)"),
+    ("self.i.ready.eq(queue.i.ready | ~keep)", "self.i.ready.eq(queue.i.ready)"),
+    ("queue.i.valid.eq(self.i.valid & keep)", "queue.i.valid.eq(self.i.valid)"),
+    ("Mux(written == self.frame_words - 1, 0,", "Mux(written == self.frame_words - 1, 1,"),
+    ("silent.eq(read < self.silent_words)", "silent.eq(read <= self.silent_words)"),
+    ("self.o.valid.eq(silent | queue.o.valid)", "self.o.valid.eq(queue.o.valid)"),
+    ("self.o.payload.last.eq(read == self.frame_words - 1)", "self.o.payload.last.eq(0)"),
+    ("queue.o.ready.eq(self.o.ready & ~silent)", "queue.o.ready.eq(self.o.ready)"),
+    ("with m.If(~silent):", "with m.If(1):"),
+    # Regroup
+    ("math.gcd(self.word.lanes, self.lanes)", "1"),
+]
+SLIDING = [
+    ("(self.pixel_lanes - 1) * window.stride[1]", "(self.pixel_lanes - 1)"),
+    ("waits = inside | (", "waits = inside & ("),
+    ("step.eq((~waits | self.i.valid) &", "step.eq((~inside | self.i.valid) &"),
+    ("& (~pending | self.o.ready)),\n            self.i.ready", "),\n            self.i.ready"),
+    ("self.i.ready.eq(inside & (~pending | self.o.ready))", "self.i.ready.eq(inside & ~pending)"),
+    (
+        "self.i.ready.eq(inside & (~pending | self.o.ready))",
+        "self.i.ready.eq(~pending | self.o.ready)",
+    ),
+    ("Mux(inside, self.i.payload.values.as_value(), 0)", "self.i.payload.values.as_value()"),
+    ("if c == held_columns - 1 else", "if c == 0 else"),
+    ("step & column.at_end\n", "step\n"),
+    ("window.stride[1] * self.pixel_lanes,", "window.stride[1],"),
+    ("window.out_shape[1] // self.pixel_lanes", "window.out_shape[1]"),
+    ("pending.eq(row_hit & column_hit)", "pending.eq(column_hit)"),
+    ("row_final & column_final & last_window", "row_final & column_final"),
+    ("row_final & column_final & last_window", "row_final & last_window"),
+    ("Mux(last_window, 0, window_index + 1)", "Mux(last_window, 1, window_index + 1)"),
+    ("with m.Elif(self.o.ready):", "with m.Elif(0):"),
+    ("r * window.dilation[0]", "r"),
+    ("c * window.dilation[1]", "c"),
+    ("p * window.stride[1] +", "p +"),
+    ("moved = Cat(above[bits:], pixel)", "moved = Cat(pixel, above[:-bits])"),
+    ("read.addr.eq(column.next)", "read.addr.eq(column.index)"),
+    ("read.en.eq(step)", "read.en.eq(1)"),
+    ("self.index >= start if start", "self.index > start if start"),
+    ("self.index < start + count if", "self.index <= start + count if"),
+    ("init=span - 1, name", "init=span, name"),
+    ("phase.eq(span - 1), left.eq(count)", "phase.eq(stride - 1), left.eq(count)"),
+    ("phase.eq(stride - 1)", "phase.eq(0)"),
+    ("return hit, left == 1", "return hit, left <= 2"),
+]
+SLICES = [
+    ("last & finishes)", "last)"),
+    ("self.o.ready & finishes)),", "self.o.ready)),"),
+    ("~busy | (self.o.ready & finishes)", "~busy"),
+    ("take.eq(busy & self.o.ready)", "take.eq(busy)"),
+    ("Mux(last_slice, 0, slice_index + 1)", "Mux(last_slice, 1, slice_index + 1)"),
+    ("last_slice & last_out & (group_index", "last_out & (group_index"),
+    ("with m.If(last_slice & last_out):", "with m.If(last_out):"),
+    ("pixel[0].rotate_right(slice_bits)", "pixel[0] >> slice_bits"),
+    ("busy.eq(~finishes)", "busy.eq(1)"),
+    ("base + position * self.channels + channel", "base + channel * positions + position"),
+    ("base = pixel * patch_elements", "base = 0"),
+]
+ROWS = [
+    ("filled + row_written - row_freed", "filled + row_written"),
+    ("self.i.ready.eq(filled != self.ring_rows)", "self.i.ready.eq(1)"),
+    ("slot == self.ring_rows - 1, 0,", "slot == self.ring_rows - 1, 1,"),
+    ("port.en.eq(taken)", "port.en.eq(1)"),
+    ("Mux(row_ends, 0, position + 1)", "Mux(row_ends, 1, position + 1)"),
+    ("bottom = top + window.span[0]", "bottom = top + window.kernel[0]"),
+    ("(oldest == 0) & (bottom <= 0), 1", "(oldest == 0) & (bottom <= 0), 0"),
+    ("_clamped(bottom, window.rows) - oldest)", "_clamped(bottom, window.rows))"),
+    ("top.eq(top + window.stride[0])", "top.eq(top + 1)"),
+    ("with m.Elif(oldest < free_up_to), m.If(filled != 0):", "with m.Elif(oldest < free_up_to):"),
+    ("Mux(window_done, window.rows,", "Mux(window_done, oldest,"),
+    ("top.eq(first_top), oldest.eq(0)", "top.eq(first_top)"),
+    ("with m.Elif(filled >= needed):", "with m.Elif(1):"),
+    ("with m.Elif(filled >= needed):", "with m.Elif(filled > needed):"),
+    ("(out_row == out_rows - 1) & (window_index", "(window_index"),
+    ("& (window_index == self.windows - 1)", ""),
+    ('index["kernel_row"] * window.dilation[0]', 'index["kernel_row"]'),
+    ('index["out_column"] * window.stride[1]', 'index["out_column"]'),
+    ('index["kernel_column"] * window.dilation[1]', 'index["kernel_column"]'),
+    ("- window.padding[1]\n", "\n"),
+    ("(image_row >= 0)\n", "1\n"),
+    ("& (image_row < window.rows)\n", "\n"),
+    ("& (image_column < window.columns)", ""),
+    ("oldest_slot + (image_row - oldest)", "oldest_slot + image_row"),
+    ('+ index["group"] * group_words', ""),
+    ("moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
+    ("port.en.eq(walking & moves)", "port.en.eq(1)"),
+    ("last.eq(row_ends & last_row)", "last.eq(last_row)"),
+    ("Mux(padded, 0, port.data)", "port.data"),
+    ("Mux(value > high, high, value)", "value"),
+]
+MATRIX = [
+    ("moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
+    ("self.i.ready.eq(moves & (~busy | last_chunk))", "self.i.ready.eq(moves & ~busy)"),
+    ("self.i.ready.eq(moves & (~busy | last_chunk))", "self.i.ready.eq(moves)"),
+    ("rom.enable.eq(take)", "rom.enable.eq(1)"),
+    ("self.step_lanes * element\n", "element\n"),
+    ("busy.eq(~last_chunk)]", "busy.eq(0)]"),
+    ("Mux(address == self.fold.words - 1, 0,", "Mux(address == self.fold.words - 1, 1,"),
+    ("first_slice.eq(slice_index == 0)", "first_slice.eq(1)"),
+    ("last_slice.eq(slice_index == self.fold.slices - 1)", "last_slice.eq(1)"),
+    ("_as(held[at : at + element], self.word.signed)", "_as(held[at : at + element], True)"),
+    ("(lane * self.word.steps + step) * element", "(step * self.word.lanes + lane) * element"),
+    ("(out * self.fold.in_lanes + lane) * bits", "(lane * self.out_lanes + out) * bits"),
+    ('valid, marks, "product", width)', 'valid, marks, "product", width - 1)'),
+    ('f"sum{level}", width)', 'f"sum{level}", width - 1)'),
+    ("fresh = Signal(init=1)", "fresh = Signal()"),
+    ("rom.enable.eq(fresh | (moves & done))", "rom.enable.eq(1)"),
+    ("Mux(fresh, address, following)", "address"),
+    ("with m.Elif(moves & done):", "with m.Elif(done):"),
+    ('done = valid & marks["last"] & marks["last_chunk"]', 'done = valid & marks["last"]'),
+    (
+        'self.o.valid.eq(valid & marks["last"] & marks["last_chunk"])',
+        'self.o.valid.eq(valid & marks["last"])',
+    ),
+    ('self.o.payload.last.eq(marks["ends"])', "self.o.payload.last.eq(0)"),
+    ('Mux(marks["first"], start[o], out[0][s])', "out[0][s]"),
+    ("start[o], out[0][s])", "start[o], out[-1][s])"),
+    (".transpose(0, 2, 1, 3)", ".transpose(0, 1, 2, 3)"),
+    ('bitorder="little"', 'bitorder="big"'),
+    ("return Mux(spike, weight, 0)", "return weight"),
+    ("len(spike) == 1 and not spike.shape().signed", "len(spike) == 1"),
+]
+OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
+    ("pool_unit", pools, "position * self.out_lanes + lane", "lane * positions + position"),
+    ("pool_unit", pools, "~self.o.valid | self.o.ready", "1"),
+    ("pool_unit", pools, 'if self.kind == "sum"', 'if self.kind != "sum"'),
+    ("pool_unit", pools, "Mux(a > b, a, b)", "Mux(a < b, a, b)"),
+    ("sum_unit", joins, "source.ready.eq(moves & valid)", "source.ready.eq(moves)"),
+    ("sum_unit", joins, "for source in sources).all()", "for source in sources).any()"),
+    ("sum_unit", joins, "~self.o.valid | self.o.ready", "1"),
+    ("sum_unit", joins, "[step] * gain", "[step]"),
+    ("sum_unit", joins, "sources[0].payload.last", "0"),
+    ("core", joins, "if len(node.synapses) < 2:", "if True:"),
+    ("core", joins, ".neurons // lanes\n", ".neurons // lanes // 8\n"),
+    ("core", joins, "stream.valid & stream.ready for", "stream.valid for"),
+    ("core", joins, "offset += unit.word.value_bits", "offset += 1"),
+    ("core", joins, "m.d.comb += stream.ready.eq(1)", "pass"),
+    ("core", joins, "type.steps, delay)", "type.steps, 1)"),
+    ("core", joins, "if wanted.lanes != word.lanes:", "if wanted.lanes > word.lanes:"),
+    ("rom", matrices, "with m.If(self.enable):", "with m.If(1):"),
+    ("rom", matrices, "(int(value) & mask)", "abs(int(value))"),
+    ("rom", matrices, "<< (index * bits)", "<< index"),
+    ("matrix_unit", patches, "pixel * self.fold.in_lanes + lane", "lane"),
+    ("pipeline", matrices, "with m.If(moves):", "with m.If(1):"),
+    ("pipeline", matrices, "group[at : at + 2]", "group[at : at + 1]"),
+    ("select", selection, "index[bit], *reversed(pair)", "index[bit], *pair"),
+    ("select", selection, "for bit in range(len(index))", "for bit in reversed(range(len(index)))"),
+]  # fmt: skip
+
+MUTATIONS = [
+    *((Mutation("plumbing", *pair), plumbing) for pair in PLUMBING),
+    *((Mutation("sliding_window", *pair), patches) for pair in SLIDING),
+    *((Mutation("patch_slices", *pair), patches) for pair in SLICES),
+    *((Mutation("row_memory", *pair), rows) for pair in ROWS),
+    *((Mutation("matrix_unit", *pair), matrices) for pair in MATRIX),
+    *((Mutation(module, old, new), check) for module, check, old, new in OTHERS),
+]
+CHECKS = (plumbing, rows, patches, pools, matrices, joins, selection)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_checks_accept_the_originals(check):
+    check()
+
+
+@pytest.mark.parametrize(("mutation", "check"), MUTATIONS, ids=str)
+def test_mutations_are_killed(mutation, check):
+    assert not survives(mutation, (check,))
