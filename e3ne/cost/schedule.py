@@ -76,8 +76,6 @@ def _node(graph: Graph, node: Node, times: dict[str, Times]) -> Times:
     ]
     loops = [index for index, s in enumerate(node.synapses) if s.source == node.name]
     joined = currents[0] if len(currents) == 1 else np.max(currents, axis=0)
-    if len(node.synapses) > 1 or node.synapses[0].gain != 1:
-        joined = joined + 1
     steps_in = min(
         graph.edge(node.synapses[0].source).steps,
         window_steps(graph, graph.edge(node.synapses[0].source).steps),
@@ -87,6 +85,8 @@ def _node(graph: Graph, node: Node, times: dict[str, Times]) -> Times:
     kept = words if node.type.steps > steps_out else 0
     apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
     latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
+    if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:
+        joined = joined + 1  # a SumUnit, or the Hold before a slow neuron
     if not loops:
         return _paced(joined + latency, apart)
     return _recurrent(graph, node, joined, loops, apart, latency)

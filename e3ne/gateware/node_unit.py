@@ -11,6 +11,7 @@ from ..ir.frames import window_steps
 from ..ir.ranges import current_range
 from .matrix_unit import MatrixUnit
 from .neurons import neuron_unit
+from .plumbing import Hold
 from .rom import RomForm, RomImage
 from .streams import Word
 from .sum_unit import SumUnit
@@ -44,6 +45,10 @@ class NodeUnit(wiring.Component):
             windows=node.type.steps // steps,
             rom_form=rom_form,
         )
+        # A neuron unit takes a word when it is done with it; the engine forms the next meanwhile.
+        self.hold = None
+        if self.sum is None and self.neuron.cycles_per_word > 1:
+            self.hold = Hold(currents[0])
         units = [unit for chain in self.chains for unit in chain]
         self.roms: tuple[RomImage, ...] = (
             *(rom for unit in units if isinstance(unit, MatrixUnit) for rom in unit.roms),
@@ -67,6 +72,10 @@ class NodeUnit(wiring.Component):
             for index, stream in enumerate(streams):
                 wiring.connect(m, stream, getattr(self.sum, f"i{index}"))
             streams = [self.sum.o]
+        if self.hold is not None:
+            m.submodules.hold = self.hold
+            wiring.connect(m, streams[0], self.hold.i)
+            streams = [self.hold.o]
         m.submodules.neuron = self.neuron
         wiring.connect(m, streams[0], self.neuron.i)
         wiring.connect(m, self.neuron.o, wiring.flipped(self.o))

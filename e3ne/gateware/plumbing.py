@@ -111,6 +111,23 @@ class Collect(wiring.Component):
         return m
 
 
+class Hold(wiring.Component):
+    """One word of storage, so that whoever made the word can go on while it waits.
+
+    A word a cycle; latency one cycle. Reset empties it.
+    """
+
+    def __init__(self, word: Word) -> None:
+        super().__init__({"i": In(word.signature), "o": Out(word.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+        return m
+
+
 class Queue(wiring.Component):
     """A first-in first-out queue of at least `depth_words` words; latency 2 cycles when empty."""
 
