@@ -24,7 +24,7 @@ demo: setup
 	@$(PYTHON_IN_VENV) -m benchmarks demo
 
 test: setup
-	@$(PYTHON_IN_VENV) -m pytest -q $(PYTEST_FLAGS)
+	@$(PYTHON_IN_VENV) -m pytest -q -n auto $(PYTEST_FLAGS)
 
 lint: setup
 	@$(PYTHON_IN_VENV) -m ruff check .

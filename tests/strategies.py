@@ -191,7 +191,9 @@ def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
 
 
 @st.composite
-def mapped_graphs(draw: Any, max_nodes: int = 4, recurrent: bool = True) -> Graph:
+def mapped_graphs(
+    draw: Any, max_nodes: int = 4, recurrent: bool = True, joins: bool = True
+) -> Graph:
     """A legal mapped graph of up to `max_nodes` nodes: chains, residual sums, recurrence."""
     shape = draw(st.sampled_from([(1,), (4,), (6,), (1, 4, 4), (2, 3, 4), (3, 4, 3)]))
     steps = draw(st.sampled_from([1, 1, 2, 4]))
@@ -216,7 +218,8 @@ def mapped_graphs(draw: Any, max_nodes: int = 4, recurrent: bool = True) -> Grap
         synapses = [Synapse(op, last, 0, draw(st.sampled_from([1, 1, 2, -3])))]
         for other in ("input", *(node.name for node in graph.nodes)):
             alike = graph.edge(other)
-            if alike.shape == out_shape and alike.steps == from_type.steps and draw(st.booleans()):
+            fits = joins and alike.shape == out_shape and alike.steps == from_type.steps
+            if fits and draw(st.booleans()):
                 synapses.append(Synapse(Identity(), other, 0, draw(st.sampled_from([1, 2]))))
         neuron = draw_neuron(draw, out_shape[0], from_type.steps)
         spiking = isinstance(neuron, IntegrateFire | Integrate)

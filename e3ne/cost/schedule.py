@@ -48,7 +48,7 @@ def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int
 
 
 def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
-    """When the words of the input and of each node are sent, behind the node's queue.
+    """When the words of the input and of each node are sent.
 
     `known` holds those of nodes before which nothing changed since they were computed.
     """
@@ -61,8 +61,7 @@ def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[s
         if node.name in known:
             times[node.name] = known[node.name]
             continue
-        queued = node.mapping is not None and node.mapping.queue_words > 0
-        times[node.name] = _node(graph, node, times) + 2 * queued
+        times[node.name] = _node(graph, node, times)
     return times
 
 
@@ -143,9 +142,10 @@ def _engine(
     type = graph.edge(synapse.source)
     steps = window_steps(graph, type.steps)
     windows = windows or type.steps // steps
-    queued = source + 2 if len(node.synapses) > 1 and not synapse.delay else source
     sent_lanes = type.neurons * windows // len(source)
-    words = _regrouped(queued, sent_lanes, wanted_lanes(graph, node, index))
+    words = _regrouped(source, sent_lanes, wanted_lanes(graph, node, index))
+    if not synapse.delay and (len(node.synapses) > 1 or _queued(graph, synapse.source)):
+        words = words + 2
     match synapse.op:
         case Linear() | Conv2d() as op:
             lanes = mapping.synapses[index]
@@ -168,6 +168,11 @@ def _engine(
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
             assert_never(synapse.op)
+
+
+def _queued(graph: Graph, name: str) -> bool:
+    """Whether the mapping asks for a queue behind the node called `name`."""
+    return any(n.name == name and n.mapping and n.mapping.queue_words for n in graph.nodes)
 
 
 def _paced(earliest: Times, apart: int) -> Times:

@@ -29,7 +29,8 @@ class Core(wiring.Component):
     """`i`: the words of the network's input; `o`: those of its output node.
 
     `probe_strobe` has one bit a node, high in a cycle in which the node sends a word;
-    `probe_data` shows the words of all nodes side by side (`probes`). Nodes of several
+    `probe_data` shows the words of all nodes side by side (`probes`). The queue that a mapping asks
+    for behind a node stands before each of its consumers. Nodes of several
     synapses have a queue of one whole window before each of these (`edge_queue_words`), so no
     stall pattern can deadlock forks that join again.
     """
@@ -66,7 +67,7 @@ class Core(wiring.Component):
         sends = {self.graph.inputs[0].name: wiring.flipped(self.i)}
         for node in self.graph.nodes:
             unit = m.submodules[node.name] = self.units[node.name]
-            sends[node.name] = self._behind(m, node, unit)
+            sends[node.name] = unit.o
         streams = [unit.o for unit in self.units.values()]
         m.d.comb += [
             self.probe_strobe.eq(Cat(stream.valid & stream.ready for stream in streams)),
@@ -75,15 +76,6 @@ class Core(wiring.Component):
         for name, stream in sends.items():
             self._deliver(m, name, stream)
         return m
-
-    def _behind(self, m, node: Node, unit: NodeUnit):
-        """The node's output stream, behind its queue where the mapping asks for one."""
-        assert node.mapping is not None
-        if node.mapping.queue_words == 0:
-            return unit.o
-        m.submodules[f"{node.name}.queue"] = queue = Queue(unit.word, node.mapping.queue_words)
-        wiring.connect(m, unit.o, queue.i)
-        return queue.o
 
     def _deliver(self, m, name: str, stream) -> None:
         """From the source `name` to every synapse that reads it, and to the output."""
@@ -106,6 +98,14 @@ class Core(wiring.Component):
     def _word(self, name: str) -> Word:
         return self.i_word if name == self.graph.inputs[0].name else self.units[name].word
 
+    def _queue_words(self, name: str) -> int:
+        """Words of the queue that the mapping asks for behind `name`."""
+        if name == self.graph.inputs[0].name:
+            return 0
+        mapping = self.graph.node(name).mapping
+        assert mapping is not None
+        return mapping.queue_words
+
     def _entry(self, m, name: str, node: Node, index: int):
         """The stream that takes words of `name` for synapse `index` of `node`."""
         word, unit = self._word(name), self.units[node.name]
@@ -116,7 +116,12 @@ class Core(wiring.Component):
         if delay:
             chain.append(("delay", Delay(word, type.neurons // word.lanes, type.steps, delay)))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
-        if depth and not delay:
+        depth = 0 if delay else max(depth, self._queue_words(name))
+        if wanted.lanes > word.lanes:  # a queue of wide words empties faster
+            chain.append(("regroup", Regroup(word, wanted.lanes)))
+            depth = -(-depth * word.lanes // wanted.lanes)
+            word = wanted
+        if depth:
             chain.append(("queue", Queue(word, depth)))
         if wanted.lanes != word.lanes:
             chain.append(("regroup", Regroup(word, wanted.lanes)))

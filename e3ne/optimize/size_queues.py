@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..cost import node_cycles
 from ..cost.schedule import Times, node_times, taken_times
-from ..ir import Graph
+from ..ir import Flatten, Graph, Identity, Linear, Node
+from ..ir.geometry import op_window, wanted_lanes
 
 LEAST_WORDS = 3  # fewer words find room in the units themselves
 MOST_BITS = 1 << 17  # of one queue; a longer backlog holds up the node instead
@@ -27,11 +29,31 @@ def size_queues(graph: Graph) -> Graph:
         for consumer, index in graph.consumers(node.name):
             if consumer.name != node.name and not consumer.synapses[index].delay:
                 taken, lanes = taken_times(graph, consumer, index, times[node.name])
-                most = max(most, backlog(times[node.name], taken, lanes, node.mapping.lanes))
+                words = backlog(times[node.name], taken, lanes, node.mapping.lanes)
+                if node_cycles(graph, consumer) >= node_cycles(graph, node):
+                    words += -(-first_patch(graph, consumer, index) // node.mapping.lanes)
+                most = max(most, words)
         word_bits = node.mapping.lanes * node.type.bits * (graph.steps_in_window or 1)
         depth = min(most, MOST_BITS // word_bits) if most >= LEAST_WORDS else 0
         nodes.append(replace(node, mapping=replace(node.mapping, queue_words=depth)))
     return graph.with_nodes(nodes)
+
+
+def first_patch(graph: Graph, node: Node, index: int) -> int:
+    """Elements of the next frame that synapse `index` can use as soon as it ends a frame.
+
+    The pixels before the first patch is whole, which a busy sliding window takes in one go; a row
+    memory takes them ahead but for the rows that do not fit its ring.
+    """
+    assert node.mapping is not None
+    op, source = node.synapses[index].op, graph.edge(node.synapses[index].source)
+    if isinstance(op, Identity | Flatten | Linear):
+        return 0
+    window = op_window(op, source.shape)
+    rows, columns = (span - pad for span, pad in zip(window.span, window.padding, strict=True))
+    if wanted_lanes(graph, node, index) == source.channels:
+        return (max(rows - 1, 0) * window.columns + max(columns, 0)) * source.channels
+    return max(rows - window.stride[0], 0) * window.columns * source.channels
 
 
 def backlog(sent: Times, taken: Times, taken_lanes: int, sent_lanes: int) -> int:

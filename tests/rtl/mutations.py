@@ -37,6 +37,11 @@ class Mutation:
         return f"{self.module}: {self.old.strip()} -> {self.new.strip()}"
 
 
+def label(parameter: object) -> str:
+    """The part of a test's name for a mutation or for the check that guards it."""
+    return getattr(parameter, "__name__", None) or str(parameter)
+
+
 def survives(mutation: Mutation, checks: Sequence[Callable[[], Any]]) -> bool:
     """Whether every check passes although the source is mutated."""
     with mutated(mutation):

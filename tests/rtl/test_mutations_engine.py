@@ -13,7 +13,7 @@ from e3ne.gateware.select import selected
 
 from . import engine_zoo, test_matrix_unit, test_plumbing
 from .engine_zoo import check_networks, check_synapses
-from .mutations import Mutation, survives
+from .mutations import Mutation, label, survives
 from .test_deadlock import residual, run_residual
 
 pytestmark = pytest.mark.filterwarnings(
@@ -289,6 +289,6 @@ def test_the_checks_accept_the_originals(check):
     check()
 
 
-@pytest.mark.parametrize(("mutation", "check"), MUTATIONS, ids=str)
+@pytest.mark.parametrize(("mutation", "check"), MUTATIONS, ids=label)
 def test_mutations_are_killed(mutation, check):
     assert not survives(mutation, (check,))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from e3ne.gateware.readout import Readout
 
 from . import neuron_zoo
-from .mutations import CHECK, Mutation, mutated, survives
+from .mutations import CHECK, Mutation, label, mutated, survives
 from .test_gateware_frame_input import any_frames
 from .test_gateware_neuron_arithmetic import (
     test_clamp_at_every_value as check_clamp,
@@ -217,7 +217,7 @@ def test_the_checks_accept_the_originals():
         check()
 
 
-@pytest.mark.parametrize(("mutation", "check"), NEURON_MUTATIONS, ids=str)
+@pytest.mark.parametrize(("mutation", "check"), NEURON_MUTATIONS, ids=label)
 def test_neuron_mutations_are_killed(mutation, check):
     assert not survives(mutation, (check,))
 

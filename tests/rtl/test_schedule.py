@@ -60,7 +60,8 @@ def test_latency_of_a_single_frame(data):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
 @given(st.data())
 def test_interval_of_frames_back_to_back(data):
-    graph = data.draw(mapped_graphs(recurrent=False))
+    # The queue of a join holds one window; branches of more frames in flight wait for each other.
+    graph = data.draw(mapped_graphs(recurrent=False, joins=False))
     x = draw_frames(data.draw, graph, 8)
     _, ends = run_frames(graph, x)
     predicted = predict(graph).interval_cycles
