@@ -20,10 +20,11 @@ from typing import Any
 import click
 import numpy as np
 
+from e3ne.boards import Family
 from e3ne.cost import node_resources, predict
 from e3ne.cost.features import node_features
 from e3ne.cost.lut_table import LUTS
-from e3ne.cost.memories import Family, memory_cells
+from e3ne.cost.memories import memory_cells
 from e3ne.emit.graph_file import load_graph
 from e3ne.emit.verilog import without_brackets
 from e3ne.ir import Graph
@@ -139,7 +140,7 @@ def write_table(luts: dict[str, float], factor: float) -> None:
     lines = "".join(f'    "{kind}": {value},\n' for kind, value in luts.items())
     TABLE.write_text(
         '"""LUTs of one unit of each feature; written by `python -m benchmarks.fit_luts --write`.'
-        '"""\n\nfrom .memories import Family\n\n'
+        '"""\n\nfrom ..boards import Family\n\n'
         f"LUTS: dict[str, float] = {{\n{lines}}}\n"
         '"""Fitted to `synth_ecp5 -nodsp`; a feature that is not here costs nothing."""\n\n'
         f'FAMILY_FACTOR: dict[Family, float] = {{"ecp5": 1.0, "ice40": {factor}}}\n'

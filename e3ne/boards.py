@@ -6,9 +6,12 @@ import difflib
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .ir.errors import BadInput
+
+Family = Literal["ecp5", "ice40"]
+"""The families that Yosys, nextpnr and the cost model are set up for."""
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -45,7 +48,7 @@ class Board:
 
     name: str
     title: str
-    family: str
+    family: Family
     device: str
     part: str
     package: str
@@ -103,7 +106,7 @@ def board_from_table(name: str, table: dict[str, Any], where: str) -> Board:
         problems += _problems(where, "", table, Board, {"name"})
         problems += _problems(where, "resources.", parts["resources"], Resources)
         problems += _problems(where, "oscillator.", parts["oscillator"], Oscillator)
-    if not problems and table["family"] not in ("ecp5", "ice40"):
+    if not problems and table["family"] not in get_args(Family):
         problems.append(f"{where}: family: found {table['family']!r}, accepted 'ecp5' or 'ice40'")
     if problems:
         raise BadInput(problems)
@@ -124,7 +127,7 @@ def board_table(board: Board) -> dict[str, Any]:
     return table
 
 
-ACCEPTED = {"str": str, "int": int}
+ACCEPTED = {"str": str, "int": int, "Family": str}
 OPTIONAL = ("sources", "spram_bits")
 
 

@@ -127,7 +127,7 @@ def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> 
     """The report after a compile: predictions, times, memory; the rest is measured later."""
     from .cost import predict
 
-    predicted = predict(journey.mapped)
+    predicted = predict(journey.mapped, board.family)
     report = new_report(title, board.name, board.clock_hz)
     report["graph"] = graph_summary(journey.mapped)
     report["cycles"] = {

@@ -1,6 +1,6 @@
 """LUTs of one unit of each feature; written by `python -m benchmarks.fit_luts --write`."""
 
-from .memories import Family
+from ..boards import Family
 
 LUTS: dict[str, float] = {
     "accumulator_bits": 0.88,

@@ -8,9 +8,8 @@ memory becomes block RAM where that is cheaper; runs over widths 8 .. 72 and dep
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Family = Literal["ecp5", "ice40"]
+from ..boards import Family
 
 # Words of one block RAM by the width in which it is used.
 BLOCK_SHAPES: dict[Family, dict[int, int]] = {

@@ -12,6 +12,7 @@ from typing import assert_never
 
 import numpy as np
 
+from ..boards import Family
 from ..ir import (
     ChannelAffine,
     Conv2d,
@@ -27,7 +28,6 @@ from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles
 from ..ir.frames import input_format, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
-from .memories import Family
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..boards import Family
 from ..ir import Graph, Node
 from ..ir.frames import input_format, window_steps
 from ..ir.geometry import wanted_lanes
 from .features import node_features
 from .lut_table import FAMILY_FACTOR, LUTS
-from .memories import BLOCK_BITS, Family, memory_cells
+from .memories import BLOCK_BITS, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..boards import Family
 from ..config import Config
 from ..cost import node_cycles, node_resources
-from ..cost.memories import Family
 from ..ir import Graph, Node
 from .lanes import node_mappings
 

@@ -9,12 +9,10 @@ is worth its LUTs. Of all windows the one of the least interval, then latency, t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 from ..boards import Board, list_boards, load_board
 from ..config import Config
 from ..cost import Prediction, frame_interval, predict
-from ..cost.memories import Family
 from ..ir import DoesNotFit, Graph, Stage, verify
 from ..ir.cycles import readout_cycles
 from ..ir.frames import input_format
@@ -33,7 +31,7 @@ def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
     `config.input_lanes` fix what the user wants fixed. DoesNotFit where even the smallest layout
     is too large for LUTs or block RAM.
     """
-    family = cast(Family, board.family)
+    family = board.family
     best: tuple[tuple[int, int, int], Graph] | None = None
     too_large: list[Prediction] = []
     impossible: set[str] = set()
@@ -67,7 +65,7 @@ def _mapped(
     `too_large` gets the figures of the smallest layout then. Every interval is tried whose layouts
     fit, until no better one can follow: so a larger board never has a longer interval.
     """
-    family = cast(Family, board.family)
+    family = board.family
     budget = int(board.resources.luts * config.utilisation)
     floor = max(_input_beats(graph), readout_cycles(0, graph.edge(graph.outputs[0].source).neurons))
     best: tuple[int, list[Choice], Prediction] | None = None
