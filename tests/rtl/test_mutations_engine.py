@@ -27,6 +27,8 @@ def plumbing() -> None:
         test_plumbing.test_a_queue_holds_its_depth(depth)
     test_plumbing.test_a_queue_keeps_order_and_values(3, (0.5, 0.5))
     test_plumbing.test_a_queue_passes_a_word_a_cycle_after_two()
+    test_plumbing.test_a_hold_keeps_order_and_values(test_plumbing.WORD, (0.5, 0.5))
+    test_plumbing.test_a_hold_passes_a_word_a_cycle_after_one()
     for seed in range(3):
         test_plumbing.test_every_consumer_gets_every_word_once(3, seed)
     test_plumbing.test_a_fork_is_eager()
@@ -111,6 +113,12 @@ PLUMBING = [
     ("Cat(held[self.word.value_bits :], incoming)", "Cat(incoming, held)"),
     ("full.eq(count == self.parts - 1)", "full.eq(1)"),
     ("count == self.parts - 1, 0, count + 1", "count == self.parts - 1, 1, count + 1"),
+    # Hold
+    (
+        "with m.If(self.i.ready):\n            m.d.sync += [self.o.valid.eq(self.i.valid),",
+        "with m.If(1):\n            m.d.sync += [self.o.valid.eq(self.i.valid),",
+    ),
+    ("= self.i.ready.eq(~self.o.valid | self.o.ready)", "= self.i.ready.eq(~self.o.valid)"),
     # Queue
     ("width=self.word.value_bits + 1", "width=self.word.value_bits"),
     ("depth=self.depth_words + 1", "depth=self.depth_words - 1"),

@@ -12,7 +12,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from e3ne.gateware.plumbing import Collect, Delay, Fork, Queue, Regroup, Split
+from e3ne.gateware.plumbing import Collect, Delay, Fork, Hold, Queue, Regroup, Split
 from e3ne.gateware.streams import Word
 
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
@@ -70,6 +70,47 @@ def test_a_queue_passes_a_word_a_cycle_after_two():
     run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
     assert run.sources[0].cycles == list(range(20))
     assert run.sinks[0].cycles == list(range(2, 22))
+
+
+# --------------------------------------------------------------------------------------- hold
+
+
+@pytest.mark.parametrize("pauses", PAUSES)
+@pytest.mark.parametrize("word", [WORD, Word(1, 1, 1), Word(3, 2, 4, True)], ids=str)
+def test_a_hold_keeps_order_and_values(word, pauses):
+    unit = Hold(word)
+    payloads = some_payloads(word, 8, 5)
+    run = short_run(unit, [Source(unit.i, payloads, pauses[0])], [Sink(unit.o, 40, pauses[1])])
+    assert run.sinks[0].payloads == payloads
+
+
+def test_a_hold_passes_a_word_a_cycle_after_one():
+    unit = Hold(WORD)
+    run = short_run(unit, [Source(unit.i, some_payloads(WORD, 2, 10))], [Sink(unit.o, 20)])
+    assert run.sources[0].cycles == list(range(20))
+    assert run.sinks[0].cycles == list(range(1, 21))
+
+
+def test_a_hold_holds_one_word():
+    """Nobody takes anything: one word goes in, and no second one."""
+    unit = Hold(WORD)
+    payloads = some_payloads(WORD, 1, 2)
+    run = short_run(unit, [Source(unit.i, payloads[:1])], [Sink(unit.o, None, pause=1.0)])
+    assert (run.sources[0].cycles, run.sinks[0].payloads) == ([0], [])
+    again = Hold(WORD)
+    sink = Sink(again.o, None, pause=1.0)
+    with pytest.raises(AssertionError, match="1 of 2 sent"):
+        short_run(again, [Source(again.i, payloads)], [sink], limit_cycles=40)
+
+
+def test_reset_empties_a_hold():
+    """The word that waits when reset comes is gone; the source starts anew and all is in order."""
+    unit = Hold(WORD)
+    payloads = some_payloads(WORD, 1, 5)
+    sink = Sink(unit.o, 5, awake=lambda cycle: cycle > 12)
+    run = short_run(unit, [Source(unit.i, payloads)], [sink], reset_at=8)
+    assert run.sinks[0].payloads == payloads
+    assert run.sources[0].cycles == [9, 13, 14, 15, 16]
 
 
 # --------------------------------------------------------------------------------------- fork
