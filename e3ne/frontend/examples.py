@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ir import Array, BadInput
+from ..ir import Array, BadInput, Readout
 
 RANDOM_TRIES = 6  # random inputs at most, where ties leave some without a word
 
@@ -36,6 +36,19 @@ def checked_frames(example_input: object, has_steps: bool) -> Array:
             "example_input: found NaN or infinite values, accepted finite ones; drop them"
         )
     return frames
+
+
+def checked_readout(readout: Readout | str | None) -> Readout | None:
+    """The readout of that name; BadInput where there is none."""
+    if readout is None or isinstance(readout, Readout):
+        return readout
+    names = [way.value for way in Readout]
+    if readout not in names:
+        raise BadInput(
+            f"readout: found {readout!r}, accepted {', '.join(names)} or None; leave it out to "
+            "read the output as the model's forward does"
+        )
+    return Readout(readout)
 
 
 def check_weights(model: nn.Module) -> None:

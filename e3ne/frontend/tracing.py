@@ -22,7 +22,13 @@ from ..ir import (
     verify,
 )
 from .check import compare
-from .examples import RANDOM_TRIES, check_weights, checked_frames, random_inputs
+from .examples import (
+    RANDOM_TRIES,
+    check_weights,
+    checked_frames,
+    checked_readout,
+    random_inputs,
+)
 from .exercise import exercise
 from .forward import Feeding, ForwardFailed, Recording, record
 from .registry import find_neuron
@@ -39,7 +45,7 @@ def trace(
     example_input: object,
     steps: int | None = None,
     input_has_steps: bool = False,
-    readout: Readout | None = None,
+    readout: Readout | str | None = None,
 ) -> Graph:
     """The graph (stage FLOAT) that computes what `model` computes, checked against it.
 
@@ -52,21 +58,23 @@ def trace(
     The output is the first tensor that forward returns. Without `readout` it is read as spike
     counts where it is a record of spikes, as the last value where it is a record of membranes, by
     the sum, mean or maximum that the forward takes over time, and as it is without time.
+    `readout` may be a name of a Readout: "count", "last", "max" or "mean".
 
     Raises UnsupportedModel with everything that e3ne cannot compute, BadInput where example,
     steps or weights are not usable, TraceMismatch where graph and model differ.
     """
     frames = checked_frames(example_input, input_has_steps)
+    way = checked_readout(readout)
     if steps is not None and steps < 1:
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     try:
-        return _trace(model, frames, steps, input_has_steps, readout, torch.float64)
+        return _trace(model, frames, steps, input_has_steps, way, torch.float64)
     except ForwardFailed as error:
         if not error.is_about_dtype:
             raise
         logger.info("the model insists on float32; its trace is checked in float32")
-        return _trace(model, frames, steps, input_has_steps, readout, torch.float32)
+        return _trace(model, frames, steps, input_has_steps, way, torch.float32)
 
 
 def _trace(

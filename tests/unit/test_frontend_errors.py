@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from e3ne.frontend import trace
-from e3ne.ir import BadInput, UnsupportedModel
+from e3ne.ir import BadInput, Readout, UnsupportedModel, text
 
 snntorch = pytest.importorskip("snntorch", reason="pip install snntorch")
 
@@ -220,6 +220,23 @@ def test_examples_that_are_no_frames(
     with pytest.raises(BadInput) as caught:
         trace(nn.Sequential(nn.Linear(6, 2)), example, **options)
     assert str(caught.value).startswith(f"example_input: found {found}")
+
+
+@pytest.mark.parametrize("readout", ["COUNT", "sum", "", 3])
+def test_readouts_that_do_not_exist(readout: Any) -> None:
+    with pytest.raises(BadInput) as caught:
+        trace(nn.Sequential(nn.Linear(6, 2)), FEATURES, readout=readout)
+    assert str(caught.value).startswith(
+        f"readout: found {readout!r}, accepted count, last, max, mean or None; leave it out"
+    )
+
+
+@pytest.mark.parametrize("readout", list(Readout))
+def test_a_readout_goes_by_its_name_too(readout: Readout) -> None:
+    model = nn.Sequential(nn.Linear(6, 3), snntorch.Leaky(beta=0.9, init_hidden=True, output=True))
+    by_name = trace(model, FEATURES, steps=3, readout=readout.value)
+    assert by_name.outputs[0].readout is readout
+    assert text(by_name) == text(trace(model, FEATURES, steps=3, readout=readout))
 
 
 @pytest.mark.parametrize("output", [lambda m, x: {"scores": x}, lambda m, x: None])
