@@ -42,8 +42,9 @@ class Board:
     """A board, its part in the names of nextpnr, and what the part holds.
 
     `family` is "ecp5" or "ice40"; `device`, `package` and `speed` are nextpnr's names (`speed` is
-    "" where the family has one grade only). `clock_hz` is the clock that a build aims at, which a
-    PLL makes from the oscillator. `sources` says where the figures come from.
+    "" where the family has one grade only). `pins` counts the package's user I/O. `clock_hz` is
+    the clock that a build aims at, which a PLL makes from the oscillator. `sources` says where the
+    figures come from.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Board:
     device: str
     part: str
     package: str
+    pins: int
     speed: str
     clock_hz: int
     resources: Resources

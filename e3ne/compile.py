@@ -13,7 +13,7 @@ from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
-from .ir import Array, BadInput, Graph, Readout, Stage, text, verify
+from .ir import Array, BadInput, Graph, Stage, text, verify
 from .progress import Stages, Tell, peak_memory_bytes
 from .report import new_report
 from .report.document import Report, write_report
@@ -61,7 +61,11 @@ def compile(
     stages = Stages(progress)
     chosen = board if isinstance(board, Board) else load_board(board)
     settings = read_config(config)
-    settings = replace(settings, steps=steps or settings.steps, readout=readout or settings.readout)
+    settings = replace(
+        settings,
+        steps=settings.steps if steps is None else steps,
+        readout=settings.readout if readout is None else readout,
+    )
     title = name or type(model).__name__.lower()
     folder = Path(output) if output is not None else Path("build") / title
     check_output(folder)
@@ -162,8 +166,7 @@ def trace_model(model: Any, example: Any, input_has_steps: bool, config: Config)
         )
     from .frontend import trace
 
-    readout = Readout(config.readout) if config.readout else None
-    return trace(model, example, config.steps, input_has_steps, readout)
+    return trace(model, example, config.steps, input_has_steps, config.readout)
 
 
 def default_config(

@@ -59,8 +59,26 @@ def checked_frames(where: str, x: Array, y: Array | None = None) -> Frames:
 
 
 def encoded(source: Input, x: Array) -> Array:
-    """Real frames as integers (frames, steps, *shape); BadInput where their shape does not fit."""
-    return encode_input(source, with_steps(source, x))
+    """Real frames as integers (frames, steps, *shape); single values out of range are clipped.
+
+    BadInput where the shape does not fit, or where most values (zeros apart) would be clipped:
+    such frames are not scaled like those that the ranges were taken from.
+    """
+    x = with_steps(source, x)
+    check_range(source, x)
+    return encode_input(source, x)
+
+
+def check_range(source: Input, x: Array) -> None:
+    """BadInput where more than half of all values that are not zero lie outside of the input."""
+    low, high = (source.scale * end for end in (source.type.low - 0.5, source.type.high + 0.5))
+    clipped = np.count_nonzero((x < low) | (x > high))
+    if 2 * clipped > np.count_nonzero(x):
+        raise BadInput(
+            f"input {source.name}: found values {x.min():g} .. {x.max():g}, most of them outside "
+            f"of what it holds, accepted {source.scale * source.type.low:g} .. "
+            f"{source.scale * source.type.high:g}; scale the frames as in training and calibration"
+        )
 
 
 def with_steps(source: Input, x: Array) -> Array:

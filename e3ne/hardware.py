@@ -74,6 +74,7 @@ class Hardware:
         """
         stages = Stages(progress)
         given = checked_frames("data", np.asarray(x)[:frames], _first(labels, frames))
+        self._check_labels(given.y)
         integers = encoded(self.graph.inputs[0], given.x)
         with stages("simulate"):
             result = simulate(
@@ -84,6 +85,15 @@ class Hardware:
             part = self._measured(given, result, stages)
         merge_report(self.folder, {**part, "wall_s": {**stages.wall_s, **tool_times(result)}})
         return result
+
+    def _check_labels(self, labels: Array | None) -> None:
+        """BadInput where a label is no class of the output."""
+        classes = self.graph.node(self.graph.outputs[0].source).type.neurons
+        if labels is not None and (labels.min() < 0 or labels.max() >= classes):
+            raise BadInput(
+                f"data: y: found labels {labels.min()} .. {labels.max()}, accepted 0 .. "
+                f"{classes - 1}, one of {classes} classes; count the labels from 0"
+            )
 
     def _measured(self, given: Frames, result: CheckResult, stages: Stages) -> dict[str, Any]:
         """The figures of a simulation, and what the graphs say about the same frames."""
@@ -113,6 +123,7 @@ class Hardware:
         merge_report(self.folder, {"resources": {"synthesis": used}, "wall_s": stages.wall_s})
         if seeds:
             synthesis.check_fits(used, self.board)
+            synthesis.check_pins(self.build.manifest["ports"], self.board)
             figures = synthesis.route(self.folder, self.board, seeds, stages)
             merge_report(self.folder, {**figures, "wall_s": stages.wall_s})
         return self.figures()
@@ -174,6 +185,7 @@ def _rounded(percent: float | None) -> float | None:
 def open_build(folder: str | Path) -> Hardware:
     """The compiled network in a build folder; BadInput where it is not whole."""
     build = load_build(Path(folder))
+    read_report(build.folder)
     path = build.folder / BOARD_FILE
     try:
         table = json.loads(path.read_text(encoding="utf-8"))

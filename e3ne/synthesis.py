@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,17 @@ def check_fits(needed: Mapping[str, int], board: Board) -> None:
     ]
     if problems:
         raise DoesNotFit(problems)
+
+
+def check_pins(ports: Iterable[Mapping[str, Any]], board: Board) -> None:
+    """DoesNotFit where the ports of a manifest need more pins than the board's package has."""
+    needed = sum(int(port["width_bits"]) for port in ports)
+    if needed > board.pins:
+        raise DoesNotFit(
+            f"{board.name}: pins: found {needed} bits of ports on {TOP}, accepted {board.pins} of "
+            f"package {board.package}; `--seeds 0` stops after Yosys, `input_lanes` narrows the "
+            "input, and rtl/ takes a bus of your own around the core"
+        )
 
 
 def resources_used(family: str, cells: Mapping[str, int]) -> dict[str, int]:

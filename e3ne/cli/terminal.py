@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 
 from ..ir.errors import E3neError
 from ..toolchain.errors import ToolError
+from ..toolchain.process import clear_os_errors
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,7 +43,8 @@ def command_options(function: Function) -> Function:
             force=True,
         )
         try:
-            function(*args, as_json=as_json, **options)
+            with clear_os_errors("e3ne", Path.cwd()):
+                function(*args, as_json=as_json, **options)
         except (E3neError, ToolError) as error:
             if debug:
                 raise

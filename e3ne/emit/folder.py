@@ -160,7 +160,10 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _replace(folder: Path, partial: Path) -> None:
-    """Puts `partial` in the place of `folder`; Verilator's results in the old one are kept."""
+    """Puts `partial` in the place of `folder`; Verilator's results in the old one are kept.
+
+    Where that fails half-way, the old build is put back.
+    """
     if not folder.exists():
         os.rename(partial, folder)
         return
@@ -168,9 +171,13 @@ def _replace(folder: Path, partial: Path) -> None:
     if objects.is_dir():
         os.rename(objects, partial / "sim" / "obj")
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old-", dir=folder.parent))
-    os.rename(folder, old / "build")
-    os.rename(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        os.rename(folder, old / "build")
+        os.rename(partial, folder)
+    finally:
+        if not folder.exists():
+            os.rename(old / "build", folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def load_build(folder: Path) -> Build:

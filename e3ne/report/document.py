@@ -137,5 +137,8 @@ def write_report(build: Path, report: Report) -> None:
     """Writes the report; a reader sees the old file or the new one, never half of it."""
     path = build / REPORT_FILE
     half = path.with_suffix(".json.part")
-    half.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(half, path)
+    try:
+        half.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)

@@ -84,7 +84,7 @@ def failure_text(name: str, status: int, output: str, log: Path | None) -> str:
 
 @contextlib.contextmanager
 def clear_os_errors(name: str, folder: Path) -> Iterator[None]:
-    """Turns a full disk or a refused permission into ToolFailed with advice."""
+    """Turns a full disk, a refused permission or a file in the way into ToolFailed with advice."""
     try:
         yield
     except OSError as error:
@@ -94,6 +94,8 @@ def clear_os_errors(name: str, folder: Path) -> Iterator[None]:
             errno.EACCES: "choose a folder that you may write to",
             errno.EPERM: "choose a folder that you may write to",
             errno.EROFS: "choose a folder that you may write to",
+            errno.ENOTDIR: "choose a folder that is not below a file",
+            errno.EEXIST: "choose a folder that is not below a file",
         }.get(error.errno or 0)
         if advice is None:
             raise

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from e3ne.emit import Build, Details, folder, load_build, write_build
 from e3ne.gateware.network import Network
 from e3ne.ir import BadInput
+from e3ne.toolchain import ToolFailed
 from tests.small_networks import DETAILS, built, convolution, spiking
 
 # A compile that is refused or interrupted leaves gateware behind that nobody has used.
@@ -167,3 +172,70 @@ def test_an_interrupted_compile_leaves_nothing(
     else:
         with pytest.raises(BadInput, match=r"found no manifest\.json"):
             load_build(target)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from e3ne.emit import folder
+from tests.small_networks import built, convolution
+
+folder.write_vectors = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+built(Path(sys.argv[1]), convolution())
+"""
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_what_a_killed_compile_leaves_is_no_build(tmp_path: Path, existing: bool) -> None:
+    """Nothing can clean up after SIGKILL: no command takes the leftover, and the next compile runs."""
+    target = tmp_path / "b"
+    if existing:
+        built(target, spiking())
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert target.exists() == existing
+    (left,) = [path for path in tmp_path.iterdir() if path != target]
+    assert left.name.startswith(".b.partial-")
+    assert (left / "rtl" / "e3ne_network.v").is_file()
+    with pytest.raises(BadInput, match=r"found no manifest\.json, accepted a folder that e3ne"):
+        load_build(left)
+    with pytest.raises(BadInput, match="accepted a new or empty folder or an e3ne build"):
+        built(left, convolution())
+    if existing:
+        assert load_build(target).graph.nodes[0].name == "hidden"
+    assert built(target, convolution()).graph.nodes[0].name == "features.0"
+
+
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize("step", ["write_vectors", "save_graph", "manifest_of", "os.rename"])
+def test_a_full_disk_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: bool, step: str
+) -> None:
+    target = tmp_path / "b"
+    if existing:
+        built(target, spiking())
+    rename = os.rename
+
+    def full(*arguments: object) -> None:
+        if step == "os.rename" and ".partial-" not in str(arguments[0]):
+            return rename(*arguments)  # type: ignore[arg-type]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"e3ne.emit.folder.{step}", full)
+        message = rf"compile: found No space left on device at {target}; free some disk space"
+        with pytest.raises(ToolFailed, match=message):
+            built(target, convolution())
+    assert os.listdir(tmp_path) == (["b"] if existing else [])
+    if existing:
+        assert load_build(target).graph.nodes[0].name == "hidden"
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("precious")
+    for name in ("a.txt/b", "a.txt/b/c"):
+        with pytest.raises(
+            ToolFailed, match=r"compile: found .*a\.txt.*; choose a folder that is not"
+        ):
+            built(tmp_path / name, spiking())
+    assert (tmp_path / "a.txt").read_text() == "precious"

@@ -6,7 +6,7 @@ import pytest
 
 from e3ne.boards import load_board
 from e3ne.ir import DoesNotFit
-from e3ne.synthesis import check_fits, part_of, resources_available, resources_used
+from e3ne.synthesis import check_fits, check_pins, part_of, resources_available, resources_used
 
 
 def test_ecp5_cells_before_routing() -> None:
@@ -47,6 +47,14 @@ def test_too_large_for_the_part_lists_every_resource() -> None:
         "icebreaker: luts: found a need of 5,281, accepted 5,280; choose a larger board"
     )
     assert len(caught.value.problems) == 2
+
+
+def test_more_ports_than_pins() -> None:
+    board = load_board("icebreaker")
+    ports = [{"name": "clk", "width_bits": 1}, {"name": "m_axis_tdata", "width_bits": 39}]
+    with pytest.raises(DoesNotFit, match="pins: found 40 bits of ports on e3ne_top, accepted 39"):
+        check_pins(ports, board)
+    check_pins(ports[1:], board)
 
 
 def test_exactly_full_fits() -> None:
