@@ -187,7 +187,7 @@ built(Path(sys.argv[1]), convolution())
 
 @pytest.mark.parametrize("existing", [False, True])
 def test_what_a_killed_compile_leaves_is_no_build(tmp_path: Path, existing: bool) -> None:
-    """Nothing can clean up after SIGKILL: no command takes the leftover, and the next compile runs."""
+    """Nothing cleans up after SIGKILL: no command takes what is left; the next compile runs."""
     target = tmp_path / "b"
     if existing:
         built(target, spiking())
