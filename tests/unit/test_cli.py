@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import click
@@ -87,6 +89,25 @@ def test_errors_are_told_without_a_stack(raised: Exception, message: str) -> Non
     assert "Traceback" not in result.output
     with pytest.raises(type(raised)):
         CliRunner().invoke(failing, ["--debug"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some disk space"),
+        (errno.EACCES, "choose a folder that you may write to"),
+        (errno.ENOTDIR, "choose a folder that is not below a file"),
+    ],
+)
+def test_a_full_disk_is_one_message_in_every_command(number: int, advice: str) -> None:
+    @click.command()
+    @command_options
+    def full(as_json: bool) -> None:
+        raise OSError(number, os.strerror(number), "build/net")
+
+    result = CliRunner().invoke(full, [])
+    assert result.exit_code == 1
+    assert f"e3ne: found {os.strerror(number)} at build/net; {advice}" in result.stderr
 
 
 def test_other_exceptions_are_not_hidden() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -54,6 +56,21 @@ def test_numbers_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     write_report(tmp_path, new_report("m", "b", 1))
     with pytest.raises(ValueError, match="not JSON compliant"):
         merge_report(tmp_path, {"cycles": {"latency_mean": float("nan")}})
+    assert read_report(tmp_path)["cycles"] == {}
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_report(tmp_path, new_report("m", "b", 1))
+
+    def full(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text[:20].encode())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            merge_report(tmp_path, {"cycles": {"latency_min": 8}})
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert read_report(tmp_path)["cycles"] == {}
 
 
