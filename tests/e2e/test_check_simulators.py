@@ -135,14 +135,18 @@ def test_missing_and_extra_words_are_mismatches(builds: dict[str, Build]) -> Non
     assert "found 12 words in 2 frames, accepted 8" in str(more.differences[0])
 
 
-def test_frames_of_a_wrong_length_are_dropped(builds: dict[str, Build]) -> None:
-    build = builds["convolution"]
+@pytest.mark.parametrize("name", ["convolution", "spiking"])
+@pytest.mark.parametrize("missing", [1, 3])
+def test_frames_of_a_wrong_length_are_dropped(
+    builds: dict[str, Build], name: str, missing: int
+) -> None:
+    build = builds[name]
     x = frames_of(build.graph, 4)
     beats = to_beats(build.graph, build.graph.inputs[0], x)
     length = beats.shape[1]
-    short, long = beats[1, :-3], np.concatenate([beats[2], beats[2][:2]])
+    short, long = beats[1, :-missing], np.concatenate([beats[2], beats[2][:2]])
     mixed = np.concatenate([beats[0], short, beats[1], long, beats[3]])
-    lengths = np.array([length, length - 3, length, length + 2, length])
+    lengths = np.array([length, length - missing, length, length + 2, length])
     executable = build_simulator(build)
     capture = run_beats(build, executable, mixed, lengths, RunOptions(stall_seed=5), expect=3)
     assert capture.error
