@@ -54,6 +54,7 @@ def test_a_native_tool_is_found(only: Path, command: str, says: str, version: ob
         ),
         ("iverilog", "Icarus Verilog version 10.3 (stable)", "iverilog: found version 10.3 ("),
         ("nextpnr-ice40", "Version nextpnr-0.4", "nextpnr-ice40: found version 0.4 ("),
+        ("nextpnr-ecp5", "(Version nextpnr-0.5-3)", "nextpnr-ecp5: found version 0.5 ("),
     ],
 )
 def test_an_old_tool_is_refused(only: Path, command: str, says: str, message: str) -> None:
@@ -66,7 +67,9 @@ def test_an_old_tool_is_refused(only: Path, command: str, says: str, message: st
     assert f"accepted {minimum} or newer; {TOOLS[command].install}" in text
 
 
-@pytest.mark.parametrize("command", ["verilator", "iverilog", "nextpnr-ecp5", "ecppack", "icepack"])
+@pytest.mark.parametrize(
+    "command", ["verilator", "iverilog", "nextpnr-ecp5", "nextpnr-ice40", "ecppack", "icepack"]
+)
 def test_a_missing_tool_names_the_line_that_installs_it(only: Path, command: str) -> None:
     with pytest.raises(ToolMissing) as caught:
         find(command)
