@@ -14,6 +14,7 @@ from .ir import Array, BadInput, Graph, Input
 from .reference import encode_input
 
 CHUNK_VALUES = 1 << 24  # values of all nodes that are held at once
+FAR_SPANS = 3.0  # widths of the range; a value farther away than this was scaled otherwise
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def checked_frames(where: str, x: Array, y: Array | None = None) -> Frames:
 def encoded(source: Input, x: Array) -> Array:
     """Real frames as integers (frames, steps, *shape); single values out of range are clipped.
 
-    BadInput where the shape does not fit, or where most values (zeros apart) would be clipped:
+    BadInput where the shape does not fit, or where most values (zeros apart) are far out of range:
     such frames are not scaled like those that the ranges were taken from.
     """
     x = with_steps(source, x)
@@ -70,14 +71,19 @@ def encoded(source: Input, x: Array) -> Array:
 
 
 def check_range(source: Input, x: Array) -> None:
-    """BadInput where more than half of all values that are not zero lie outside of the input."""
-    low, high = (source.scale * end for end in (source.type.low - 0.5, source.type.high + 0.5))
-    clipped = np.count_nonzero((x < low) | (x > high))
-    if 2 * clipped > np.count_nonzero(x):
+    """BadInput where more than half of all values but zeros lie far outside of the input's range.
+
+    Clipping is a part of quantisation (a net may be trained with it), so a value is far outside
+    only where it is FAR_SPANS times the width of the range away from it.
+    """
+    low, high = source.scale * source.type.low, source.scale * source.type.high
+    margin = FAR_SPANS * (high - low)
+    far = np.count_nonzero((x < low - margin) | (x > high + margin))
+    if 2 * far > np.count_nonzero(x):
         raise BadInput(
-            f"input {source.name}: found values {x.min():g} .. {x.max():g}, most of them outside "
-            f"of what it holds, accepted {source.scale * source.type.low:g} .. "
-            f"{source.scale * source.type.high:g}; scale the frames as in training and calibration"
+            f"input {source.name}: found values {x.min():g} .. {x.max():g}, most of them far "
+            f"outside of what it holds, accepted {low:g} .. {high:g}; scale the frames as in "
+            "training and calibration"
         )
 
 

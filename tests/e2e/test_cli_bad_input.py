@@ -157,7 +157,7 @@ def test_compile_without_yosys_leaves_nothing(folder: Path, tmp_path: Path) -> N
         ("none.npz", ("none.npz: x: found shape (0, 6), accepted (frames, ...), one or more",)),
         (
             "range.npz",
-            ("input input: found values", "outside of what it holds", "scale the frames"),
+            ("input input: found values", "far outside of what it holds", "scale the frames"),
         ),
         ("labels.npz", ("data: y: found labels 0 .. 11, accepted 0 .. 2, one of 3 classes",)),
         ("fractions.npz", ("fractions.npz: y: found shape (12,) of float32, accepted integers",)),

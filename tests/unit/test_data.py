@@ -124,19 +124,23 @@ def test_encoding_rounds_half_to_even_and_clips() -> None:
 
 @pytest.mark.parametrize(
     "x",
-    [np.arange(256.0).reshape(64, 1, 2, 2), np.full((1, 1, 2, 2), -9.0), np.full((9, 1, 2, 2), 8)],
+    [
+        np.arange(256.0).reshape(64, 1, 2, 2),
+        np.full((1, 1, 2, 2), -12.0),
+        np.full((9, 1, 2, 2), 16),
+    ],
 )
 def test_frames_of_another_range(x: np.ndarray) -> None:
     with pytest.raises(BadInput) as caught:
         encoded(IMAGE, x)
     assert str(caught.value) == (
-        f"input x: found values {x.min():g} .. {x.max():g}, most of them outside of what it holds, "
-        "accepted 0 .. 3.75; scale the frames as in training and calibration"
+        f"input x: found values {x.min():g} .. {x.max():g}, most of them far outside of what it "
+        "holds, accepted 0 .. 3.75; scale the frames as in training and calibration"
     )
 
 
 def test_frames_that_are_nearly_in_range_are_clipped() -> None:
-    x = np.array([[0.0, 3.8], [0.0, 99.0]]).reshape(1, 1, 2, 2)
+    x = np.array([[0.0, 14.9], [-11.0, 4.0]]).reshape(1, 1, 2, 2)
     assert encoded(IMAGE, x).reshape(-1).tolist() == [0, 15, 0, 15]
     assert encoded(IMAGE, np.zeros((1, 1, 2, 2))).max() == 0
 
