@@ -10,7 +10,7 @@ from amaranth.hdl import Mux, Value
 def selected(values: Sequence, index: Value):
     """values[index] as a balanced tree of two-way multiplexers, one level an index bit.
 
-    Synthesis maps it to a third of the LUTs that a chain of comparisons with the index takes.
+    A chain of comparisons with the index, which an array becomes otherwise, maps badly to LUTs.
     An index beyond the values gives any of them.
     """
     level = list(values)
