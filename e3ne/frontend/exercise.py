@@ -64,6 +64,6 @@ def _drive(
             for kept, position in zip(found, (model.spikes_at, model.membrane_at), strict=True):
                 if position is not None and position < len(outputs):
                     kept.append(outputs[position])
-            if model.state is not None and found[1]:
-                state = {model.state: found[1][-1]}
+            if model.states and found[1]:
+                state = {model.states[0]: found[1][-1]}
     return found

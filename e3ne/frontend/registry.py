@@ -11,25 +11,49 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..ir import Integrate, IntegrateFire
+from ..ir import Array, ChannelAffine, Conv2d, Integrate, IntegrateFire, Linear
+from .values import Layout
 
 
 @dataclass(frozen=True)
 class NeuronModel:
     """What one neuron module computes, and where its trains are.
 
-    `neuron` is what its spikes follow; None where it never fires. `membrane` is what its membrane
-    follows by itself, None where no `Integrate` gives the same numbers. `spikes_at` and
-    `membrane_at` are positions in the tuple that the module returns (a lone tensor is position 0);
-    None where it is not returned. `state` names the argument of `forward` that takes the membrane
-    of the step before, None where the module keeps it to itself.
+    `neuron`: what its spikes follow; None where it never fires. `membrane`: what the membrane that
+    it shows follows by itself: an `Integrate`, or `neuron` with sends="membrane"; None where the
+    module shows none, or none that e3ne can compute.
+
+    `spikes_at`, `membrane_at`: positions among the tensors that the module returns, counted
+    through nested tuples, named tuples and dicts (a lone tensor is position 0); None where it is
+    not returned. `membrane_name`: the attribute of the module that holds the membrane after a call
+    and that users read (spikingjelly's `v`).
+
+    `states`: the arguments of `forward` that take what the call before returned; () where the
+    module keeps its state to itself. `layout`: how a call carries the steps; None for one step a
+    call.
+
+    `input_op`: a layer inside the module in front of the neurons (Norse's recurrent cells).
+    `recurrence`: layers from its own spikes of the step before into its current; they read 0 / 1
+    spikes, so `spike_value` is part of their weights.
+
+    `spike_value`: what one spike is worth where the module returns it (graded_spikes_factor).
+    The membrane shown is membrane_gain * v + membrane_offset, v as in `ir/neurons.py`: so a neuron
+    that rests at v_leak is described by its distance from there. These three are numbers or
+    float32 (channels,) arrays.
     """
 
     neuron: IntegrateFire | None
-    membrane: Integrate | None
+    membrane: Integrate | IntegrateFire | None
     spikes_at: int | None = 0
     membrane_at: int | None = None
-    state: str | None = None
+    states: tuple[str, ...] = ()
+    layout: Layout | None = None
+    membrane_name: str | None = None
+    input_op: Linear | Conv2d | None = None
+    recurrence: tuple[Linear | Conv2d | ChannelAffine, ...] = ()
+    spike_value: float | Array = 1.0
+    membrane_gain: float | Array = 1.0
+    membrane_offset: float | Array = 0.0
 
 
 Describe = Callable[[nn.Module, tuple[int, ...]], NeuronModel]

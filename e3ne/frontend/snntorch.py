@@ -54,7 +54,7 @@ def describe_leaky(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
         membrane=Integrate(decay=beta) if reset == "none" else None,
         spikes_at=0,
         membrane_at=1 if returns_membrane else None,
-        state=None if module.init_hidden else "mem",
+        states=() if module.init_hidden else ("mem",),
     )
 
 

@@ -63,8 +63,8 @@ class SpikingModule:
             return [value] * outputs
         value = call.per_step(value)
         self._check_source(value, step)
-        if self.model.state is not None:
-            self._check_state(call, given.get(self.model.state), step)
+        for name in self.model.states:
+            self._check_state(call, given.get(name), step)
         return self._trains(call, self.model, value, step, outputs)
 
     def _check_source(self, value: Value, step: int) -> None:

@@ -11,9 +11,18 @@ class Kind(Enum):
 
     STATIC = "the same at every step"
     STEP = "one step"
-    TRAIN = "all steps, stacked before the frames"
+    TRAIN = "all steps"
     SUM = "the sum over the steps, times a factor"
     MAX = "the largest of the steps"
+
+
+class Layout(Enum):
+    """Where the steps of a TRAIN are among the axes of its tensor."""
+
+    STEPS_FRAMES = "(steps, frames, *shape)"
+    FRAMES_STEPS = "(frames, steps, *shape)"
+    MERGED_STEPS_FRAMES = "(steps * frames, *shape)"
+    MERGED_FRAMES_STEPS = "(frames * steps, *shape)"
 
 
 @dataclass(frozen=True)
@@ -21,13 +30,14 @@ class Value:
     """A tensor that holds (part of) what the population number `source` sends.
 
     `steps` is the index of the step for STEP, and how many steps, from the first on, for TRAIN,
-    SUM and MAX.
+    SUM and MAX. `layout` matters for TRAIN only.
     """
 
     source: int
     kind: Kind
     steps: int = 0
     factor: float = 1.0
+    layout: Layout = Layout.STEPS_FRAMES
 
 
 @dataclass(frozen=True)

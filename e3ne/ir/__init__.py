@@ -14,6 +14,7 @@ from .graph import (
     Synapse,
     SynapseMapping,
 )
+from .loops import computing_order, in_loop, loop_of
 from .neurons import (
     ONE,
     Dyadic,
@@ -25,7 +26,17 @@ from .neurons import (
     Relay,
     Requantize,
 )
-from .ops import ChannelAffine, Conv2d, Flatten, Identity, Linear, MaxPool2d, Op, SumPool2d
+from .ops import (
+    ChannelAffine,
+    Conv2d,
+    Flatten,
+    Identity,
+    Linear,
+    MaxPool2d,
+    Op,
+    SumPool2d,
+    Upsample2d,
+)
 from .shapes import op_shape
 from .spikes import Encoding, SpikeType
 from .text import text
@@ -68,8 +79,12 @@ __all__ = [
     "SynapseMapping",
     "TraceMismatch",
     "UnsupportedModel",
+    "Upsample2d",
+    "computing_order",
     "fingerprint",
     "frozen",
+    "in_loop",
+    "loop_of",
     "op_shape",
     "text",
     "verify",

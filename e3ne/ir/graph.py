@@ -69,7 +69,7 @@ class Synapse:
 
     `gain` is an integer after the integer line: lowering brings several synapses to one
     accumulator scale with it. Steps before the first count as silence. A synapse whose source is
-    its own node has delay >= 1: recurrence.
+    its own or a later node has delay >= 1: recurrence.
     """
 
     op: Op
@@ -119,6 +119,8 @@ class Output:
 @dataclass(frozen=True)
 class Graph:
     """A network. Nodes stand in an order in which every source without delay comes first.
+
+    A synapse with a delay may read any node, also a later one: feedback (`ir/loops.py`).
 
     `steps_in_window` says how many time steps one word of a stream carries (stage MAPPED); it
     divides the steps of every edge that has more, and an edge of fewer steps has one window.

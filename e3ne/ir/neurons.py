@@ -7,7 +7,8 @@ n spikes sent at this step, theta threshold. Each `Factor` f multiplies by a con
     integer line on  (x * multiplier + half) >> shift,   half = 2**(shift - 1), 0 where shift == 0
 
 that is, round half up, the one rounding rule of the hardware (`docs/semantics.md`).
-Per-channel parameters are arrays of shape (channels,). `Neuron` is closed.
+Parameters that differ are arrays of shape (channels,), one value a channel, or of the whole shape of
+the population, one value a neuron. `Neuron` is closed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Dyadic:
 
 
 Factor = float | Array | Dyadic
-"""A constant: float or float32 (channels,) in stage FLOAT, `Dyadic` after the integer line."""
+"""A constant: float or float32 array in stage FLOAT, `Dyadic` after the integer line."""
 
 ONE = Dyadic(1, 0)
 
@@ -70,10 +71,14 @@ class IntegrateFire:
         if reset_step == "both":                    r = 1 if v fires, else 0;  w = w - r * theta
         v = sat(max(w, floor))
         n = number of k in 1 .. max_spikes with v > k * theta    (>= where fire_on is ">=")
+            (of all k >= 1 where max_spikes is None: stage FLOAT only)
         if reset_step == "same" and n > 0:
             subtract:  v = v - n * theta
             to_value:  v = reset_value
         if reset_step == "both":                    v = sat(v - (n - r) * theta)
+
+    The edge carries n, or v at the end of the step where `sends` is "membrane" (a readout of the
+    membrane of neurons that fire; n is then known inside only).
 
     sat() saturates to membrane_bits of two's complement; in stage FLOAT it does nothing. theta > 0.
     Sources: "next" is snnTorch 1.0 Leaky (mem = beta*mem + i - theta*(mem_before > theta)), "same"
@@ -92,9 +97,17 @@ class IntegrateFire:
     reset_value: float | int = 0
     reset_step: Literal["same", "next", "both"] = "next"
     reset_keeps_input: bool = True
-    max_spikes: int = 1
+    max_spikes: int | None = 1
     floor: float | int | None = None
     membrane_bits: int = 0
+    sends: Literal["spikes", "membrane"] = "spikes"
+
+    @property
+    def most_spikes(self) -> int:
+        """max_spikes where it has a limit; TypeError in stage FLOAT where it has none."""
+        if self.max_spikes is None:
+            raise TypeError("a neuron without a limit of spikes: calibrate before quantising")
+        return self.max_spikes
 
 
 @dataclass(frozen=True, eq=False)

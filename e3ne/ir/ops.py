@@ -7,6 +7,7 @@ by itself. `Op` is closed: `match` over it ends with `assert_never`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .arrays import Array
 
@@ -81,6 +82,21 @@ class SumPool2d:
 
 
 @dataclass(frozen=True)
+class Upsample2d:
+    """Every pixel becomes a block of `factor` (rows, columns), less `crop` at the lower right.
+
+    fill "repeat": the whole block carries the pixel (nearest neighbour). fill "zero": its upper
+    left place does, the others carry 0 (a transposed convolution of stride s and output padding p
+    is this with crop s - 1 - p, then a Conv2d). `crop` rows and columns are left out at the end of
+    the image; crop < factor.
+    """
+
+    factor: Pair
+    fill: Literal["repeat", "zero"] = "repeat"
+    crop: Pair = (0, 0)
+
+
+@dataclass(frozen=True)
 class Identity:
     """i = x."""
 
@@ -90,4 +106,4 @@ class Flatten:
     """(channels, rows, columns) to (features,) in torch's order C, H, W."""
 
 
-Op = Linear | Conv2d | ChannelAffine | MaxPool2d | SumPool2d | Identity | Flatten
+Op = Linear | Conv2d | ChannelAffine | MaxPool2d | SumPool2d | Upsample2d | Identity | Flatten

@@ -14,7 +14,7 @@ import numpy as np
 from .arrays import Array
 from .graph import Graph, Node, Synapse
 from .neurons import Dyadic, Factor, Integrate, IntegrateFire
-from .ops import ChannelAffine, Conv2d, Flatten, Identity, Linear, MaxPool2d, SumPool2d
+from .ops import ChannelAffine, Conv2d, Flatten, Identity, Linear, MaxPool2d, SumPool2d, Upsample2d
 from .spikes import SpikeType
 
 
@@ -73,6 +73,8 @@ def synapse_range(synapse: Synapse, source: SpikeType) -> Range:
             found = Range(min(edge.low, 0) * area, edge.high * area)
         case MaxPool2d() | Identity() | Flatten():
             found = edge
+        case Upsample2d():
+            found = Range(min(edge.low, 0), edge.high)
         case ChannelAffine():
             raise TypeError("ChannelAffine has no range: fold it before the integer line")
         case _:
@@ -129,7 +131,7 @@ def membrane_range(neuron: IntegrateFire | Integrate, currents: Range, steps: in
     if isinstance(neuron, IntegrateFire):
         theta = int(np.max(np.asarray(neuron.threshold)))
         if neuron.reset == "subtract" and neuron.reset_step != "same":
-            slack = Range(-theta * neuron.max_spikes, theta if neuron.reset_step == "both" else 0)
+            slack = Range(-theta * neuron.most_spikes, theta if neuron.reset_step == "both" else 0)
         if neuron.reset == "to_value":
             reached = Range(min(0, int(neuron.reset_value)), max(0, int(neuron.reset_value)))
             resets_next = neuron.reset_step == "next"

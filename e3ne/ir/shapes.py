@@ -15,6 +15,7 @@ from .ops import (
     Op,
     Pair,
     SumPool2d,
+    Upsample2d,
 )
 
 
@@ -52,6 +53,13 @@ def op_shape(op: Op, source: tuple[int, ...]) -> tuple[int, ...]:
             _check_image(source, None)
             shape = window_shape((source[1], source[2]), op.kernel, op.stride, op.padding, (1, 1))
             return _positive((source[0], *shape), source)
+        case Upsample2d():
+            _check_image(source, None)
+            rows, columns = (
+                size * factor - crop
+                for size, factor, crop in zip(source[1:], op.factor, op.crop, strict=True)
+            )
+            return _positive((source[0], rows, columns), source)
         case ChannelAffine():
             if len(op.gain) not in (1, source[0]):
                 raise ValueError(f"found {source[0]} channels, accepted {len(op.gain)}")

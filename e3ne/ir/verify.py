@@ -38,18 +38,22 @@ def _structure(graph: Graph) -> Iterator[str]:
     for name in (*seen, *(node.name for node in graph.nodes)):
         if [*seen, *(node.name for node in graph.nodes)].count(name) > 1:
             yield f"{name}: found two nodes or inputs of this name, accepted one; rename one"
+    every = {*seen, *(node.name for node in graph.nodes)}
     if not graph.inputs or not graph.outputs or not graph.nodes:
         yield "graph: found no inputs, nodes or outputs, accepted at least one of each"
     for node in graph.nodes:
         if not any(synapse.source != node.name for synapse in node.synapses):
             yield f"{node.name}: found no synapse from another population, accepted at least one"
         for synapse in node.synapses:
-            if synapse.source == node.name and synapse.delay < 1:
-                yield f"{node.name}: found recurrence without delay, accepted delay >= 1"
-            elif synapse.source != node.name and synapse.source not in seen:
+            if synapse.source not in every:
                 yield (
-                    f"{node.name}: found source {synapse.source}, accepted an input or an earlier "
-                    "node; recurrence is accepted from a population to itself only"
+                    f"{node.name}: found source {synapse.source}, accepted an input or a node of "
+                    "the graph; check its name"
+                )
+            elif synapse.source not in seen and synapse.delay < 1:
+                yield (
+                    f"{node.name}: found {synapse.source} as source without delay, accepted "
+                    "delay >= 1 from the node itself and from later ones (recurrence)"
                 )
             if synapse.delay < 0:
                 yield f"{node.name}: found delay {synapse.delay}, accepted 0 or more steps"
@@ -98,9 +102,6 @@ def _steps(graph: Graph, node: Node) -> Iterator[str]:
             f"found {found} input steps and {node.type.steps} output steps, accepted equal steps, "
             "1 to many (direct coding) or many to 1 (summed)"
         )
-    recurrent = any(synapse.source == node.name for synapse in node.synapses)
-    if recurrent and not isinstance(node.neuron, IntegrateFire | Integrate):
-        yield f"found recurrence on {type(node.neuron).__name__}, accepted on spiking neurons"
     if any(synapse.delay for synapse in node.synapses) and found != node.type.steps:
         yield "found a delayed synapse on a node that changes steps, accepted equal steps"
 
@@ -121,11 +122,11 @@ def _arrays(graph: Graph, node: Node) -> Iterator[str]:
             if (
                 record is node.neuron
                 and isinstance(value, np.ndarray)
-                and value.shape != (node.type.channels,)
+                and value.shape not in ((node.type.channels,), node.type.shape)
             ):
                 yield (
-                    f"{where}: found shape {value.shape}, accepted a scalar or one value a "
-                    f"channel ({node.type.channels},)"
+                    f"{where}: found shape {value.shape}, accepted a scalar, one value a channel "
+                    f"({node.type.channels},) or one a neuron {node.type.shape}"
                 )
 
 
@@ -164,8 +165,8 @@ def _neuron(graph: Graph, node: Node) -> Iterator[str]:
 def _integrate_fire(neuron: IntegrateFire) -> Iterator[str]:
     if np.min(np.asarray(neuron.threshold)) <= 0:
         yield "found a threshold <= 0, accepted thresholds > 0"
-    if neuron.max_spikes < 1:
-        yield f"found max_spikes={neuron.max_spikes}, accepted 1 or more"
+    if neuron.max_spikes is not None and neuron.max_spikes < 1:
+        yield f"found max_spikes={neuron.max_spikes}, accepted 1 or more, or None in stage float"
     if neuron.reset_step == "both" and (neuron.reset != "subtract" or neuron.max_spikes != 1):
         yield "found reset_step 'both' with another reset than subtract or with several spikes"
 
@@ -192,7 +193,10 @@ def _integer_neuron(graph: Graph, node: Node) -> Iterator[str]:
             return
         reach = -(1 << (neuron.membrane_bits - 1)), (1 << (neuron.membrane_bits - 1)) - 1
     if isinstance(neuron, IntegrateFire):
-        if neuron.max_spikes > sends.high:
+        if neuron.max_spikes is None:
+            yield "found no limit of spikes after the integer line, accepted max_spikes >= 1"
+            return
+        if neuron.sends == "spikes" and neuron.max_spikes > sends.high:
             yield f"found max_spikes={neuron.max_spikes} on an edge of at most {sends.high}"
         if int(np.max(np.asarray(neuron.threshold))) > reach[1]:
             yield (
@@ -203,5 +207,8 @@ def _integer_neuron(graph: Graph, node: Node) -> Iterator[str]:
             yield f"found reset_value={neuron.reset_value} outside of the membrane {reach}"
         if neuron.floor is not None and not reach[0] <= neuron.floor <= 0:
             yield f"found floor={neuron.floor}, accepted {reach[0]} .. 0"
-    if isinstance(neuron, Integrate) and (sends.low > reach[0] or sends.high < reach[1]):
+    carries = isinstance(neuron, Integrate) or (
+        isinstance(neuron, IntegrateFire) and neuron.sends == "membrane"
+    )
+    if carries and (sends.low > reach[0] or sends.high < reach[1]):
         yield f"found an edge {sends} narrower than the membrane of {neuron.membrane_bits} bits"

@@ -1,0 +1,169 @@
+"""Which numbers come out: the living definition of every op and neuron, in plain NumPy.
+
+Works on graphs of every stage: float64 in stage FLOAT, int64 after the integer line. It reads
+no mapping. `run` returns what every node sends; `read_out` what leaves the network.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import numpy as np
+
+from ..ir import (
+    Array,
+    BadInput,
+    Graph,
+    Input,
+    Node,
+    Output,
+    Readout,
+    computing_order,
+)
+from .neurons import Population, fire, saturate, times
+from .ops import op_currents
+
+__all__ = [
+    "checked_input",
+    "delayed",
+    "encode_input",
+    "fire",
+    "group_spikes",
+    "node_spikes",
+    "op_currents",
+    "read_out",
+    "run",
+    "saturate",
+    "times",
+]
+
+
+def run(graph: Graph, *inputs: Array) -> dict[str, Array]:
+    """What every input and node sends, by name: (frames, steps, *shape) each.
+
+    `inputs` has one array for each input of the graph, (frames, steps, *shape), or
+    (frames, *shape) where that input has one step: integers within the edge's range after the
+    integer line. BadInput where an array is anything else.
+    """
+    values = {
+        source.name: checked_input(source, array)
+        for source, array in zip(graph.inputs, inputs, strict=True)
+    }
+    for group in computing_order(graph):
+        values.update(group_spikes(graph, group, values))
+    return values
+
+
+def encode_input(source: Input, x: Array) -> Array:
+    """Real samples as the edge's integers: clip(round(x / scale)), round half to even."""
+    type = source.type
+    return np.clip(np.rint(np.asarray(x, np.float64) / source.scale), type.low, type.high).astype(
+        np.int64
+    )
+
+
+def checked_input(source: Input, array: Array) -> Array:
+    """`array` as (frames, steps, *shape), float64 or int64; BadInput where it does not fit."""
+    type = source.type
+    where = f"input {source.name}"
+    array = np.asarray(array)
+    wanted = (type.steps, *type.shape)
+    if type.steps == 1 and array.shape[1:] == type.shape:
+        array = array[:, None]
+    if array.ndim != len(wanted) + 1 or array.shape[1:] != wanted:
+        raise BadInput(
+            f"{where}: found shape {array.shape}, accepted (frames, {', '.join(map(str, wanted))})"
+            "; give one row a frame, with its steps before its shape"
+        )
+    if type.bits == 0:
+        return array.astype(np.float64)
+    if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
+        raise BadInput(
+            f"{where}: found {array.dtype}, accepted integers; encode samples with encode_input"
+        )
+    array = array.astype(np.int64)
+    if array.size and (array.min() < type.low or array.max() > type.high):
+        raise BadInput(
+            f"{where}: found values {array.min()} .. {array.max()}, accepted {type.low} .. "
+            f"{type.high}; scale the samples into the range of {type.bits} bits"
+        )
+    return array
+
+
+def node_spikes(graph: Graph, node: Node, values: dict[str, Array]) -> Array:
+    """(frames, steps, *shape) sent by `node`, given what its sources (but itself) send."""
+    return group_spikes(graph, (node,), values)[node.name]
+
+
+def group_spikes(
+    graph: Graph, group: tuple[Node, ...], values: dict[str, Array]
+) -> dict[str, Array]:
+    """What the nodes of a feedback loop (or one node) send, given `values` of their sources.
+
+    Currents from outside of the group are formed for all steps at once, those within it step by
+    step.
+    """
+    names = {node.name for node in group}
+    outside = {node.name: _outside_currents(node, names, values) for node in group}
+    frames = len(next(iter(outside.values())))
+    populations = {node.name: Population(node, frames) for node in group}
+    sent = {node.name: _silence(node, frames) for node in group}
+    for step in range(max(node.type.steps for node in group)):
+        for node in group:
+            current = outside[node.name][:, step]
+            for synapse in node.synapses:
+                if synapse.source in names and step >= synapse.delay:
+                    past = sent[synapse.source][:, step - synapse.delay][:, None]
+                    current = current + op_currents(synapse.op, past)[:, 0] * synapse.gain
+                elif synapse.source in names:
+                    past = np.zeros_like(sent[synapse.source][:, :1])
+                    current = current + op_currents(synapse.op, past)[:, 0] * synapse.gain
+            sent[node.name][:, step] = populations[node.name].step(current)
+    return sent
+
+
+def _outside_currents(node: Node, group: set[str], values: dict[str, Array]) -> Array:
+    """(frames, steps of the node, *shape): the sum over the synapses from outside of the group."""
+    total: Array | None = None
+    for synapse in node.synapses:
+        if synapse.source not in group:
+            spikes = delayed(values[synapse.source], synapse.delay)
+            term = op_currents(synapse.op, spikes) * synapse.gain
+            total = term if total is None else total + term
+    if total is None:  # driven by its loop alone
+        frames = len(next(iter(values.values())))
+        return _silence(node, frames)
+    if node.type.steps == 1 and total.shape[1] > 1:
+        return np.asarray(total.sum(axis=1, keepdims=True))
+    if total.shape[1] == 1 and node.type.steps > 1:
+        return np.broadcast_to(total, (len(total), node.type.steps, *total.shape[2:]))
+    return total
+
+
+def _silence(node: Node, frames: int) -> Array:
+    dtype = np.float64 if node.type.bits == 0 else np.int64
+    return np.zeros((frames, node.type.steps, *node.type.shape), dtype)
+
+
+def delayed(spikes: Array, delay: int) -> Array:
+    """The same trains `delay` steps later; silence before."""
+    if delay == 0:
+        return spikes
+    silence = np.zeros_like(spikes[:, :delay])
+    return np.concatenate([silence, spikes[:, : spikes.shape[1] - delay]], axis=1)
+
+
+def read_out(output: Output, values: dict[str, Array]) -> tuple[Array, Array]:
+    """(words (frames, classes), class index (frames,)); the lowest index wins a tie."""
+    trains = values[output.source]
+    trains = trains.reshape(*trains.shape[:2], -1)
+    match output.readout:
+        case Readout.COUNT | Readout.MEAN:
+            words = trains.sum(axis=1)
+        case Readout.LAST:
+            words = trains[:, -1]
+        case Readout.MAX:
+            words = trains.max(axis=1)
+        case _:
+            assert_never(output.readout)
+    return words, words.argmax(axis=1)
