@@ -7,8 +7,8 @@ n spikes sent at this step, theta threshold. Each `Factor` f multiplies by a con
     integer line on  (x * multiplier + half) >> shift,   half = 2**(shift - 1), 0 where shift == 0
 
 that is, round half up, the one rounding rule of the hardware (`docs/semantics.md`).
-Parameters that differ are arrays of shape (channels,), one value a channel, or of the whole shape of
-the population, one value a neuron. `Neuron` is closed.
+Parameters that differ are arrays of shape (channels,), one value a channel, or of the whole shape
+of the population, one value a neuron. `Neuron` is closed.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def times(factor: Factor, x: Array, type: SpikeType) -> Array:
 
 
 def per_neuron(parameter: float | int | Array, type: SpikeType) -> Array:
-    """A scalar, one value a channel or one a neuron, so that it broadcasts over (frames, *shape)."""
+    """A scalar, one value a channel or one a neuron, to broadcast over (frames, *shape)."""
     array = np.asarray(parameter)
     if array.ndim == 0 or array.shape == type.shape:
         return array
