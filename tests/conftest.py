@@ -15,6 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite golden files; read their diff then"
     )
+    parser.addoption(
+        "--library", default=None, help="run the matrix of one library only (tests/matrix)"
+    )
 
 
 @pytest.fixture

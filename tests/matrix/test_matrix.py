@@ -1,0 +1,79 @@
+"""Every supported library, neuron and option: float graph = library, Verilator = reference."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from e3ne.ir import Graph
+
+from .case import LIBRARIES, Case, cases, check_float, check_integer, check_rtl, traced
+
+ROOT = Path(__file__).parents[2]
+SEPARATE = ROOT / ".venv" / "separate"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = metafunc.config.getoption("--library")
+    names = [chosen] if chosen else [name for name, folder in LIBRARIES.items() if folder is None]
+    found = [case for name in names for case in cases(name)]
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", found, ids=lambda case: case.name)
+    if "rtl_case" in metafunc.fixturenames:
+        metafunc.parametrize("rtl_case", [c for c in found if c.rtl], ids=lambda case: case.name)
+
+
+@lru_cache(maxsize=4)
+def graph_of(case: Case) -> Graph:
+    return traced(case)
+
+
+def test_float_graph_is_the_library(case: Case) -> None:
+    result = check_float(case, graph_of(case))
+    assert result.compared > 0
+
+
+def test_integer_network_agrees(case: Case) -> None:
+    agreement = check_integer(case, graph_of(case)).agreement
+    assert agreement.compared > 0
+    assert agreement.fraction > 0.5, "the integer network is another one"
+
+
+def test_hardware_is_the_reference(rtl_case: Case, tmp_path: Path) -> None:
+    check_rtl(rtl_case, graph_of(rtl_case), tmp_path)
+
+
+def test_names_are_unique_and_every_option_reaches_hardware(request: pytest.FixtureRequest) -> None:
+    chosen = request.config.getoption("--library")
+    names = [chosen] if chosen else [name for name, folder in LIBRARIES.items() if folder is None]
+    found = [case for name in names for case in cases(name)]
+    twice = [name for name, count in Counter(case.name for case in found).items() if count > 1]
+    assert not twice
+    in_hardware = {(case.library, case.option) for case in found if case.rtl}
+    missing = {(case.library, case.option) for case in found} - in_hardware
+    assert not missing
+
+
+@pytest.mark.parametrize("library", [name for name, folder in LIBRARIES.items() if folder])
+def test_library_in_its_own_environment(library: str, request: pytest.FixtureRequest) -> None:
+    """The same tests in a session that sees the library's own folder first."""
+    if request.config.getoption("--library"):
+        return
+    folder = SEPARATE / str(LIBRARIES[library])
+    assert folder.is_dir(), f"{folder} is missing; run make setup"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--library", library]
+        + [str(Path(__file__).relative_to(ROOT))],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
