@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from ..ir import Array, BadInput, E3neError, UnsupportedModel
-from . import snntorch
 from .arithmetic import stacked
 from .calls import NotSupported, Traced
+from .libraries import snntorch
 from .recorder import Recorder, flat
 from .registry import find_neuron
 from .sketch import INPUT, Sketch

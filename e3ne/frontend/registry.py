@@ -1,7 +1,7 @@
 """Which modules are neurons, and what each one computes: the door for libraries and users.
 
-A library has one file (`frontend/snntorch.py`) that registers its classes by their dotted name, so
-that nothing is imported before the user's own model has imported it.
+A library has one file (`frontend/libraries/snntorch.py`) that registers its classes by their dotted
+name, so that nothing is imported before the user's own model has imported it.
 """
 
 from __future__ import annotations

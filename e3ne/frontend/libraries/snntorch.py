@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..ir import Integrate, IntegrateFire, UnsupportedModel
-from .arrays import channel_values
-from .registry import NeuronModel, register_neuron
+from ...ir import Integrate, IntegrateFire, UnsupportedModel
+from ..arrays import channel_values
+from ..registry import NeuronModel, register_neuron
 
 
 def forget(module: nn.Module) -> None:
