@@ -31,6 +31,24 @@ def channel_values(values: torch.Tensor, shape: tuple[int, ...]) -> float | Arra
     return frozen(first[:, 0].numpy(), np.float32)
 
 
+def neuron_values(values: torch.Tensor, shape: tuple[int, ...]) -> float | Array | None:
+    """`values` as a parameter of neurons (`ir/neurons.py`) of a population of `shape`.
+
+    One number, float32 (channels,), or float32 `shape` where it differs within a channel; None
+    where it does not broadcast over `shape`. `values` may have a frames axis of length 1.
+    """
+    found = channel_values(values, shape)
+    if found is not None:
+        return found
+    values = values.detach()
+    if values.ndim > len(shape) and values.shape[0] == 1:
+        values = values[0]
+    try:
+        return frozen(torch.broadcast_to(values, shape).numpy(), np.float32)
+    except RuntimeError:
+        return None
+
+
 class ArrayCache:
     """Tensors as frozen float32 arrays, equal contents as the same object.
 
