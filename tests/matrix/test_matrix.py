@@ -68,8 +68,18 @@ def test_library_in_its_own_environment(library: str, request: pytest.FixtureReq
     folder = SEPARATE / str(LIBRARIES[library])
     assert folder.is_dir(), f"{folder} is missing; run make setup"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--library", library]
-        + [str(Path(__file__).relative_to(ROOT))],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "--library",
+            library,
+            str(Path(__file__).relative_to(ROOT)),
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
         capture_output=True,
