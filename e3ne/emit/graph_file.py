@@ -22,8 +22,8 @@ RECORDS = {
     for kind in (
         *(ir.Graph, ir.Input, ir.Node, ir.Output, ir.Synapse, ir.Mapping, ir.SynapseMapping),
         *(ir.SpikeType, ir.Dyadic, ir.Linear, ir.Conv2d, ir.ChannelAffine, ir.MaxPool2d),
-        *(ir.SumPool2d, ir.Identity, ir.Flatten, ir.Relay, ir.Rectify, ir.Requantize),
-        *(ir.IntegrateFire, ir.Integrate),
+        *(ir.SumPool2d, ir.Upsample2d, ir.Identity, ir.Flatten, ir.Relay, ir.Rectify),
+        *(ir.Requantize, ir.IntegrateFire, ir.Integrate),
     )
 }
 ENUMS = {kind.__name__: kind for kind in (ir.Stage, ir.Engine, ir.Readout)}

@@ -12,8 +12,9 @@ import numpy as np
 
 from .errors import UnsupportedModel
 from .graph import Graph, Node, Stage, Synapse
+from .loops import computing_order
 from .neurons import Dyadic, Integrate, IntegrateFire, Rectify, Relay, Requantize
-from .ops import ChannelAffine, MaxPool2d, SumPool2d
+from .ops import ChannelAffine, MaxPool2d, SumPool2d, Upsample2d
 from .ranges import edge_range, summed_current_range
 from .shapes import op_shape
 from .spikes import SpikeType
@@ -23,6 +24,8 @@ from .verify_mapping import mapping_problems
 def verify(graph: Graph) -> Graph:
     """`graph` itself where it is legal; UnsupportedModel with every problem where it is not."""
     problems = list(_structure(graph))
+    if not problems:
+        problems += _loops(graph)
     if not problems:
         for node in graph.nodes:
             problems += [f"{node.name}: {problem}" for problem in _node(graph, node)]
@@ -63,6 +66,16 @@ def _structure(graph: Graph) -> Iterator[str]:
             yield f"output {output.source}: found no such node; name a node of the graph"
 
 
+def _loops(graph: Graph) -> Iterator[str]:
+    for group in computing_order(graph):
+        steps = {node.type.steps for node in group}
+        if len(steps) > 1:
+            yield (
+                f"{group[0].name}: found a loop over {', '.join(node.name for node in group)} of "
+                f"{sorted(steps)} steps, accepted equal steps all around it"
+            )
+
+
 def _node(graph: Graph, node: Node) -> Iterator[str]:
     for synapse in node.synapses:
         source = graph.edge(synapse.source)
@@ -76,14 +89,18 @@ def _node(graph: Graph, node: Node) -> Iterator[str]:
                 f"{type(synapse.op).__name__} from {synapse.source}: found currents of shape "
                 f"{shape}, accepted {node.type.shape}, the shape of the node"
             )
-        yield from _padding(synapse, source)
+        yield from _image(synapse, source)
     yield from _steps(graph, node)
     yield from _arrays(graph, node)
     yield from _neuron(graph, node)
 
 
-def _padding(synapse: Synapse, source: SpikeType) -> Iterator[str]:
+def _image(synapse: Synapse, source: SpikeType) -> Iterator[str]:
     op = synapse.op
+    if isinstance(op, Upsample2d) and not all(
+        0 <= crop < factor for crop, factor in zip(op.crop, op.factor, strict=True)
+    ):
+        yield f"found crop {op.crop}, accepted 0 or more, below the factor {op.factor}"
     if isinstance(op, MaxPool2d) and max(op.padding) > 0 and source.signed:
         yield "found max pooling with padding over signed values, accepted unsigned ones"
     if isinstance(op, MaxPool2d | SumPool2d) and any(
@@ -207,8 +224,8 @@ def _integer_neuron(graph: Graph, node: Node) -> Iterator[str]:
             yield f"found reset_value={neuron.reset_value} outside of the membrane {reach}"
         if neuron.floor is not None and not reach[0] <= neuron.floor <= 0:
             yield f"found floor={neuron.floor}, accepted {reach[0]} .. 0"
-    carries = isinstance(neuron, Integrate) or (
-        isinstance(neuron, IntegrateFire) and neuron.sends == "membrane"
-    )
-    if carries and (sends.low > reach[0] or sends.high < reach[1]):
+    if (
+        isinstance(neuron, Integrate)
+        or (isinstance(neuron, IntegrateFire) and neuron.sends == "membrane")
+    ) and (sends.low > reach[0] or sends.high < reach[1]):
         yield f"found an edge {sends} narrower than the membrane of {neuron.membrane_bits} bits"

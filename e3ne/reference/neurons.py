@@ -103,7 +103,7 @@ def fires(neuron: IntegrateFire, membrane: Array, theta: Array) -> Array:
     if neuron.max_spikes is None:
         multiples = membrane / theta
         passed = np.ceil(multiples) - 1 if neuron.fire_on == ">" else np.floor(multiples)
-        return np.maximum(passed, 0)
+        return np.asarray(np.maximum(passed, 0))
     compare = np.greater if neuron.fire_on == ">" else np.greater_equal
     counts = [compare(membrane, k * theta) for k in range(1, neuron.max_spikes + 1)]
     return np.asarray(np.sum(counts, axis=0, dtype=np.int64))

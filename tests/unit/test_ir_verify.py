@@ -32,6 +32,7 @@ from e3ne.ir import (
     SumPool2d,
     Synapse,
     UnsupportedModel,
+    Upsample2d,
     frozen,
     verify,
 )
@@ -40,6 +41,7 @@ IMAGE = SpikeType((2, 4, 4), 3, 2)
 FLAT = SpikeType((4,), 3, 2)
 WEIGHT = frozen([[1, 0, -1, 2]] * 4, np.int64)
 FIRE = IntegrateFire(5, ONE, ONE, membrane_bits=8)
+WATCHED = replace(FIRE, sends="membrane")
 
 
 def lone(
@@ -105,9 +107,13 @@ STRUCTURES = [
     ),
     (
         with_node(0, synapses=(Synapse(Linear(WEIGHT), "x"), Synapse(Linear(WEIGHT), "fc1"))),
-        "fc1: found recurrence without delay",
+        "fc1: found fc1 as source without delay, accepted delay >= 1",
     ),
-    (with_node(0, synapses=(Synapse(Linear(WEIGHT), "fc2"),)), "fc1: found source fc2"),
+    (
+        with_node(0, synapses=(Synapse(Linear(WEIGHT), "fc2"),)),
+        "fc1: found fc2 as source without delay, accepted delay >= 1",
+    ),
+    (with_node(0, synapses=(Synapse(Linear(WEIGHT), "fc9"),)), "fc1: found source fc9"),
     (with_node(1, synapses=(Synapse(Linear(WEIGHT), "fc1", delay=-1),)), "fc2: found delay -1"),
     (
         replace(legal(), outputs=(Output("fc9", Readout.LAST),)),
@@ -164,7 +170,8 @@ NODES = [
     ),
     (
         lone(Identity(), replace(FIRE, threshold=frozen([5, 6], np.int64)), FLAT, FLAT),
-        "IntegrateFire.threshold: found shape (2,), accepted a scalar or one value a channel (4,)",
+        "IntegrateFire.threshold: found shape (2,), accepted a scalar, one value a channel (4,) "
+        "or one a neuron (4,)",
     ),
     (lone(Identity(), Rectify(), FLAT, FLAT), "found Rectify, which has no meaning in stage int"),
     (
@@ -204,6 +211,26 @@ NODES = [
         lone(Identity(), Integrate(ONE, ONE, membrane_bits=8), FLAT, SpikeType((4,), 3, 7, True)),
         "narrower than the membrane of 8 bits",
     ),
+    (
+        lone(Identity(), WATCHED, FLAT, SpikeType((4,), 3, 8)),
+        "narrower than the membrane of 8 bits",
+    ),
+    (
+        lone(Identity(), WATCHED, FLAT, SpikeType((4,), 3, 7, True)),
+        "narrower than the membrane of 8 bits",
+    ),
+    (
+        lone(Identity(), replace(FIRE, max_spikes=None), FLAT, FLAT),
+        "found no limit of spikes after the integer line, accepted max_spikes >= 1",
+    ),
+    (
+        lone(Upsample2d((2, 2), crop=(0, 2)), Relay(), IMAGE, SpikeType((2, 8, 6), 3, 2)),
+        "found crop (0, 2), accepted 0 or more, below the factor (2, 2)",
+    ),
+    (
+        lone(Upsample2d((2, 2)), Relay(), FLAT, SpikeType((4,), 3, 2)),
+        "Upsample2d from x: found a source of shape (4,), accepted (channels, rows, columns)",
+    ),
 ]
 
 
@@ -223,15 +250,61 @@ def test_sources_of_unequal_steps() -> None:
     assert found == ("n: found sources of [1, 3] steps, accepted equal steps on every synapse",)
 
 
-def test_recurrence_and_delay_where_they_have_no_meaning() -> None:
+def test_a_delay_where_steps_change_has_no_meaning() -> None:
     graph = lone(Identity(), Relay(), FLAT, SpikeType((4,), 1, 6))
     node = graph.nodes[0]
     delayed = replace(node, synapses=(Synapse(Identity(), "x", delay=1),))
     assert problems(graph.with_nodes([delayed])) == (
         "n: found a delayed synapse on a node that changes steps, accepted equal steps",
     )
-    back = Synapse(Identity(), "n", delay=1)
-    loop = replace(node, type=SpikeType((4,), 3, 6), synapses=(*node.synapses, back))
-    assert "n: found recurrence on Relay, accepted on spiking neurons" in problems(
-        graph.with_nodes([loop])
+
+
+LEGAL = [
+    lone(Identity(), WATCHED, FLAT, SpikeType((4,), 3, 8, True)),
+    lone(Upsample2d((2, 2), crop=(0, 1)), Relay(), IMAGE, SpikeType((2, 8, 7), 3, 2)),
+    lone(Identity(), IntegrateFire(1.0, max_spikes=None), REAL, REAL, Stage.FLOAT),
+    lone(Identity(), replace(FIRE, threshold=frozen([5, 6], np.int64)), IMAGE, IMAGE),
+    lone(
+        Identity(), replace(FIRE, threshold=frozen(np.full((2, 4, 4), 5), np.int64)), IMAGE, IMAGE
+    ),
+]
+
+
+@pytest.mark.parametrize("graph", LEGAL, ids=[str(g.nodes[0].neuron)[:40] for g in LEGAL])
+def test_legal_nodes(graph: Graph) -> None:
+    assert verify(graph) is graph
+
+
+def loop(*steps: int) -> Graph:
+    """x -> a -> b -> ..., and the last one back to `a`: trains of the given steps."""
+    names = [f"n{index}" for index in range(len(steps))]
+    nodes = []
+    for name, before, count in zip(names, [names[-1], *names], steps, strict=False):
+        synapses = [Synapse(Linear(WEIGHT), before, delay=int(name == names[0]))]
+        if name == names[0]:
+            synapses.append(Synapse(Identity(), "x"))
+        nodes.append(Node(name, tuple(synapses), FIRE, SpikeType((4,), count, 1)))
+    source = Input("x", SpikeType((4,), steps[0], 2))
+    return Graph(Stage.INTEGER, (source,), tuple(nodes), (Output(names[-1], Readout.LAST),))
+
+
+def test_feedback_over_several_nodes_is_legal() -> None:
+    for count in (1, 2, 3):
+        assert verify(loop(*(5,) * count))
+
+
+def test_the_steps_of_a_loop_are_equal() -> None:
+    # From 5 steps to 1 and back: each node of it would be legal.
+    assert problems(loop(5, 1, 5)) == (
+        "n0: found a loop over n0, n1, n2 of [1, 5] steps, accepted equal steps all around it",
+    )
+
+
+def test_a_relay_cannot_feed_itself() -> None:
+    """Its sums would grow at every step: no edge is wide enough."""
+    graph = lone(Identity(), Relay(), FLAT, SpikeType((4,), 3, 6))
+    node = graph.nodes[0]
+    fed = replace(node, synapses=(*node.synapses, Synapse(Identity(), "n", delay=1)))
+    assert problems(graph.with_nodes([fed])) == (
+        "n: found sums 0 .. 66 on an edge of 0 .. 63, accepted an edge wide enough for every sum",
     )

@@ -34,6 +34,7 @@ from e3ne.ir import (
     Stage,
     SumPool2d,
     Synapse,
+    Upsample2d,
     frozen,
     op_shape,
 )
@@ -146,9 +147,28 @@ def test_flatten_and_identity() -> None:
     np.testing.assert_array_equal(reference.op_currents(Identity(), x), x)
 
 
+@pytest.mark.parametrize("crop", [(0, 0), (1, 0), (1, 2)])
+def test_upsampling_repeats_a_pixel_as_torch_does(crop: tuple[int, int]) -> None:
+    x = integers(0, 9, (2, 3, 4, 2, 5))
+    op = Upsample2d((2, 3), "repeat", crop)
+    found = reference.op_currents(op, x)
+    wanted = torch.nn.functional.interpolate(torch.tensor(x[0]).double(), scale_factor=(2.0, 3.0))
+    assert found.shape[2:] == op_shape(op, (4, 2, 5)) == (4, 4 - crop[0], 15 - crop[1])
+    np.testing.assert_array_equal(found[0], wanted.numpy()[..., : 4 - crop[0], : 15 - crop[1]])
+
+
+def test_upsampling_with_zeros_puts_each_pixel_at_the_upper_left_of_its_block() -> None:
+    x = np.array([[[[[1, 2], [3, 4]]]]])
+    assert reference.op_currents(Upsample2d((2, 3), "zero", (1, 2)), x)[0, 0, 0].tolist() == [
+        [1, 0, 0, 2],
+        [0, 0, 0, 0],
+        [3, 0, 0, 4],
+    ]
+
+
 def test_products_that_float64_cannot_hold_stay_exact() -> None:
     large = 2**40 + 1
-    product = reference.exact_matmul(np.array([[large, 1]]), np.array([[2**20 + 1], [1]]))
+    product = reference.ops.exact_matmul(np.array([[large, 1]]), np.array([[2**20 + 1], [1]]))
     assert product.item() == large * (2**20 + 1) + 1
 
 

@@ -26,6 +26,7 @@ from e3ne.ir import (
     Stage,
     Synapse,
     frozen,
+    verify,
 )
 
 
@@ -180,3 +181,79 @@ def test_real_neurons_do_not_round_or_saturate() -> None:
     graph = one_node(neuron, SpikeType((1,), 4), SpikeType((1,), 4), stage=Stage.FLOAT)
     x = np.array([[[0.75], [0.7], [0.1], [1.0]]])  # v: 0.75, 1.075, 0.6375, 1.31875
     assert reference.run(graph, x)["n"].reshape(-1).tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS[:3], ids=str)
+@pytest.mark.parametrize("resets", RESETS, ids=str)
+def test_an_edge_may_carry_the_membrane_of_neurons_that_fire(resets: dict, dynamics: dict) -> None:
+    options = {"decay": ONE, "gain": ONE, "offset": 0, **dynamics, **resets}
+    most = 1 if resets["reset_step"] == "both" else 3
+    neuron = IntegrateFire(
+        threshold=13, max_spikes=most, membrane_bits=10, sends="membrane", **options
+    )
+    type = SpikeType((12,), 40, 10, signed=True)
+    source = SpikeType((12,), 40, 6, signed=True)
+    graph = one_node(neuron, source, type, stage=Stage.INTEGER)
+    currents = integers(-32, 31, (2, 40, 12))
+    sent = reference.run(verify(graph), currents)["n"]
+    fired = 0
+    for frame, place in itertools.product(range(2), range(12)):
+        spikes, membranes = lone_neuron(neuron, currents[frame, :, place].tolist(), 0)
+        assert sent[frame, :, place].tolist() == membranes
+        fired += sum(spikes)
+    assert fired
+
+
+@pytest.mark.parametrize(
+    ("fire_on", "membrane", "spikes"),
+    [(">", 7.5, 3), (">", 7.4, 2), (">=", 7.5, 3), (">", 5.0, 1), (">=", 5.0, 2), (">=", -9.0, 0)],
+)
+def test_without_a_limit_every_threshold_that_was_passed_is_a_spike(
+    fire_on: str, membrane: float, spikes: int
+) -> None:
+    """7.5 / 2.5 is exactly 3: it fires on >= only; one bit more fires on > as well."""
+    if (fire_on, membrane) == (">", 7.5):
+        membrane = np.nextafter(7.5, 8)
+    free = IntegrateFire(2.5, reset_step="same", fire_on=fire_on, max_spikes=None)  # type: ignore[arg-type]
+    for limit in (None, 20):
+        neuron = replace(free, max_spikes=limit)
+        graph = one_node(neuron, SpikeType((1,), 2), SpikeType((1,), 2), stage=Stage.FLOAT)
+        sent = reference.run(verify(graph), np.array([[[membrane], [0.0]]]))["n"]
+        assert sent.reshape(-1).tolist() == [spikes, 0]  # subtract has taken all of them
+
+
+def test_parameters_a_neuron() -> None:
+    """Every neuron has its own threshold, decay, gain, filter and offset; the place decides."""
+    shape = (2, 2, 3)
+    thresholds, offsets = integers(5, 40, shape, 1), integers(-3, 6, shape, 2)
+    decays, gains, filters = (integers(0, 8, shape, seed) for seed in (3, 4, 5))
+    neuron = IntegrateFire(
+        threshold=frozen(thresholds, np.int64),
+        decay=Dyadic(frozen(decays, np.int64), 3),
+        gain=Dyadic(frozen(gains, np.int64), 2),
+        synaptic_decay=Dyadic(frozen(filters, np.int64), 3),
+        offset=frozen(offsets, np.int64),
+        membrane_bits=12,
+    )
+    source = SpikeType(shape, 20, 6, signed=True)
+    graph = one_node(neuron, source, SpikeType(shape, 20, 1), stage=Stage.INTEGER)
+    currents = integers(-32, 31, (2, 20, *shape))
+    sent = reference.run(verify(graph), currents)["n"]
+    for frame, place in itertools.product(range(2), np.ndindex(shape)):
+        alone = replace(
+            neuron,
+            threshold=int(thresholds[place]),
+            decay=Dyadic(int(decays[place]), 3),
+            gain=Dyadic(int(gains[place]), 2),
+            synaptic_decay=Dyadic(int(filters[place]), 3),
+            offset=int(offsets[place]),
+        )
+        spikes, _ = lone_neuron(alone, currents[(frame, slice(None), *place)].tolist(), 0)
+        assert sent[(frame, slice(None), *place)].tolist() == spikes, (frame, place)
+    assert 0 < sent.mean() < 1
+
+
+def test_a_limit_of_spikes_is_needed_behind_the_integer_line() -> None:
+    assert IntegrateFire(1.0, max_spikes=7).most_spikes == 7
+    with pytest.raises(TypeError, match="calibrate before quantising"):
+        _ = IntegrateFire(1.0, max_spikes=None).most_spikes
