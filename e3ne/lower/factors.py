@@ -21,12 +21,33 @@ def weight_scale(weight: Array, bits: int, per_channel: bool, kind: ScaleKind) -
     of two where `kind` says so. A tensor of zeros gets 1; a channel of zeros gets the largest
     scale of the others.
     """
+    largest, _ = _magnitudes(weight, per_channel)
+    return scale_of_kind(_filled(largest / (2 ** (bits - 1) - 1)), kind)
+
+
+def one_magnitude(weight: Array, per_channel: bool, kind: ScaleKind) -> Array | None:
+    """The magnitude of all weights that are not 0, as their scale: they become 0 and +-1, exactly.
+
+    None where there are several magnitudes, or one that `kind` has no scale for.
+    """
+    largest, least = _magnitudes(weight, per_channel)
+    power = kind == "integer" or bool((np.frexp(largest[largest > 0])[0] == 0.5).all())
+    if not power or not (least[largest > 0] == largest[largest > 0]).all():
+        return None
+    return _filled(largest)
+
+
+def _magnitudes(weight: Array, per_channel: bool) -> tuple[Array, Array]:
+    """The largest magnitude, and the least but zero: float64, () or (outputs,)."""
     magnitude = np.abs(weight.astype(np.float64))
     axes = tuple(range(1, weight.ndim)) if per_channel else None
-    largest = np.asarray(magnitude.max(axis=axes))
-    scale = largest / (2 ** (bits - 1) - 1)
-    scale = np.where(scale > 0, scale, scale.max() or 1.0)
-    return scale_of_kind(scale, kind)
+    least = np.where(magnitude > 0, magnitude, np.inf).min(axis=axes)
+    return np.asarray(magnitude.max(axis=axes)), np.asarray(least)
+
+
+def _filled(scale: Array) -> Array:
+    """The largest scale, or 1, in the place of 0."""
+    return np.where(scale > 0, scale, scale.max() or 1.0)
 
 
 def scale_of_kind(scale: Array | float, kind: ScaleKind) -> Array:

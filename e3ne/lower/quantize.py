@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..ir import Graph, Integrate, IntegrateFire, Node, Rectify, Stage, UnsupportedModel
+from ..ir.loops import computing_order
 from ..ir.ranges import summed_current_range
 from .context import Context
 from .quantize_input import quantized_inputs
-from .quantize_neurons import Sum, integer_neurons, spike_type
-from .rewiring import with_node
+from .quantize_neurons import Sum, integer_neurons, sends_spikes, spike_type
 from .synapse_scales import integer_synapses
 
 
 def quantize(graph: Graph, context: Context) -> Graph:
-    """The graph in stage INTEGER; ReLUs need a bound (`calibrate`).
+    """The graph in stage INTEGER; ReLUs need a bound, neurons a limit of spikes (`calibrate`).
 
-    UnsupportedModel lists ReLUs inside of a time loop and integrators that feed themselves.
+    UnsupportedModel lists ReLUs inside of a time loop, and feedback loops in which no population
+    sends spikes: the width of what runs round in them is not known before it is computed.
     """
     problems = [problem for node in graph.nodes for problem in _problems(node)]
+    problems += _loops_without_spikes(graph)
     if problems:
         raise UnsupportedModel(problems)
     result = replace(graph, stage=Stage.INTEGER, inputs=quantized_inputs(graph, context), nodes=())
-    for node in graph.nodes:
-        result = result.with_nodes([*result.nodes, _integer_node(result, node, context)])
-    return result
+    # What spikes look like is known in advance, so they may come from a later node, with a delay.
+    known = {
+        node.name: replace(node, type=spike_type(node, node.neuron), scale=1.0)
+        for node in graph.nodes
+        if sends_spikes(node.neuron)
+    }
+    done: dict[str, Node] = {}
+    waiting = list(graph.nodes)
+    while waiting:
+        ready = next(node for node in waiting if _is_ready(result, node, known))
+        known[ready.name] = done[ready.name] = _integer_node(result, ready, known, context)
+        waiting.remove(ready)
+    return result.with_nodes([done[node.name] for node in graph.nodes])
 
 
-def _integer_node(before: Graph, node: Node, context: Context) -> Node:
-    """`node` in integers; `before` holds its sources, in integers already."""
+def _is_ready(graph: Graph, node: Node, known: Mapping[str, Node]) -> bool:
+    inputs = {source.name for source in graph.inputs}
+    return all(s.source in known or s.source in inputs for s in node.synapses)
+
+
+def _integer_node(graph: Graph, node: Node, known: Mapping[str, Node], context: Context) -> Node:
+    """`node` in integers; `known` holds the types and scales of its sources."""
     settings, kind = context.config.node(node.name), context.config.scale
     neuron = node.neuron
-    type = spike_type(node, neuron) if isinstance(neuron, IntegrateFire) else node.type
-    started = replace(node, type=type)
-    graph = before.with_nodes([*before.nodes, started])
-    currents = integer_synapses(graph, node, settings, kind)
-    started = replace(started, synapses=currents.synapses)
-    found = summed_current_range(with_node(graph, started), started)
+    type = spike_type(node, neuron) if sends_spikes(neuron) else node.type
+    sources = graph.with_nodes(list({**known, node.name: replace(node, type=type)}.values()))
+    currents = integer_synapses(sources, node, settings, kind)
+    started = replace(node, type=type, synapses=currents.synapses)
+    found = summed_current_range(sources, started)
     return integer_neurons(started, Sum(found, currents.scale), settings, kind)
 
 
@@ -46,10 +63,35 @@ def _problems(node: Node) -> list[str]:
             f"{node.name}: found a ReLU with {node.type.steps} time steps, accepted ReLUs on one "
             "step (radix); sum the steps before it or use a spiking neuron"
         ]
-    recurrent = any(synapse.source == node.name for synapse in node.synapses)
-    if isinstance(node.neuron, Integrate) and recurrent:
-        return [
-            f"{node.name}: found an integrator that feeds its membrane to itself, accepted "
-            "recurrence of spikes; use its decay instead"
-        ]
     return []
+
+
+def _loops_without_spikes(graph: Graph) -> list[str]:
+    """Loops that are left where everything that sends spikes is cut out."""
+    silent = {node.name for node in graph.nodes if not sends_spikes(node.neuron)}
+    # Each synapse from a spiking population reads a stand-in, so that only other loops are left.
+    cut = graph.with_nodes(
+        [
+            replace(
+                node,
+                synapses=tuple(s for s in node.synapses if s.source in silent),
+            )
+            for node in graph.nodes
+        ]
+    )
+    problems = []
+    for group in computing_order(cut):
+        names = [node.name for node in group]
+        if len(group) == 1 and all(s.source != names[0] for s in group[0].synapses):
+            continue
+        if len(group) == 1 and isinstance(group[0].neuron, Integrate | IntegrateFire):
+            problems.append(
+                f"{names[0]}: found an integrator that feeds its membrane to itself, accepted "
+                "recurrence of spikes; use its decay instead"
+            )
+        else:
+            problems.append(
+                f"{', '.join(names)}: found a feedback loop of sums and membranes, accepted loops "
+                "in which some population sends spikes; put a spiking neuron into the loop"
+            )
+    return problems

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Any, TypeGuard, assert_never
 
 import numpy as np
 
 from ..config import NodeConfig, ScaleKind
 from ..ir import (
     Array,
-    Dyadic,
     Factor,
     Integrate,
     IntegrateFire,
+    Neuron,
     Node,
     Rectify,
     Relay,
@@ -24,12 +24,13 @@ from ..ir import (
 )
 from ..ir.ranges import Range, membrane_range
 from .factors import decay_dyadic, dyadic, integers, scale_of_kind
+from .parameters import aligned, compacted, real
 from .rewiring import is_weighted
 
 log = logging.getLogger(__name__)
 
 FINE_BITS = 15  # of a threshold in units of its membrane
-LARGEST_FRACTION_BITS = 8
+LARGEST_FRACTION_BITS = FINE_BITS - 1  # of a threshold of one unit of the current
 GAIN_BITS = 16  # significant bits of a gain that is not a power of two
 
 
@@ -63,9 +64,14 @@ def integer_neurons(node: Node, current: Sum, settings: NodeConfig, kind: ScaleK
             assert_never(neuron)
 
 
+def sends_spikes(neuron: Neuron) -> TypeGuard[IntegrateFire]:
+    """Are its trains spikes, whose type is known before any current is?"""
+    return isinstance(neuron, IntegrateFire) and neuron.sends == "spikes"
+
+
 def spike_type(node: Node, neuron: IntegrateFire) -> SpikeType:
     """The edge of a spiking neuron: as many bits as its most spikes a step need."""
-    return replace(node.type, bits=neuron.max_spikes.bit_length(), signed=False)
+    return replace(node.type, bits=neuron.most_spikes.bit_length(), signed=False)
 
 
 def relay_type(node: Node, found: Range) -> SpikeType:
@@ -87,43 +93,62 @@ def requantized(
 
 
 def integer_fire(node: Node, neuron: IntegrateFire, current: Sum, settings: NodeConfig) -> Node:
-    """Integrate-and-fire on a membrane whose unit is that of the current, times gain, / 2**f."""
-    one_unit = neuron.reset_value != 0 or neuron.floor is not None
-    unit = step_unit(neuron.gain, current.scale, one_unit)
+    """Integrate-and-fire on a membrane whose unit is that of the current, times gain, / 2**f.
+
+    The unit may differ from channel to channel (or neuron to neuron), but not where the membrane
+    is sent, or has a floor or a reset value.
+    """
+    sent = neuron.sends == "membrane"
+    one_unit = sent or neuron.reset_value != 0 or neuron.floor is not None
+    neuron, scale = aligned(neuron, current.scale, node.type.shape)
+    unit = step_unit(neuron.gain, scale, one_unit)
     least = float(np.min(np.asarray(neuron.threshold) / unit))
     unit = unit / 2.0 ** fraction_bits(settings, least)
-    threshold = integers(np.maximum(np.rint(np.asarray(neuron.threshold) / unit), 1))
     integer = replace(
         neuron,
-        threshold=threshold,
-        decay=decay_dyadic(real(neuron.decay), settings.decay_bits),
-        gain=dyadic(real(neuron.gain) * current.scale / unit, GAIN_BITS),
-        synaptic_decay=_decay_or_none(neuron.synaptic_decay, settings),
-        offset=integers(np.asarray(neuron.offset) / unit),
+        threshold=integers(np.maximum(np.rint(np.asarray(neuron.threshold) / unit), 1)),
         reset_value=0 if neuron.reset_value == 0 else int(np.rint(neuron.reset_value / unit)),
         floor=None if neuron.floor is None else int(np.rint(neuron.floor / unit)),
+        **_integer_parameters(neuron, scale, unit, settings),
     )
+    integer = compacted(integer, node.type.shape)
     reached = membrane_range(integer, current.range, node.type.steps)
-    largest = max(reached.high, int(np.max(threshold)))
+    largest = max(reached.high, int(np.max(integer.threshold)))
     bits = membrane_bits(node, Range(reached.low, largest), settings)
     integer = replace(integer, membrane_bits=bits, floor=_reachable(integer.floor, reached, bits))
+    if sent:
+        type = replace(node.type, bits=bits, signed=True)
+        return replace(node, neuron=integer, type=type, scale=float(unit))
     return replace(node, neuron=integer, type=spike_type(node, neuron), scale=1.0)
 
 
 def integer_integrate(node: Node, neuron: Integrate, current: Sum, settings: NodeConfig) -> Node:
     """A membrane that is sent: the edge is as wide as the membrane and has its unit."""
-    unit = step_unit(neuron.gain, current.scale, one_unit=True)
+    neuron, scale = aligned(neuron, current.scale, node.type.shape)
+    unit = step_unit(neuron.gain, scale, one_unit=True)
     unit = unit / 2.0 ** fraction_bits(settings, max(-current.range.low, current.range.high))
-    integer = Integrate(
-        decay=decay_dyadic(real(neuron.decay), settings.decay_bits),
-        gain=dyadic(real(neuron.gain) * current.scale / unit, GAIN_BITS),
-        synaptic_decay=_decay_or_none(neuron.synaptic_decay, settings),
-        offset=integers(np.asarray(neuron.offset) / unit),
-    )
+    integer = Integrate(**_integer_parameters(neuron, scale, unit, settings))
+    integer = compacted(integer, node.type.shape)
     reached = membrane_range(integer, current.range, node.type.steps)
     bits = membrane_bits(node, reached, settings)
     type = replace(node.type, bits=bits, signed=True)
     return replace(node, neuron=replace(integer, membrane_bits=bits), type=type, scale=float(unit))
+
+
+def _integer_parameters(
+    neuron: IntegrateFire | Integrate, scale: Array, unit: Array, settings: NodeConfig
+) -> dict[str, Any]:
+    """Factors and offset on a membrane of `unit`, driven by a current of `scale`."""
+    synaptic = neuron.synaptic_decay
+    offset = np.asarray(neuron.offset)
+    return {
+        "decay": decay_dyadic(real(neuron.decay), settings.decay_bits),
+        "gain": dyadic(real(neuron.gain) * scale / unit, GAIN_BITS),
+        "synaptic_decay": (
+            None if synaptic is None else decay_dyadic(real(synaptic), settings.decay_bits)
+        ),
+        "offset": integers(offset / unit) if offset.any() else 0,
+    }
 
 
 def step_unit(gain: Factor, scale: Array, one_unit: bool) -> Array:
@@ -141,7 +166,7 @@ def fraction_bits(settings: NodeConfig, size: float) -> int:
     """How much finer the membrane's unit is than the current's: 2**this.
 
     `size` is the least threshold (or the largest current, of an integrator) in units of the
-    current. Without a choice by the user: the least number up to 8 that makes it at least 2**14,
+    current. Without a choice by the user: the least number up to 14 that makes it at least 2**14,
     so that a rounding error of half a unit a step stays below 1 / 2**15 of it.
     """
     if settings.membrane_fraction_bits is not None:
@@ -164,13 +189,3 @@ def _reachable(floor: float | int | None, reached: Range, bits: int) -> int | No
     """The floor where a membrane can get to it; None where saturation or range stops it before."""
     lowest = max(reached.low, -(1 << (bits - 1)))
     return None if floor is None or floor <= lowest else int(floor)
-
-
-def real(factor: Factor) -> Array:
-    """A factor of stage FLOAT as float64, () or (channels,)."""
-    assert not isinstance(factor, Dyadic)
-    return np.asarray(factor, np.float64)
-
-
-def _decay_or_none(decay: Factor | None, settings: NodeConfig) -> Dyadic | None:
-    return None if decay is None else decay_dyadic(real(decay), settings.decay_bits)

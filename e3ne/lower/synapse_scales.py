@@ -27,8 +27,9 @@ from ..ir import (
     SumPool2d,
     Synapse,
     UnsupportedModel,
+    Upsample2d,
 )
-from .factors import integer_weight, integers, weight_scale
+from .factors import integer_weight, integers, one_magnitude, weight_scale
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ def scales_per_channel(node: Node, settings: NodeConfig) -> bool:
     """
     neuron = node.neuron
     one_scale = isinstance(neuron, Relay | Integrate) or (
-        isinstance(neuron, IntegrateFire) and (neuron.reset_value != 0 or neuron.floor is not None)
+        isinstance(neuron, IntegrateFire)
+        and (neuron.reset_value != 0 or neuron.floor is not None or neuron.sends == "membrane")
     )
     return settings.per_channel and len(node.synapses) == 1 and not one_scale
 
@@ -81,9 +83,16 @@ def scales_per_channel(node: Node, settings: NodeConfig) -> bool:
 def synapse_weight_scale(
     node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind
 ) -> Array:
-    """The real value of one unit of the weights of a Linear or Conv2d of stage FLOAT."""
+    """The real value of one unit of the weights of a Linear or Conv2d of stage FLOAT.
+
+    Selections and diagonals without a bias (whose unit it would be, too) stay exact.
+    """
     assert isinstance(synapse.op, Linear | Conv2d)
     per_channel = scales_per_channel(node, settings)
+    if synapse.op.bias is None or not synapse.op.bias.any():
+        exact = one_magnitude(synapse.op.weight, per_channel, kind)
+        if exact is not None:
+            return exact
     return weight_scale(synapse.op.weight, settings.weight_bits, per_channel, kind)
 
 
@@ -120,12 +129,22 @@ def _integer_op(
             return replace(op, weight=weight), scale
         case SumPool2d():
             return replace(op, divisor=1), np.asarray(1.0 / op.divisor)
-        case MaxPool2d() | Identity() | Flatten():
+        case MaxPool2d() | Upsample2d() | Identity() | Flatten():
             return op, one
         case ChannelAffine():
-            raise UnsupportedModel(f"{node.name}: found a batch normalisation; fold it first")
+            factor = uniform_gain(op)
+            if factor is None:
+                raise UnsupportedModel(f"{node.name}: found a batch normalisation; fold it first")
+            return Identity(), np.asarray(factor)
         case _:
             assert_never(op)
+
+
+def uniform_gain(op: ChannelAffine) -> float | None:
+    """The factor > 0 of an affine map that only scales, so that it can be part of a scale."""
+    gain = float(op.gain.reshape(-1)[0])
+    only_scales = gain > 0 and bool((op.gain == op.gain.reshape(-1)[0]).all())
+    return gain if only_scales and not op.offset.any() else None
 
 
 def _warn_of_zeros(node: Node, synapse: Synapse) -> None:
