@@ -118,6 +118,7 @@ def own_forward(case: Case, x: Array) -> Own:
         return catch
 
     for path, module in model.named_modules():
+        module.register_forward_pre_hook(in_double)
         if find_neuron(module) is not None:
             module.register_forward_hook(watch(path))
     with torch.no_grad(), double_by_default():
@@ -125,6 +126,14 @@ def own_forward(case: Case, x: Array) -> Own:
     frames = len(x)
     neurons = {path: as_train(case, parts, frames) for path, parts in caught.items()}
     return Own(as_train(case, outputs, frames), neurons)
+
+
+def in_double(module: nn.Module, args: tuple[object, ...]) -> tuple[object, ...]:
+    """The arguments of a call in float64: some libraries make float32 spikes whatever comes in."""
+    return tuple(
+        item.double() if isinstance(item, torch.Tensor) and item.is_floating_point() else item
+        for item in args
+    )
 
 
 def fed(case: Case, x: torch.Tensor) -> Iterator[torch.Tensor]:
