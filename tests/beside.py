@@ -1,0 +1,81 @@
+"""A neuron module of a library beside e3ne's reference: the description alone, without a trace."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from e3ne import reference
+from e3ne.frontend.registry import NeuronModel, find_neuron
+from e3ne.ir import (
+    Array,
+    Graph,
+    Identity,
+    Input,
+    Integrate,
+    IntegrateFire,
+    Node,
+    Output,
+    Readout,
+    SpikeType,
+    Stage,
+    Synapse,
+    verify,
+)
+
+FRAMES = 3
+STEPS = 100
+TOLERANCE = 1e-5
+
+
+def described(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
+    """What the registered function of the library file says; UnsupportedModel where it refuses."""
+    neuron = find_neuron(module)
+    assert neuron is not None, type(module)
+    return neuron.describe(module, shape)
+
+
+def currents(
+    *shape: int, low: float = -0.6, high: float = 1.4, seed: int = 0, steps: int = STEPS
+) -> Array:
+    """Random float32 (FRAMES, steps, *shape)."""
+    generator = np.random.default_rng(seed)
+    return generator.uniform(low, high, (FRAMES, steps, *shape)).astype(np.float32)
+
+
+def by_reference(
+    model: NeuronModel,
+    neuron: IntegrateFire | Integrate,
+    x: Array,
+    shape: tuple[int, ...],
+) -> Array:
+    """(frames, steps, *shape) that one node of `neuron`, with the layers of `model`, sends."""
+    steps = x.shape[1]
+    entry = Input("input", SpikeType(x.shape[2:], steps))
+    synapses = [Synapse(model.input_op or Identity(), "input")]
+    synapses += [Synapse(op, "neurons", delay=1) for op in model.recurrence]
+    node = Node("neurons", tuple(synapses), neuron, SpikeType(shape, steps))
+    graph = Graph(Stage.FLOAT, (entry,), (node,), (Output("neurons", Readout.LAST),))
+    verify(graph)
+    return reference.run(graph, x)["neurons"]
+
+
+def assert_spikes(model: NeuronModel, x: Array, spikes: torch.Tensor) -> None:
+    """Each of `spikes`, (frames, steps, *shape), is that of the reference; some are sent."""
+    assert model.neuron is not None
+    expected = spikes.detach().numpy()
+    got = by_reference(model, model.neuron, x, tuple(spikes.shape[2:]))
+    wrong = np.argwhere(np.abs(got * model.spike_value - expected) > TOLERANCE)
+    assert len(wrong) == 0, f"{len(wrong)} of {got.size}, the first at {wrong[0]}"
+    assert 0.02 < (expected > 0).mean() < 0.98, "hardly a test: the neurons sleep or never rest"
+
+
+def assert_membranes(model: NeuronModel, x: Array, membranes: torch.Tensor) -> None:
+    """Each of `membranes`, (frames, steps, *shape), is that of the reference."""
+    assert model.membrane is not None
+    expected = membranes.detach().numpy()
+    got = by_reference(model, model.membrane, x, tuple(membranes.shape[2:]))
+    shown = np.asarray(model.membrane_gain) * got + np.asarray(model.membrane_offset)
+    np.testing.assert_allclose(shown, expected, rtol=0, atol=TOLERANCE)
+    assert np.abs(expected).max() > 0.1
