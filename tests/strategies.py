@@ -31,6 +31,7 @@ from e3ne.ir import (
     SumPool2d,
     Synapse,
     SynapseMapping,
+    Upsample2d,
     frozen,
     op_shape,
     verify,
@@ -58,12 +59,16 @@ def draw_op(draw: Any, source: SpikeType) -> Op:
     kinds = ["linear", "identity"]
     if len(shape) == 3:
         kinds += ["conv", "conv", "max", "sum"]
+    if len(shape) == 3 and shape[1] * shape[2] <= 12:
+        kinds += ["upsample"]
     kind = draw(st.sampled_from(kinds))
     if kind == "linear":
         outputs = draw(st.integers(1, 6))
         return Linear(weights(draw, (outputs, source.neurons)), biases(draw, outputs))
     if kind == "identity":
         return Identity()
+    if kind == "upsample":
+        return draw_upsample(draw)
     kernel = tuple(draw(st.integers(1, min(3, size))) for size in shape[1:])
     stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
     if kind == "conv":
@@ -74,6 +79,13 @@ def draw_op(draw: Any, source: SpikeType) -> Op:
         return Conv2d(weight, biases(draw, outputs), stride, padding, (1, 1), groups)
     pool = MaxPool2d if kind == "max" else SumPool2d
     return pool(kernel, stride)  # type: ignore[arg-type]
+
+
+def draw_upsample(draw: Any) -> Upsample2d:
+    """Repeated or spread pixels, up to three times as many rows and columns."""
+    factor = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    crop = tuple(draw(st.integers(0, size - 1)) for size in factor)
+    return Upsample2d(factor, draw(st.sampled_from(["repeat", "zero"])), crop)  # type: ignore[arg-type]
 
 
 def factors(draw: Any, channels: int, largest: int = 1) -> Dyadic:
@@ -171,7 +183,7 @@ def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
             allowed = [lanes for lanes in allowed if inside % lanes == 0]
     out_lanes = draw(st.sampled_from(allowed))
     pixel_lanes = 1
-    pools = any(isinstance(s.op, MaxPool2d | SumPool2d) for s in node.synapses)
+    pools = any(isinstance(s.op, MaxPool2d | SumPool2d | Upsample2d) for s in node.synapses)
     if out_lanes == node.type.channels and len(node.type.shape) == 3 and not pools:
         pixel_lanes = draw(st.sampled_from(divisors(node.type.shape[2])))
     synapses = []

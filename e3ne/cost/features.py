@@ -25,12 +25,13 @@ from ..ir import (
     SpikeType,
     SumPool2d,
     Synapse,
+    Upsample2d,
 )
 from ..ir.arrays import Array
 from ..ir.cycles import multiplies, shift_of
 from ..ir.engine_cycles import TREE_LEVELS
 from ..ir.frames import window_steps
-from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold
+from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold, upsample_held_words
 from ..ir.ranges import Range, synapse_range
 from .memories import Memory
 
@@ -74,6 +75,8 @@ def node_features(graph: Graph, node: Node) -> Features:
             _matrix(found, graph, node, index, synapse.op)
         elif isinstance(synapse.op, MaxPool2d | SumPool2d):
             _pool(found, graph, node, source, synapse.op)
+        elif isinstance(synapse.op, Upsample2d):
+            _upsample(found, graph, node, source, synapse.op)
     steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
     if len(node.synapses) > 1 or node.synapses[0].gain != 1:
         width += len(node.synapses) - 1
@@ -185,6 +188,24 @@ def _pool(
     found.ffs += out_lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
 
 
+def _upsample(found: Features, graph: Graph, node: Node, source: SpikeType, op: Upsample2d) -> None:
+    """Counters over the large image; a gate for zeros, a memory for repeats."""
+    assert node.mapping is not None
+    bits = node.mapping.lanes * window_steps(graph, source.steps) * source.bits
+    counters = sum(size.bit_length() for size in node.type.shape)
+    found.add("accumulator_bits", 3 * counters)
+    found.ffs += counters
+    held = upsample_held_words(op, source.shape, node.mapping.lanes)
+    if held == 0:
+        found.add("gate_bits", bits)
+    elif held == 1:
+        found.ffs += bits
+    else:
+        found.add("accumulator_bits", 4 * held.bit_length())
+        found.ffs += 3 * held.bit_length()
+        found.memories.append(Memory(bits, held, is_rom=False))
+
+
 def _neurons(found: Features, graph: Graph, node: Node, width: int, steps_in: int) -> None:
     """Sum over the steps, then the neurons of all lanes."""
     assert node.mapping is not None
@@ -218,7 +239,7 @@ def _membrane(found: Features, graph: Graph, node: Node, width: int) -> None:
     assert isinstance(neuron.decay, Dyadic)
     adders = factor_adders(neuron.decay) + 1
     if isinstance(neuron, IntegrateFire):
-        adders += neuron.max_spikes * (2 if neuron.reset == "subtract" else 1)
+        adders += neuron.most_spikes * (2 if neuron.reset == "subtract" else 1)
         adders += 3 * (neuron.reset_step == "both")
     drive = neuron.gain
     assert isinstance(drive, Dyadic)

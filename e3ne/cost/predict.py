@@ -23,9 +23,10 @@ from ..ir import (
     MaxPool2d,
     Node,
     SumPool2d,
+    Upsample2d,
 )
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
-from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles
+from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
 from ..ir.frames import input_format, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
@@ -109,6 +110,9 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
             fold = pool_fold(source.channels, op.kernel, mapping.out_lanes)
             own = _walk_cycles(window, 1, fold.words, 1)
             arrival = window.rows * window.columns
+        case Upsample2d():
+            own = upsample_cycles(node.type.shape, mapping.lanes)
+            arrival = source.neurons // mapping.lanes
         case Identity() | Flatten():
             own, arrival = 0, source.neurons // mapping.lanes
         case ChannelAffine():

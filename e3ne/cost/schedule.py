@@ -23,6 +23,7 @@ from ..ir import (
     Node,
     SumPool2d,
     Synapse,
+    Upsample2d,
 )
 from ..ir.arrays import Array
 from ..ir.cycles import (
@@ -30,9 +31,17 @@ from ..ir.cycles import (
     neuron_latency_cycles,
     readout_latency_cycles,
 )
-from ..ir.engine_cycles import matrix_latency, pool_latency
+from ..ir.engine_cycles import matrix_latency, pool_latency, upsample_latency
 from ..ir.frames import input_format, window_steps
-from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold, wanted_lanes
+from ..ir.geometry import (
+    Fold,
+    Window,
+    matrix_fold,
+    op_window,
+    pool_fold,
+    upsample_held_words,
+    wanted_lanes,
+)
 
 Times = Array
 """Cycles (words,), int64, increasing: when each word of a frame crosses a stream."""
@@ -162,6 +171,8 @@ def _engine(
             fold = pool_fold(type.channels, op.kernel, mapping.out_lanes)
             leaves, taken = _sliding_window(words, op_window(op, type.shape), fold, 1, 1, windows)
             return leaves + pool_latency(op.kernel[0] * op.kernel[1]), taken
+        case Upsample2d() as op:
+            return _upsample(words, op, type.shape, mapping.lanes, windows)
         case Identity() | Flatten():
             return words, words
         case ChannelAffine():
@@ -266,3 +277,25 @@ def _sliding_window(
     first = np.array(starts, np.int64)[:, None]
     leaves = (first + (outs - 1)[None, :] * chunks).reshape(-1)
     return leaves, np.array(taken_at, np.int64)
+
+
+def _upsample(
+    words: Times, op: Upsample2d, source: tuple[int, ...], lanes: int, windows: int
+) -> tuple[Times, Times]:
+    """(when each word of the large image leaves an UpsampleUnit, when each small one is taken)."""
+    held = upsample_held_words(op, source, lanes)
+    small = np.arange(len(words)).reshape(windows, source[1], source[2], -1)
+    large = small.repeat(op.factor[0], axis=1).repeat(op.factor[1], axis=2)
+    shown = np.zeros(large.shape, bool)
+    shown[:, :: op.factor[0], :: op.factor[1]] = True
+    rows, columns = (size - crop for size, crop in zip(large.shape[1:3], op.crop, strict=True))
+    needed: Array = large[:, :rows, :columns].reshape(-1)
+    passes: Array = shown[:, :rows, :columns].reshape(-1)
+    if not held:
+        leaves = _paced(np.where(passes, words[needed], 0), 1)
+        return leaves, leaves[passes]
+    leaves = _paced(words[needed] + upsample_latency(held), 1)
+    last_use = np.zeros(len(words), np.int64)
+    np.maximum.at(last_use, needed, leaves)
+    room = np.concatenate([np.zeros(held, np.int64), last_use])[: len(words)]
+    return leaves, np.maximum(words, room)

@@ -19,6 +19,7 @@ from ..ir import (
     MaxPool2d,
     Node,
     SumPool2d,
+    Upsample2d,
 )
 from ..ir.arrays import Array
 from ..ir.frames import window_steps
@@ -32,6 +33,7 @@ from .rom import RomForm
 from .row_memory import RowMemory
 from .sliding_window import SlidingWindow
 from .streams import Word
+from .upsample_unit import UpsampleUnit
 
 
 class Widen(wiring.Component):
@@ -104,6 +106,8 @@ def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> li
             slices = PatchSlices(patches.out, source.channels, fold)
             kind = "max" if isinstance(op, MaxPool2d) else "sum"
             return [patches, slices, PoolUnit(slices.out, out_lanes, currents, kind)]
+        case Upsample2d() as op:
+            return [UpsampleUnit(word, op, source.shape, windows)]
         case Identity() | Flatten():
             return [Widen(word)]
         case ChannelAffine():

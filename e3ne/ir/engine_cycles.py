@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .geometry import Fold, Window
 
 TREE_LEVELS = 2
@@ -87,3 +89,13 @@ def pool_latency(positions: int) -> int:
     """Cycles from the transfer of a patch to the one of its pooled values."""
     levels = (positions - 1).bit_length()
     return max(1, -(-levels // TREE_LEVELS))
+
+
+def upsample_cycles(shape: tuple[int, ...], lanes: int) -> int:
+    """Cycles of an UpsampleUnit for one window of steps: one a word of the large image `shape`."""
+    return math.prod(shape) // lanes
+
+
+def upsample_latency(held_words: int) -> int:
+    """Cycles from the transfer of a word to its first one behind: none, a register, a memory."""
+    return min(held_words, 2)

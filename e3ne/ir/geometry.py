@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .graph import Graph, Node
-from .ops import Conv2d, Linear, MaxPool2d, Op, Pair, SumPool2d
+from .ops import Conv2d, Linear, MaxPool2d, Op, Pair, SumPool2d, Upsample2d
 from .shapes import window_shape
 
 
@@ -113,6 +113,14 @@ def pool_fold(channels: int, kernel: Pair, out_lanes: int) -> Fold:
     """The fold of a pooling: one slice, all kernel positions of `out_lanes` channels, a word."""
     area = kernel[0] * kernel[1]
     return Fold(channels // out_lanes, 1, 1, area * out_lanes, in_memory=False)
+
+
+def upsample_held_words(op: Upsample2d, source: tuple[int, ...], lanes: int) -> int:
+    """Words of the small image that a repeating Upsample2d keeps: a row, or a pixel, or none."""
+    if op.fill == "zero":
+        return 0
+    channels, _, columns = source
+    return channels // lanes * (columns if op.factor[0] > 1 else 1)
 
 
 def wanted_lanes(graph: Graph, node: Node, index: int) -> int:

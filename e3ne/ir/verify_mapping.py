@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .graph import Graph, Mapping, Node, Synapse
-from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d
+from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d, Upsample2d
 
 
 def mapping_problems(graph: Graph) -> list[str]:
@@ -94,6 +94,9 @@ def _synapse(
         case MaxPool2d() | SumPool2d():
             if mapping.pixel_lanes != 1:
                 yield "found several pixel_lanes on a pooling, accepted 1"
+        case Upsample2d():
+            if mapping.pixel_lanes != 1:
+                yield "found several pixel_lanes on an upsampling, accepted 1"
         case Flatten():
             if source.shape[1:] not in ((), (1, 1)):
                 yield "found a Flatten in hardware, accepted one that a Linear has absorbed"

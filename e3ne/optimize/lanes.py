@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from itertools import product
 
 from ..config import MappingConfig
-from ..ir import Conv2d, Graph, Linear, Mapping, MaxPool2d, Node, SumPool2d, SynapseMapping
+from ..ir import (
+    Conv2d,
+    Graph,
+    Linear,
+    Mapping,
+    MaxPool2d,
+    Node,
+    SumPool2d,
+    SynapseMapping,
+    Upsample2d,
+)
 
 MOST_LANES = 2048  # products a cycle of one node
 
@@ -48,8 +58,9 @@ def out_lane_choices(node: Node) -> list[int]:
 
 
 def pixel_lane_choices(node: Node, out_lanes: int) -> list[int]:
-    """Several output columns at once where all channels are, and no pooling."""
-    pools = any(isinstance(synapse.op, MaxPool2d | SumPool2d) for synapse in node.synapses)
+    """Several output columns at once where all channels are; no pooling, no upsampling."""
+    single = MaxPool2d | SumPool2d | Upsample2d
+    pools = any(isinstance(synapse.op, single) for synapse in node.synapses)
     if out_lanes != node.type.channels or len(node.type.shape) == 1 or pools:
         return [1]
     return [lanes for lanes in divisors(node.type.shape[2]) if lanes <= 8]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..cost import node_cycles
 from ..cost.schedule import Times, node_times, taken_times
-from ..ir import Flatten, Graph, Identity, Linear, Node
+from ..ir import Flatten, Graph, Identity, Linear, Node, Upsample2d
 from ..ir.geometry import op_window, wanted_lanes
 
 LEAST_WORDS = 3  # fewer words find room in the units themselves
@@ -47,7 +47,7 @@ def first_patch(graph: Graph, node: Node, index: int) -> int:
     """
     assert node.mapping is not None
     op, source = node.synapses[index].op, graph.edge(node.synapses[index].source)
-    if isinstance(op, Identity | Flatten | Linear):
+    if isinstance(op, Identity | Flatten | Linear | Upsample2d):
         return 0
     window = op_window(op, source.shape)
     rows, columns = (span - pad for span, pad in zip(window.span, window.padding, strict=True))

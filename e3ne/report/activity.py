@@ -19,6 +19,7 @@ from ..ir import (
     Op,
     SpikeType,
     SumPool2d,
+    Upsample2d,
     op_shape,
 )
 
@@ -111,7 +112,7 @@ def fan_out(op: Op, source: tuple[int, ...]) -> Array | None:
             ]
             channels_out = int(op.weight.shape[0]) // op.groups
             return np.broadcast_to(np.outer(*uses) * channels_out, source)
-        case ChannelAffine() | MaxPool2d() | SumPool2d() | Identity() | Flatten():
+        case ChannelAffine() | MaxPool2d() | SumPool2d() | Upsample2d() | Identity() | Flatten():
             return None
         case _:
             assert_never(op)

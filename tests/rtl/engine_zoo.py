@@ -24,10 +24,11 @@ from e3ne.ir import (
     SumPool2d,
     Synapse,
     SynapseMapping,
+    Upsample2d,
     frozen,
     verify,
 )
-from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles
+from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
 from e3ne.ir.geometry import matrix_fold, op_window, pool_fold
 from e3ne.ir.ranges import current_range
 
@@ -173,6 +174,23 @@ def pools() -> list[Case]:
     ]
 
 
+def upsamples() -> list[Case]:
+    """Zeros and repeats: no memory, one word, a pixel of several words, a row; crops, windows."""
+    wide = lanes(1, 2)
+    return [
+        (Upsample2d((2, 3), "zero", (1, 2)), SpikeType((2, 2, 3), 2, 3, True), lanes(), 1, NONE),
+        (Upsample2d((3, 2), "zero"), SpikeType((4, 2, 2), 2, 2), wide, 2, BOTH),
+        (Upsample2d((2, 2), "zero"), SpikeType((2, 2, 2), 2, 1), wide, 1, SLOW_SOURCE),
+        (Upsample2d((1, 3), "repeat", (0, 1)), SpikeType((2, 1, 5), 2, 2), wide, 1, NONE),
+        (Upsample2d((2, 1)), SpikeType((2, 4, 1), 1, 3, True), wide, 1, BOTH),
+        (Upsample2d((1, 3), "repeat", (0, 2)), SpikeType((4, 2, 3), 2, 2), wide, 2, NONE),
+        (Upsample2d((2, 2)), SpikeType((2, 3, 3), 2, 2, True), lanes(), 1, NONE),
+        (Upsample2d((3, 2), "repeat", (1, 1)), SpikeType((2, 2, 3), 2, 1), wide, 1, BOTH),
+        (Upsample2d((2, 2), "repeat", (1, 0)), SpikeType((4, 2, 3), 1, 3), wide, 1, SLOW_SINK),
+        (Upsample2d((3, 1)), SpikeType((1, 3, 4), 2, 1), lanes(), 2, SLOW_SOURCE),
+    ]
+
+
 def check_synapses(cases: list[Case], first_seed: int = 0) -> None:
     """Equal to the reference, and where nothing pauses a window takes the cycles of the formula."""
     for seed, (op, source, mapping, window, pauses) in enumerate(cases, first_seed):
@@ -187,6 +205,8 @@ def check_synapses(cases: list[Case], first_seed: int = 0) -> None:
 def window_cycles(graph: Graph, op: Op) -> int:
     mapping = graph.nodes[0].mapping
     source = graph.inputs[0].type
+    if isinstance(op, Upsample2d):
+        return upsample_cycles(graph.nodes[0].type.shape, mapping.lanes)
     window = op_window(op, source.shape)
     if isinstance(op, MaxPool2d | SumPool2d):
         fold = pool_fold(source.channels, op.kernel, mapping.out_lanes)

@@ -63,6 +63,10 @@ def pools() -> None:
     check_synapses(engine_zoo.pools())
 
 
+def upsamples() -> None:
+    check_synapses(engine_zoo.upsamples())
+
+
 def matrices() -> None:
     """Both folds, and the ends of the narrowest widths."""
     rows()
@@ -254,6 +258,45 @@ MATRIX = [
     ("return Mux(spike, weight, 0)", "return weight"),
     ("len(spike) == 1 and not spike.shape().signed", "len(spike) == 1"),
 ]
+UPSAMPLE = [
+    ("(walk.row_copy == 0) & (walk.column_copy == 0)", "walk.column_copy == 0"),
+    ("(walk.row_copy == 0) & (walk.column_copy == 0)", "walk.row_copy == 0"),
+    ("self.o.valid.eq(~shown | self.i.valid)", "self.o.valid.eq(self.i.valid)"),
+    ("self.o.valid.eq(~shown | self.i.valid)", "self.o.valid.eq(1)"),
+    ("self.i.ready.eq(shown & self.o.ready)", "self.i.ready.eq(self.o.ready)"),
+    ("moves.eq(self.o.valid & self.o.ready)", "moves.eq(self.o.valid)"),
+    ("Mux(shown, self.i.payload.values.as_value(), 0)", "self.i.payload.values.as_value()"),
+    ("moves.eq(full & self.o.ready)", "moves.eq(full)"),
+    ("~full | (moves & walk.last_use)", "~full"),
+    ("~full | (moves & walk.last_use)", "~full | moves"),
+    ("full.eq(self.i.valid)", "full.eq(1)"),
+    ("self.i.ready.eq(filled != size)", "self.i.ready.eq(1)"),
+    ("write.en.eq(taken)", "write.en.eq(1)"),
+    ("free_place.eq(~self.o.valid | self.o.ready)", "free_place.eq(~self.o.valid)"),
+    ("free_place.eq(~self.o.valid | self.o.ready)", "free_place.eq(1)"),
+    ("filled > (at - oldest)", "filled >= (at - oldest)"),
+    ("filled > (at - oldest)", "filled > (at & 0)"),
+    ("frees.eq(moves & walk.last_use)", "frees.eq(moves)"),
+    ("if self.op.factor[0] > 1 else walk.group", "if self.op.factor[0] > 9 else walk.group"),
+    ("read.en.eq(moves)", "read.en.eq(1)"),
+    ("filled + taken - frees", "filled + taken"),
+    ("Mux(pointer == size - 1, 0, pointer + 1)", "Mux(pointer == size - 1, 1, pointer + 1)"),
+    ("self.o.valid.eq(moves), self.o", "self.o.valid.eq(1), self.o"),
+    ("self.place.eq(column_starts + self.group)", "self.place.eq(column_starts)"),
+    ("Mux(column_ends, 0, column_starts + unit.groups)", "column_starts + unit.groups"),
+    ("column_starts + unit.groups)", "column_starts + 1)"),
+    ("op.crop[1], moves & group_ends", "op.crop[1], moves"),
+    ("op.crop[1], moves & group_ends", "0, moves & group_ends"),
+    ("op.factor[0], op.crop[0], carry", "op.factor[0], 0, carry"),
+    ("Mux(last_window, 0, window + 1)", "Mux(last_window, 1, window + 1)"),
+    ("self.last_use = column_copied & row_copied", "self.last_use = row_copied"),
+    ("self.last_use = column_copied & row_copied", "self.last_use = column_copied"),
+    ("row_copied & row_ends & last_window", "row_copied & row_ends"),
+    ("self.ends = group_ends & column_copied", "self.ends = column_copied"),
+    ("Mux(copied, 0, copy + 1)", "copy + 1"),
+    ("Mux(ends, 0, index + 1)", "index + 1"),
+    ("Mux(ends, factor - 1 - crop, factor - 1)", "factor - 1"),
+]
 OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("pool_unit", pools, "position * self.out_lanes + lane", "lane * positions + position"),
     ("pool_unit", pools, "~self.o.valid | self.o.ready", "1"),
@@ -286,10 +329,11 @@ MUTATIONS = [
     *((Mutation("sliding_window", *pair), patches) for pair in SLIDING),
     *((Mutation("patch_slices", *pair), patches) for pair in SLICES),
     *((Mutation("row_memory", *pair), rows) for pair in ROWS),
+    *((Mutation("upsample_unit", *pair), upsamples) for pair in UPSAMPLE),
     *((Mutation("matrix_unit", *pair), matrices) for pair in MATRIX),
     *((Mutation(module, old, new), check) for module, check, old, new in OTHERS),
 ]
-CHECKS = (plumbing, rows, patches, pools, matrices, joins, selection)
+CHECKS = (plumbing, rows, patches, pools, upsamples, matrices, joins, selection)
 
 
 @pytest.mark.parametrize("check", CHECKS)

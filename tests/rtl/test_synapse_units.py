@@ -30,15 +30,18 @@ from e3ne.ir import (
     SumPool2d,
     Synapse,
     SynapseMapping,
+    Upsample2d,
     frozen,
     op_shape,
     verify,
 )
-from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles
-from e3ne.ir.geometry import matrix_fold, op_window
+from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_latency
+from e3ne.ir.geometry import matrix_fold, op_window, upsample_held_words
 from e3ne.ir.order import to_words
 from e3ne.ir.ranges import synapse_range
 from e3ne.reference import op_currents
+
+from tests.strategies import draw_upsample
 
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
 
@@ -198,6 +201,42 @@ def pools(draw):
 @given(pools(), st.integers(0, 1000), st.sampled_from([(0, 0), (0.5, 0), (0, 0.6), (0.4, 0.4)]))
 def test_pool_equals_reference(graph, seed, pauses):
     check(graph, 3, seed, pauses)
+
+
+@st.composite
+def upsamples(draw):
+    channels = draw(st.sampled_from([1, 2, 4, 6]))
+    rows, columns = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    source, window = draw(trains((channels, rows, columns)))
+    mapping = Mapping(
+        out_lanes=draw(st.sampled_from(divisors(channels))), synapses=(SynapseMapping(),)
+    )
+    return mapped(draw_upsample(draw), source, mapping, window)
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(upsamples(), st.integers(0, 1000), st.sampled_from([(0, 0), (0.5, 0), (0, 0.6), (0.4, 0.4)]))
+def test_upsample_equals_reference_at_a_word_a_cycle(graph, seed, pauses):
+    run = check(graph, 3, seed, pauses)
+    if pauses == (0, 0):
+        words = len(run.sinks[0].cycles) // 3
+        assert words == run.sinks[0].cycles[-1] - run.sinks[0].cycles[-1 - words]
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "lanes", "held"),
+    [
+        (Upsample2d((2, 2), "zero"), (4, 3, 5), 2, 0),
+        (Upsample2d((1, 2)), (4, 1, 5), 4, 1),
+        (Upsample2d((1, 2)), (4, 1, 5), 1, 4),
+        (Upsample2d((2, 1)), (4, 3, 5), 2, 10),
+    ],
+)
+def test_an_upsampling_holds_and_waits_no_more_than_it_says(op, shape, lanes, held):
+    assert upsample_held_words(op, shape, lanes) == held
+    mapping = Mapping(out_lanes=lanes, synapses=(SynapseMapping(),))
+    run = check(mapped(op, SpikeType(shape, 1, 3), mapping, 1), 2, 1)
+    assert run.sinks[0].cycles[0] - run.sources[0].cycles[0] == upsample_latency(held)
 
 
 def test_identity_keeps_signs():
