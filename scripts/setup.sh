@@ -6,7 +6,7 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 STAMP=.venv/e3ne-setup.stamp
-APT_PACKAGES_TOOLS="verilator iverilog g++ make"
+APT_PACKAGES_TOOLS="verilator iverilog g++ make ccache"
 
 say() { printf '%s\n' "$@" >&2; }
 
@@ -56,7 +56,7 @@ find_python() {
 
 has_tools() {
     local tool
-    for tool in verilator iverilog g++ make; do
+    for tool in verilator iverilog g++ make ccache; do
         command -v "$tool" >/dev/null || return 1
     done
 }
