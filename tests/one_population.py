@@ -79,7 +79,8 @@ def assert_same(
     """
     model = described(module, shape)
     values = reference.run(as_graph(model, shape, entering or shape), currents)
-    dtype = next((t.dtype for t in (*module.parameters(), *module.buffers())), torch.float64)
+    held = (*module.named_parameters(), *module.named_buffers())  # rockpool changes parameters()
+    dtype = next((tensor.dtype for _, tensor in held), torch.float64)
     with torch.no_grad():
         spikes, membranes = drive(module, torch.from_numpy(np.array(currents)).to(dtype))
     if model.neuron is not None:
