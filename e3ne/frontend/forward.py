@@ -64,7 +64,7 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     States that still hang on a training graph (hidden membranes) are copied without it.
     """
     memo: dict[int, Any] = {}
-    for module in model.modules():
+    for module in nn.Module.modules(model):
         for item in (*vars(module).values(), *module._buffers.values()):
             if isinstance(item, torch.Tensor) and item.grad_fn is not None:
                 memo[id(item)] = item.detach().clone()
@@ -151,7 +151,7 @@ def check_arguments(model: nn.Module) -> None:
 
 def reset(model: nn.Module) -> None:
     """Brings every neuron of `model` back to its state before the first step."""
-    for module in model.modules():
+    for module in nn.Module.modules(model):
         neuron = find_neuron(module)
         if neuron is not None:
             neuron.reset(module)

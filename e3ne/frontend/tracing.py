@@ -129,7 +129,7 @@ def find_feeding(
     model: nn.Module, frames: Array, steps: int | None, has_steps: bool, dtype: torch.dtype
 ) -> tuple[Feeding, Recording]:
     """How the model wants its frames, and what it does with them."""
-    if not any(find_neuron(module) for module in model.modules()):
+    if not any(find_neuron(module) for module in nn.Module.modules(model)):
         return _feed_stateless(model, frames, steps, has_steps, dtype)
     if has_steps:
         return _feed_steps(model, frames, steps, dtype)
