@@ -50,15 +50,27 @@ def by_reference(
     x: Array,
     shape: tuple[int, ...],
 ) -> Array:
-    """(frames, steps, *shape) that one node of `neuron`, with the layers of `model`, sends."""
+    """(frames, steps, *shape) that a population of `neuron`, with the layers of `model`, sends.
+
+    Recurrent layers read spikes: those of a population beside it where it sends a membrane.
+    """
     steps = x.shape[1]
     entry = Input("input", SpikeType(x.shape[2:], steps))
+    names = (
+        {"shown": neuron}
+        if model.neuron in (None, neuron)
+        else {"spikes": model.neuron, "shown": neuron}
+    )
     synapses = [Synapse(model.input_op or Identity(), "input")]
-    synapses += [Synapse(op, "neurons", delay=1) for op in model.recurrence]
-    node = Node("neurons", tuple(synapses), neuron, SpikeType(shape, steps))
-    graph = Graph(Stage.FLOAT, (entry,), (node,), (Output("neurons", Readout.LAST),))
+    synapses += [Synapse(op, next(iter(names)), delay=1) for op in model.recurrence]
+    nodes = [
+        Node(name, tuple(synapses), each, SpikeType(shape, steps))
+        for name, each in names.items()
+        if each is not None
+    ]
+    graph = Graph(Stage.FLOAT, (entry,), tuple(nodes), (Output("shown", Readout.LAST),))
     verify(graph)
-    return reference.run(graph, x)["neurons"]
+    return reference.run(graph, x)["shown"]
 
 
 def assert_spikes(model: NeuronModel, x: Array, spikes: torch.Tensor) -> None:
