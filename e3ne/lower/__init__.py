@@ -14,14 +14,25 @@ from ..ir import Array, Graph, text, verify
 from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
 from .context import Context
+from .distribute_sums import distribute_sums
 from .fold_batchnorm import fold_batchnorm
+from .fold_concatenation import fold_concatenation
 from .fuse_nodes import fuse, fuse_nodes
+from .move_delays import move_delays
 from .move_rectify import move_rectify
 from .quantize import quantize
 
 Pass = Callable[[Graph, Context], Graph]
 
-STRUCTURE: tuple[Pass, ...] = (fold_batchnorm, absorb_flatten, move_rectify, fuse_nodes)
+STRUCTURE: tuple[Pass, ...] = (
+    move_delays,
+    fold_concatenation,
+    distribute_sums,
+    fold_batchnorm,
+    absorb_flatten,
+    move_rectify,
+    fuse_nodes,
+)
 NUMBERS: tuple[Pass, ...] = (calibrate, quantize)
 PIPELINE: tuple[Pass, ...] = STRUCTURE + NUMBERS
 

@@ -3,125 +3,152 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Flatten, Graph, Identity, Linear, Neuron, Node, Relay, Synapse, UnsupportedModel
-from ..ir import frozen as frozen_array
+from ..ir import (
+    ChannelAffine,
+    Flatten,
+    Graph,
+    Identity,
+    Linear,
+    Node,
+    Relay,
+    Synapse,
+    UnsupportedModel,
+    frozen,
+)
 from .context import Context
-from .rewiring import is_plain
+from .parameters import of_image
+from .rewiring import is_plain, leaves
 
 Image = tuple[int, ...]
+
+LARGEST_REORDERING = 1024  # features; as weights it has the square of it
 
 
 def absorb_flatten(graph: Graph, context: Context) -> Graph:
     """Removes Flatten nodes; neurons between a Flatten and a Linear take the image's shape.
 
-    Where the image is (channels, 1, 1) a Flatten remains as the op of a synapse: wires only.
-    UnsupportedModel lists every flattened image that something else than a Linear reads.
+    An output that was flat is the image, whose words have the same order. Where the image is
+    (channels, 1, 1) a Flatten remains as the op of a synapse: wires only. Other readers of a
+    flattened image (a sum with a vector) reorder it by a Linear of zeros and ones;
+    UnsupportedModel lists those that are too large for that.
     """
-    walk = _Walk(graph)
+    images = _images(graph)
+    removed = {
+        node.name: node.synapses[0].source
+        for node in graph.nodes
+        if _is_flatten(graph, node) and (node.name in images or not _has_image(graph, images, node))
+    }
+    names = {name: _sender(name, removed) for name in removed}
+    nodes: list[Node] = []
+    problems: list[str] = []
     for node in graph.nodes:
-        walk.visit(node)
-    outputs = [replace(out, source=walk.name(out.source)) for out in graph.outputs]
-    for output in graph.outputs:
-        image = walk.images.get(output.source)
-        if image is not None:
-            walk.problems.append(
-                f"output {output.source}: found a flattened image of shape {image}, accepted "
-                "(features,) or (channels, 1, 1); return the scores of a Linear or a global pooling"
-            )
-    if walk.problems:
-        raise UnsupportedModel(walk.problems)
-    return replace(graph, nodes=tuple(walk.nodes), outputs=tuple(outputs))
-
-
-@dataclass
-class _Walk:
-    """`images`: what the graph calls flat and now is an image; `sources`: who sends it now."""
-
-    graph: Graph
-
-    def __post_init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.images: dict[str, Image] = {}
-        self.sources: dict[str, str] = {}
-        self.problems: list[str] = []
-
-    def name(self, source: str) -> str:
-        """Who sends what the graph calls `source`."""
-        return self.sources.get(source, source)
-
-    def visit(self, node: Node) -> None:
-        """Adds `node` in its new form, or takes it out."""
-        if self._is_flatten(node):
-            source = node.synapses[0].source
-            image = self.images.get(source) or self.graph.edge(source).shape
-            leaves = any(output.source == node.name for output in self.graph.outputs)
-            if not (leaves and image[1:] == (1, 1)):
-                self.sources[node.name] = self.name(source)
-                if len(image) == 3:
-                    self.images[node.name] = image
-                return
-        flat = [s for s in node.synapses if s.source in self.images]
-        images = {self.images[synapse.source] for synapse in flat}
-        straight = all(isinstance(s.op, Identity) and is_plain(s) for s in node.synapses)
-        if straight and len(flat) == len(node.synapses) and len(images) == 1:
-            image = images.pop()
-            if image[1:] != (1, 1):
-                self._reshape(node, image)
-                return
-        synapses = tuple(self._synapse(node, synapse) for synapse in node.synapses)
-        self.nodes.append(replace(node, synapses=synapses))
-
-    def _is_flatten(self, node: Node) -> bool:
-        synapse = node.synapses[0]
-        return (
-            isinstance(node.neuron, Relay)
-            and len(node.synapses) == 1
-            and isinstance(synapse.op, Flatten)
-            and is_plain(synapse)
-            and self.graph.edge(synapse.source).steps == node.type.steps
-        )
-
-    def _synapse(self, node: Node, synapse: Synapse) -> Synapse:
-        """The synapse on the image that stands behind its flat source."""
-        image = self.images.get(synapse.source)
-        op = synapse.op
-        if image is None or isinstance(op, Linear):
-            return replace(synapse, source=self.name(synapse.source))
-        if isinstance(op, Identity | Flatten) and image[1:] == (1, 1):
-            return replace(synapse, op=Flatten(), source=self.name(synapse.source))
-        self.problems.append(
-            f"{node.name}: found {type(op).__name__} on a flattened image of shape {image}, "
-            "accepted Linear, or neurons in front of a Linear; flatten later"
-        )
-        return synapse
-
-    def _reshape(self, node: Node, image: Image) -> None:
-        neuron, problem = _image_neuron(node.neuron, image)
-        if problem:
-            self.problems.append(f"{node.name}: {problem}")
-        synapses = tuple(replace(s, source=self.name(s.source)) for s in node.synapses)
-        type = replace(node.type, shape=image)
-        self.nodes.append(replace(node, synapses=synapses, neuron=neuron, type=type))
-        self.images[node.name] = image
-
-
-def _image_neuron(neuron: Neuron, image: Image) -> tuple[Neuron, str | None]:
-    """The neuron with parameters a channel in the place of parameters a feature."""
-    changed: dict[str, Any] = {}
-    for item in fields(neuron):
-        value = getattr(neuron, item.name)
-        if not isinstance(value, np.ndarray) or value.shape != (math.prod(image),):
+        if node.name in removed:
             continue
-        table = value.reshape(image[0], -1)
-        if (table != table[:, :1]).any():
-            return neuron, (
-                f"found a {item.name} a feature on a flattened image of shape {image}, accepted "
-                "one a channel; put the neurons in front of the flatten"
+        if node.name in images:
+            image = images[node.name]
+            node = replace(
+                node,
+                neuron=of_image(node.neuron, image),
+                type=replace(node.type, shape=image),
             )
-        changed[item.name] = frozen_array(table[:, 0], value.dtype)
-    return replace(neuron, **changed), None
+        elif too_large := _reordered(node, images):
+            problems += too_large
+            continue
+        else:
+            node = replace(node, synapses=tuple(_on_image(s, images) for s in node.synapses))
+        synapses = tuple(replace(s, source=names.get(s.source, s.source)) for s in node.synapses)
+        nodes.append(replace(node, synapses=synapses))
+    if problems:
+        raise UnsupportedModel(problems)
+    outputs = [replace(out, source=names.get(out.source, out.source)) for out in graph.outputs]
+    return replace(graph, nodes=tuple(nodes), outputs=tuple(outputs))
+
+
+def _images(graph: Graph) -> dict[str, Image]:
+    """What the graph calls flat and will be an image (or read as one), by node.
+
+    A neuron joins where all its sources do, the population itself and later nodes included: so
+    the walk is repeated until nothing changes.
+    """
+    images: dict[str, Image] = {}
+    while True:
+        before = len(images)
+        for node in graph.nodes:
+            if node.name not in images and (image := _image_of(graph, node, images)):
+                images[node.name] = image
+        if len(images) == before:
+            return images
+
+
+def _image_of(graph: Graph, node: Node, images: dict[str, Image]) -> Image | None:
+    if _is_flatten(graph, node):
+        source = node.synapses[0].source
+        shape = images.get(source) or graph.edge(source).shape
+        own = any(source == other.name for other in graph.nodes)
+        stays = leaves(graph, node.name) and (shape[1:] == (1, 1) or not own)
+        return shape if len(shape) == 3 and not stays else None
+    found = {images.get(s.source) for s in node.synapses if s.source != node.name}
+    straight = all(_keeps_places(synapse) for synapse in node.synapses)
+    image = found.pop() if straight and len(found) == 1 else None
+    return image if image is not None and image[1:] != (1, 1) else None
+
+
+def _keeps_places(synapse: Synapse) -> bool:
+    """Does each neuron read the one of its own place, whatever the shape?"""
+    uniform = isinstance(synapse.op, ChannelAffine) and len(synapse.op.gain) == 1
+    return isinstance(synapse.op, Identity) or uniform
+
+
+def _is_flatten(graph: Graph, node: Node) -> bool:
+    synapse = node.synapses[0]
+    return (
+        isinstance(node.neuron, Relay)
+        and len(node.synapses) == 1
+        and isinstance(synapse.op, Flatten)
+        and is_plain(synapse)
+        and graph.edge(synapse.source).steps == node.type.steps
+    )
+
+
+def _has_image(graph: Graph, images: dict[str, Image], node: Node) -> bool:
+    """Does the flatten `node` read an image? It stays then where it is an output."""
+    source = node.synapses[0].source
+    return len(images.get(source) or graph.edge(source).shape) == 3
+
+
+def _sender(name: str, removed: dict[str, str]) -> str:
+    """Who sends what the graph calls `name`."""
+    while name in removed:
+        name = removed[name]
+    return name
+
+
+def _on_image(synapse: Synapse, images: dict[str, Image]) -> Synapse:
+    """The synapse on the image that stands behind its flat source."""
+    image, op = images.get(synapse.source), synapse.op
+    if image is None or isinstance(op, Linear):
+        return synapse
+    if isinstance(op, Identity | Flatten) and image[1:] == (1, 1):
+        return replace(synapse, op=Flatten())
+    factor = float(op.gain[0]) if isinstance(op, ChannelAffine) else 1.0
+    return replace(
+        synapse, op=Linear(frozen(np.eye(math.prod(image), dtype=np.float32) * factor, np.float32))
+    )
+
+
+def _reordered(node: Node, images: dict[str, Image]) -> list[str]:
+    """A problem for each synapse that would need too large a Linear to reorder its image."""
+    return [
+        f"{node.name}: found {type(synapse.op).__name__} on a flattened image of shape "
+        f"{images[synapse.source]}, accepted Linear, neurons in front of a Linear, or at most "
+        f"{LARGEST_REORDERING} features; flatten later"
+        for synapse in node.synapses
+        if synapse.source in images
+        and not isinstance(synapse.op, Linear)
+        and images[synapse.source][1:] != (1, 1)
+        and math.prod(images[synapse.source]) > LARGEST_REORDERING
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,33 +13,44 @@ from ..ir import (
     Conv2d,
     Graph,
     Identity,
+    Integrate,
+    IntegrateFire,
     Linear,
     MaxPool2d,
     Node,
+    Op,
     Relay,
     SumPool2d,
     Synapse,
     UnsupportedModel,
     frozen,
 )
+from .affine_readers import Affine, in_neuron, into_readers, neuron_takes, passes
 from .context import Context
 from .rewiring import (
     is_node,
     is_plain,
     is_weighted,
     is_wire,
+    keeps_steps,
     sole_consumer,
     with_node,
     without_wire,
 )
+from .synapse_scales import uniform_gain
+
+LARGEST_DIAGONAL = 1024  # features; a diagonal of weights has the square of it
 
 
 def fold_batchnorm(graph: Graph, context: Context) -> Graph:
-    """Folds every ChannelAffine into the weights before it, or behind it, exactly.
+    """Folds every ChannelAffine (a batch normalisation, the value of a graded spike) into what is
+    before it or behind it, exactly.
 
     In this order of preference: into the Linear or Conv2d whose currents it scales; through a
-    pooling into those before it; into the weights that read it (where padding cannot tell); else
-    it becomes a 1x1 depthwise Conv2d. UnsupportedModel lists those on flat edges that none fits.
+    pooling into those before it; into the weights or neurons that read it (where padding and
+    silence cannot tell); into the gain of its own neurons. One factor for all channels stays: it
+    becomes part of a scale at the integer line. Else it becomes a depthwise 1x1 Conv2d, or on a
+    flat edge a diagonal Linear. UnsupportedModel lists the flat edges that are too long for that.
     """
     problems: list[str] = []
     for node in graph.nodes:
@@ -49,8 +59,9 @@ def fold_batchnorm(graph: Graph, context: Context) -> Graph:
                 folded = _folded(graph, node.name, index)
                 if folded is None:
                     problems.append(
-                        f"{node.name}: found a batch normalisation that neither a layer before it "
-                        "nor one behind it can take over, accepted one directly after or before "
+                        f"{node.name}: found a batch normalisation of {node.type.channels} "
+                        "features that neither a layer before it nor one behind it can take over, "
+                        f"accepted {LARGEST_DIAGONAL} features, or one directly after or before "
                         "Linear or Conv2d; move it there"
                     )
                 else:
@@ -62,31 +73,52 @@ def fold_batchnorm(graph: Graph, context: Context) -> Graph:
 
 def _folded(graph: Graph, name: str, index: int) -> Graph | None:
     node = graph.node(name)
-    synapse = node.synapses[index]
-    op = synapse.op
+    op = node.synapses[index].op
     assert isinstance(op, ChannelAffine)
-    channels = node.type.channels
-    gain = np.broadcast_to(op.gain.astype(np.float64).reshape(-1), (channels,))
-    offset = np.broadcast_to(op.offset.astype(np.float64).reshape(-1), (channels,))
+    shape = node.type.shape
+    gain = np.broadcast_to(op.gain.astype(np.float64).reshape(-1), shape[:1])
+    offset = np.broadcast_to(op.offset.astype(np.float64).reshape(-1), shape[:1])
+    affine = Affine(gain, offset)
     for folded in (
         _into_source(graph, node, index, gain, offset),
-        _through_pool(graph, node, index, gain, offset),
-        _into_consumers(graph, node, gain, offset),
+        _through_pool(graph, node, index, affine),
+        into_readers(graph, node, affine),
+        _into_own_neurons(graph, node, index, affine),
     ):
         if folded is not None:
             folded = _with_op(folded, name, index, Identity())
             if is_wire(folded, folded.node(name)):
                 folded = without_wire(folded, name)
             return folded
-    if len(node.type.shape) != 3:
-        return None
-    depthwise = Conv2d(
-        frozen(gain.reshape(-1, 1, 1, 1), np.float32), frozen(offset, np.float32), groups=channels
+    uniform = uniform_gain(op)
+    if uniform is not None:
+        alone = ChannelAffine(frozen([uniform], np.float32), frozen([0], np.float32))
+        return _with_op(graph, name, index, alone)
+    return (
+        _with_op(graph, name, index, diagonal) if (diagonal := _diagonal(affine, shape)) else None
     )
-    return _with_op(graph, name, index, depthwise)
 
 
-def _with_op(graph: Graph, name: str, index: int, op: Identity | Conv2d) -> Graph:
+def _into_own_neurons(graph: Graph, node: Node, index: int, affine: Affine) -> Graph | None:
+    if not isinstance(node.neuron, IntegrateFire | Integrate):
+        return None
+    if not neuron_takes(graph, node, index, affine):
+        return None
+    return with_node(graph, replace(node, neuron=in_neuron(node.neuron, affine, node.type.shape)))
+
+
+def _diagonal(affine: Affine, shape: tuple[int, ...]) -> Conv2d | Linear | None:
+    """The affine map as weights: a depthwise 1x1 convolution, or a diagonal."""
+    bias = None if affine.keeps_zero else frozen(affine.offset, np.float32)
+    if len(shape) == 3:
+        weight = frozen(affine.gain.reshape(-1, 1, 1, 1), np.float32)
+        return Conv2d(weight, bias, groups=len(affine.gain))
+    if len(affine.gain) > LARGEST_DIAGONAL:
+        return None
+    return Linear(frozen(np.diag(affine.gain), np.float32), bias)
+
+
+def _with_op(graph: Graph, name: str, index: int, op: Op) -> Graph:
     node = graph.node(name)
     synapses = list(node.synapses)
     synapses[index] = replace(synapses[index], op=op)
@@ -131,12 +163,8 @@ def _scaled(source: Node, gain: Array, offset: Array) -> Iterator[Synapse]:
         )
 
 
-def _through_pool(graph: Graph, node: Node, index: int, gain: Array, offset: Array) -> Graph | None:
-    """A pooling between weights and batch normalisation, where the two may change places.
-
-    A maximum commutes with an affine map of gain >= 0, an average with every one; padding only
-    with a map that leaves 0 at 0 (and no padded maximum, since gains only keep the order).
-    """
+def _through_pool(graph: Graph, node: Node, index: int, affine: Affine) -> Graph | None:
+    """A pooling between weights and batch normalisation, where the two may change places."""
     synapse = node.synapses[index]
     if not is_plain(synapse) or not is_node(graph, synapse.source):
         return None
@@ -144,60 +172,12 @@ def _through_pool(graph: Graph, node: Node, index: int, gain: Array, offset: Arr
     if not isinstance(pool.neuron, Relay) or len(pool.synapses) != 1:
         return None
     op = pool.synapses[0].op
-    padded = isinstance(op, MaxPool2d | SumPool2d) and max(op.padding) > 0
-    commutes = (isinstance(op, MaxPool2d) and bool((gain >= 0).all())) or (
-        isinstance(op, SumPool2d)
-        and (not offset.any() or math.isclose(op.divisor, math.prod(op.kernel)))
-    )
-    steps = graph.edge(pool.synapses[0].source).steps
-    if not commutes or (padded and offset.any()) or steps > pool.type.steps:
+    if not isinstance(op, MaxPool2d | SumPool2d) or not passes(op, affine):
         return None
-    if sole_consumer(graph, pool.name) is None:
+    if not keeps_steps(graph, pool) or sole_consumer(graph, pool.name) is None:
         return None
     source = _weighted_relay(graph, pool.synapses[0])
     if source is None:
         return None
-    return with_node(graph, replace(source, synapses=tuple(_scaled(source, gain, offset))))
-
-
-def _into_consumers(graph: Graph, node: Node, gain: Array, offset: Array) -> Graph | None:
-    """Into the weights that read it: exact where no padded or silent place misses the offset."""
-    if not isinstance(node.neuron, Relay) or len(node.synapses) != 1:
-        return None
-    readers = list(graph.consumers(node.name))
-    if not readers or any(output.source == node.name for output in graph.outputs):
-        return None
-    if graph.edge(node.synapses[0].source).steps != node.type.steps:
-        return None
-    for reader, index in readers:
-        synapse = reader.synapses[index]
-        op = synapse.op
-        misses = synapse.delay > 0 or (isinstance(op, Conv2d) and max(op.padding) > 0)
-        if not isinstance(op, Linear | Conv2d) or (misses and offset.any()):
-            return None
-    for reader, index in readers:
-        current = graph.node(reader.name)
-        synapses = list(current.synapses)
-        op = synapses[index].op
-        assert isinstance(op, Linear | Conv2d)
-        synapses[index] = replace(synapses[index], op=_absorbed(op, node, gain, offset))
-        graph = with_node(graph, replace(current, synapses=tuple(synapses)))
-    return graph
-
-
-def _absorbed(op: Linear | Conv2d, node: Node, gain: Array, offset: Array) -> Linear | Conv2d:
-    """The op on x that equals `op` on gain * x + offset."""
-    outs = op.weight.shape[0]
-    if isinstance(op, Linear):
-        places = node.type.neurons // node.type.channels
-        scale = np.repeat(gain, places).reshape(1, -1)
-        shift = np.repeat(offset, places).reshape(1, -1)
-    else:
-        groups = np.arange(outs) // (outs // op.groups)
-        width = op.weight.shape[1]
-        reads = groups[:, None] * width + np.arange(width)[None]
-        scale, shift = gain[reads][:, :, None, None], offset[reads][:, :, None, None]
-    weight = op.weight.astype(np.float64)
-    bias = (weight * shift).reshape(outs, -1).sum(axis=1)
-    bias = bias if op.bias is None else bias + op.bias
-    return replace(op, weight=frozen(weight * scale, np.float32), bias=frozen(bias, np.float32))
+    scaled = tuple(_scaled(source, affine.gain, affine.offset))
+    return with_node(graph, replace(source, synapses=scaled))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ir import Array, Dyadic, Factor, Integrate, IntegrateFire, Neuron, frozen
 
-Firing = TypeVar("Firing", IntegrateFire, Integrate)
+Firing = TypeVar("Firing", bound=IntegrateFire | Integrate)
 AnyNeuron = TypeVar("AnyNeuron", bound=Neuron)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..ir import Conv2d, Graph, Identity, Linear, Node, Relay, Synapse
+from ..ir import ChannelAffine, Conv2d, Graph, Identity, Linear, Node, Op, Relay, Synapse
 
 
 def sole_consumer(graph: Graph, name: str) -> tuple[Node, int] | None:
     """The one node (and index of its synapse) that reads `name`; None for several or an output."""
-    if any(output.source == name for output in graph.outputs):
+    if leaves(graph, name):
         return None
     found = list(graph.consumers(name))
     return found[0] if len(found) == 1 else None
@@ -29,6 +29,39 @@ def is_plain(synapse: Synapse) -> bool:
 def is_weighted(synapse: Synapse) -> bool:
     """Has a weight of its own."""
     return isinstance(synapse.op, Linear | Conv2d)
+
+
+def is_silent(op: Op) -> bool:
+    """Does it make no current of silence? A bias is there at every step, before the first, too."""
+    match op:
+        case Linear() | Conv2d():
+            return op.bias is None or not op.bias.any()
+        case ChannelAffine():
+            return not op.offset.any()
+        case _:
+            return True
+
+
+def without_bias(op: Op) -> Op:
+    """The same weights without their bias."""
+    return replace(op, bias=None) if isinstance(op, Linear | Conv2d) else op
+
+
+def leaves(graph: Graph, name: str) -> bool:
+    """Is it an output of the network?"""
+    return any(output.source == name for output in graph.outputs)
+
+
+def keeps_steps(graph: Graph, node: Node) -> bool:
+    """Do all sources of `node` have its steps, so that its synapses may be delayed?"""
+    return all(graph.edge(s.source).steps == node.type.steps for s in node.synapses)
+
+
+def with_synapse(graph: Graph, name: str, index: int, *synapses: Synapse) -> Graph:
+    """The graph with `synapses` in the place of synapse `index` of the node called `name`."""
+    node = graph.node(name)
+    kept = (*node.synapses[:index], *synapses, *node.synapses[index + 1 :])
+    return with_node(graph, replace(node, synapses=kept))
 
 
 def is_wire(graph: Graph, node: Node) -> bool:
@@ -73,8 +106,7 @@ def without_wire(graph: Graph, name: str) -> Graph:
     """
     node = graph.node(name)
     source = node.synapses[0].source
-    leaves = any(output.source == name for output in graph.outputs)
-    if leaves and not is_node(graph, source):
+    if leaves(graph, name) and not is_node(graph, source):
         return graph
     left = graph.with_nodes([other for other in graph.nodes if other.name != name])
     return renamed(left, {name: source})

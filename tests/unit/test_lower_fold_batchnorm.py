@@ -9,6 +9,7 @@ import pytest
 from e3ne.ir import (
     Conv2d,
     Flatten,
+    Linear,
     Node,
     Rectify,
     Relay,
@@ -101,12 +102,22 @@ def test_a_sum_over_steps_does_not_take_the_offset_over() -> None:
     assert_same(graph, folded, frames(2, 4, 3, 2, 2), FOLD_TOLERANCE)
 
 
-def test_batch_normalisation_that_nothing_takes_over() -> None:
+def test_on_a_flat_edge_it_becomes_a_diagonal() -> None:
     layers = {"f": Flatten(), "a": Rectify(), "bn.1": norm(72), "b": Rectify(), "bn.2": norm(72)}
+    graph = chain((2, 6, 6), layers)
+    folded = fold_batchnorm(graph, Context())
+    assert isinstance(folded.node("bn.1").synapses[0].op, Linear)
+    assert_same(graph, folded, frames(3, 2, 6, 6), FOLD_TOLERANCE)
+
+
+def test_batch_normalisation_that_nothing_takes_over() -> None:
+    layers = {"f": Flatten(), "a": Rectify(), "bn.1": norm(1025), "b": Rectify()}
     with pytest.raises(UnsupportedModel) as found:
-        fold_batchnorm(chain((2, 6, 6), layers), Context())
+        fold_batchnorm(chain((1025, 1, 1), {**layers, "bn.2": norm(1025)}), Context())
     assert [problem.split(":")[0] for problem in found.value.problems] == ["bn.1", "bn.2"]
-    assert "found a batch normalisation that neither a layer before it" in str(found.value)
+    assert "found a batch normalisation of 1025 features that neither a layer before it" in str(
+        found.value
+    )
 
 
 def test_a_delayed_reader_does_not_take_the_offset_over() -> None:
