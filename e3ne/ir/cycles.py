@@ -16,6 +16,7 @@ from .graph import Readout
 from .neurons import Dyadic, Factor, Integrate, IntegrateFire, Neuron, Rectify, Relay, Requantize
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
+COUNTED_AT_ONCE = 4  # spikes of a step that a neuron counts at once; more are searched bit by bit
 
 
 def step_sum_stages(steps_in: int, steps_out: int) -> int:
@@ -78,13 +79,13 @@ def readout_stages(steps_in_window: int, rule: Readout) -> int:
     return stages
 
 
-def readout_cycles(words: int, classes: int) -> int:
-    """Cycles from one frame to the next: collecting `words`, sending the frame before."""
-    return max(words, classes + 2)
+def readout_cycles(words: int, beats: int) -> int:
+    """Cycles from one frame to the next: collecting `words`, sending the `beats` of the one before."""
+    return max(words, beats + 1)
 
 
 def readout_latency_cycles(steps_in_window: int, rule: Readout) -> int:
-    """Cycles from a frame's last word to its first beat; `classes` later comes the class."""
+    """Cycles from a frame's last word to its first beat; the others follow, one a cycle."""
     return readout_stages(steps_in_window, rule) + 3
 
 
@@ -102,7 +103,14 @@ def fire_phases(neuron: IntegrateFire, steps: int, kept_words: int) -> int:
     """Cycles of one step of a spiking membrane."""
     if neuron.reset_step == "both":
         return 3
+    if searches_spikes(neuron):
+        return 2 + neuron.most_spikes.bit_length()
     return 1 if not _slow(neuron.decay, steps, kept_words) else 2
+
+
+def searches_spikes(neuron: IntegrateFire) -> bool:
+    """Whether the spikes of a step are found bit by bit, not by one comparator for each of them."""
+    return neuron.most_spikes > COUNTED_AT_ONCE
 
 
 def multiplies(factor: Factor) -> bool:

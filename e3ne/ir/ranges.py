@@ -100,14 +100,14 @@ def summed_current_range(graph: Graph, node: Node) -> Range:
 
 
 def factor_range(factor: Factor, values: Range) -> Range:
-    """Range of (x * multiplier + half) >> shift for x in `values`, over all channels."""
+    """Range of (x * multiplier + half) >> shift for x in `values`, over all neurons."""
     if not isinstance(factor, Dyadic):
         raise TypeError("a real factor has no integer range")
     half = (1 << factor.shift) >> 1
-    multipliers = [int(m) for m in np.atleast_1d(np.asarray(factor.multiplier))]
+    multipliers = np.asarray(factor.multiplier)
     ends = [
         (end * m + half) >> factor.shift
-        for m in (min(multipliers), max(multipliers))
+        for m in (int(multipliers.min()), int(multipliers.max()))
         for end in (values.low, values.high)
     ]
     return Range(min(ends), max(ends))

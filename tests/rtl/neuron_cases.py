@@ -135,38 +135,39 @@ def lane_counts(shape: tuple[int, ...]) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def per_channel(draw, channels: int, low: int, high: int):
-    """One integer, or one a channel."""
-    values = st.integers(low, high)
-    if draw(st.booleans()):
-        return draw(values)
-    return frozen(draw(st.lists(values, min_size=channels, max_size=channels)), np.int64)
+def parameters(draw, shape: tuple[int, ...], low: int, high: int):
+    """One integer, one a channel or one a neuron."""
+    size = draw(st.sampled_from([(), (), shape[:1], shape]))
+    if size == ():
+        return draw(st.integers(low, high))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return frozen(random.integers(low, high + 1, size), np.int64)
 
 
 @st.composite
-def dyadics(draw, channels: int, signed: bool = False):
+def dyadics(draw, shape: tuple[int, ...], signed: bool = False):
     """Factors around 1, 1 among them; `signed` ones may be negative."""
     if draw(st.integers(0, 2)) == 0:
         return ONE
     shift = draw(st.integers(0, 6))
     high = 5 * (1 << shift) // 4
-    return Dyadic(draw(per_channel(channels, -high if signed else 0, high)), shift)
+    return Dyadic(draw(parameters(shape, -high if signed else 0, high)), shift)
 
 
 @st.composite
-def integrate_fires(draw, channels: int):
+def integrate_fires(draw, shape: tuple[int, ...]):
     """Thresholds that membranes pass often; resets of every kind."""
     bits = draw(st.integers(2, 10))
     most = (1 << (bits - 1)) - 1
     reset_step = draw(st.sampled_from(["same", "next", "both"]))
     both = reset_step == "both"
-    max_spikes = 1 if both else draw(st.integers(1, 5))
+    max_spikes = 1 if both else draw(st.sampled_from([1, 1, 2, 4, 5, 7, 10, 31]))
     return IntegrateFire(
-        threshold=draw(per_channel(channels, 1, max(1, most // (1 + max_spikes)))),
-        decay=draw(dyadics(channels)),
-        gain=draw(dyadics(channels, signed=True)),
-        synaptic_decay=draw(st.none() | dyadics(channels)),
-        offset=draw(st.just(0) | per_channel(channels, -most // 8, 1 + most // 4)),
+        threshold=draw(parameters(shape, 1, max(1, most // (1 + max_spikes)))),
+        decay=draw(dyadics(shape)),
+        gain=draw(dyadics(shape, signed=True)),
+        synaptic_decay=draw(st.none() | dyadics(shape)),
+        offset=draw(st.just(0) | parameters(shape, -most // 8, 1 + most // 4)),
         fire_on=draw(st.sampled_from([">", ">="])),
         reset="subtract" if both else draw(st.sampled_from(["subtract", "to_value", "none"])),
         reset_value=draw(st.integers(-most - 1, most)),
@@ -175,23 +176,24 @@ def integrate_fires(draw, channels: int):
         max_spikes=max_spikes,
         floor=draw(st.none() | st.integers(-most - 1, 0)),
         membrane_bits=bits,
+        sends=draw(st.sampled_from(["spikes", "spikes", "membrane"])),
     )
 
 
 @st.composite
-def integrates(draw, channels: int):
+def integrates(draw, shape: tuple[int, ...]):
     return Integrate(
-        decay=draw(dyadics(channels)),
-        gain=draw(dyadics(channels, signed=True)),
-        synaptic_decay=draw(st.none() | dyadics(channels)),
-        offset=draw(st.just(0) | per_channel(channels, -40, 40)),
+        decay=draw(dyadics(shape)),
+        gain=draw(dyadics(shape, signed=True)),
+        synaptic_decay=draw(st.none() | dyadics(shape)),
+        offset=draw(st.just(0) | parameters(shape, -40, 40)),
         membrane_bits=draw(st.integers(2, 12)),
     )
 
 
 @st.composite
-def requantizes(draw, channels: int):
-    return Requantize(draw(per_channel(channels, -9, 70)), draw(st.integers(0, 8)))
+def requantizes(draw, shape: tuple[int, ...]):
+    return Requantize(draw(parameters(shape, -9, 70)), draw(st.integers(0, 8)))
 
 
 # (steps, windows, steps of the current): equal, one to many, many to one, kept membranes
@@ -206,18 +208,18 @@ def cases(draw, kinds=(Relay, Requantize, IntegrateFire, Integrate)):
     kind = draw(st.sampled_from(kinds))
     shape = draw(shapes)
     steps, windows, steps_in = draw(st.sampled_from(SUMMED if kind is Requantize else LAYOUTS))
-    channels = shape[0]
     type = SpikeType(shape, steps, draw(st.integers(1, 6)), draw(st.booleans()))
     if kind is Relay:
         neuron = Relay()
     elif kind is Requantize:
-        neuron = draw(requantizes(channels))
+        neuron = draw(requantizes(shape))
     elif kind is IntegrateFire:
-        neuron = draw(integrate_fires(channels))
-        bits = neuron.max_spikes.bit_length() + draw(st.integers(0, 2))
-        type = SpikeType(shape, steps, bits, False)
+        neuron = draw(integrate_fires(shape))
+        watched = neuron.sends == "membrane"
+        bits = neuron.membrane_bits if watched else neuron.most_spikes.bit_length()
+        type = SpikeType(shape, steps, bits + draw(st.integers(0, 2)), watched)
     else:
-        neuron = draw(integrates(channels))
+        neuron = draw(integrates(shape))
         type = SpikeType(shape, steps, neuron.membrane_bits + draw(st.integers(0, 2)), True)
     return case(
         neuron,

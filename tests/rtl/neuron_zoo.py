@@ -51,6 +51,40 @@ def spiking() -> list[tuple[Case, tuple[float, float]]]:
 
 
 @cache
+def searching() -> list[tuple[Case, tuple[float, float]]]:
+    """Many spikes a step, found bit by bit; membranes sent; thresholds a neuron."""
+    fine = channels(2, 3, 4, 2, 3, 5)
+    own = frozen(np.random.default_rng(3).integers(2, 9, (CHANNELS, 1, 2)), np.int64)
+    neurons = [
+        (fires(threshold=fine, max_spikes=7), (4, 2, 4), 1, NONE),
+        (fires(threshold=fine, max_spikes=10, reset_step="same", fire_on=">="), (6, 6, 6), 2, SLOW),
+        (fires(threshold=3, max_spikes=5, reset="to_value", reset_value=-9), (5, 1, 5), 3, SLOW),
+        (fires(threshold=4, max_spikes=6, reset_step="same", reset="to_value"), (4, 4, 4), 2, NONE),
+        (fires(threshold=own, max_spikes=5), (4, 2, 4), 3, BOTH),
+        (fires(threshold=own, reset_step="same"), (5, 5, 5), 12, SLOW),
+    ]  # fmt: skip
+    return [
+        (_case(neuron, layout, lanes, 6, 6, index + 2, two_columns=neuron.threshold is own), pauses)
+        for index, (neuron, layout, lanes, pauses) in enumerate(neurons)
+    ]
+
+
+@cache
+def watched() -> list[tuple[Case, tuple[float, float]]]:
+    """Membranes of neurons that fire, after each kind of reset."""
+    neurons = [
+        (fires(sends="membrane"), (4, 2, 4), 2, NONE),
+        (fires(sends="membrane", reset_step="same", decay=ONE), (5, 1, 5), 3, BOTH),
+        (fires(sends="membrane", reset_step="both"), (4, 4, 4), 2, NONE),
+        (fires(sends="membrane", max_spikes=9, threshold=4), (6, 2, 6), 1, SLOW),
+    ]
+    return [
+        (_case(neuron, layout, lanes, 7, 6, index), pauses)
+        for index, (neuron, layout, lanes, pauses) in enumerate(neurons)
+    ]
+
+
+@cache
 def integrating() -> list[tuple[Case, tuple[float, float]]]:
     """Gains, offsets, synaptic currents and leaks, a channel and one for all."""
     gains = Dyadic(channels(9, -7, 5, 11, 6, -8), 3)
@@ -87,11 +121,21 @@ def stateless() -> list[tuple[Case, tuple[float, float]]]:
     ]
 
 
-def _case(neuron, layout, lanes: int, bits: int, current_bits: int, seed: int) -> Case:
+def _case(
+    neuron,
+    layout,
+    lanes: int,
+    bits: int,
+    current_bits: int,
+    seed: int,
+    *,
+    two_columns: bool = False,
+) -> Case:
     steps, windows, steps_in = layout
-    shape = (CHANNELS,) if lanes <= CHANNELS else (CHANNELS, 1, 2)
+    shape = (CHANNELS, 1, 2) if two_columns or lanes > CHANNELS else (CHANNELS,)
     signed = not isinstance(neuron, IntegrateFire) and seed % 2 == 0
-    type = SpikeType(shape, steps, bits, signed or isinstance(neuron, Integrate))
+    membranes = getattr(neuron, "sends", None) == "membrane" or isinstance(neuron, Integrate)
+    type = SpikeType(shape, steps, bits, signed or membranes)
     return case(
         neuron,
         type,

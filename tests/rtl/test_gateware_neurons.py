@@ -84,6 +84,33 @@ def test_every_reset_at_every_current(reset_step, reset, fire_on, decay):
     case(neuron, SpikeType((256,), 4, 1), bits=4, lanes=32, frames=frames).check()
 
 
+@pytest.mark.parametrize("max_spikes", [3, 4, 5, 7, 8, 31])
+@pytest.mark.parametrize(
+    ("reset_step", "reset"), [("same", "subtract"), ("next", "subtract"), ("next", "to_value")]
+)
+@pytest.mark.parametrize("fire_on", [">", ">="])
+def test_every_count_of_spikes_at_every_membrane(max_spikes, reset_step, reset, fire_on):
+    """Every membrane of 8 bits, thresholds of 3 and 7; then silence, so that resets show."""
+    neuron = fires(
+        threshold=frozen([3, 7], np.int64),
+        decay=LEAK,
+        fire_on=fire_on,
+        reset=reset,
+        reset_value=-2,
+        reset_step=reset_step,
+        max_spikes=max_spikes,
+        membrane_bits=8,
+    )
+    frames = np.zeros((1, 3, 2, 1, 256), np.int64)
+    frames[0, 0] = np.arange(-128, 128)
+    frames[0, 1] = np.arange(256)[::-1] % 100 - 50
+    type = SpikeType((2, 1, 256), 3, max_spikes.bit_length())
+    found = case(neuron, type, bits=8, lanes=64, frames=frames)
+    counts = set(np.unique(found.expected()))
+    assert counts == set(range(max_spikes + 1))
+    found.check()
+
+
 @pytest.mark.parametrize("bits", [2, 5])
 @pytest.mark.parametrize("shift", [0, 1, 3])
 @pytest.mark.parametrize("multiplier", [1, 5, -3, 0])
@@ -139,6 +166,9 @@ def test_cycles_of_common_neurons():
     assert neuron_cycles_per_word(plain, 10, 10) == 10
     assert neuron_cycles_per_word(leaky, 10, 10) == 20
     assert neuron_cycles_per_word(replace(plain, reset_step="both"), 10, 10) == 30
+    assert neuron_cycles_per_word(replace(plain, max_spikes=4), 10, 10) == 10
+    assert neuron_cycles_per_word(replace(plain, max_spikes=5), 10, 10) == 10 * (2 + 3)
+    assert neuron_cycles_per_word(replace(leaky, max_spikes=31), 10, 10) == 10 * (2 + 5)
     assert neuron_cycles_per_word(plain, 1, 1, kept_words=4) == 2
     assert neuron_latency_cycles(Requantize(3, 4), 1, 1) == 3
     assert neuron_latency_cycles(Requantize(1, 0), 16, 1) == 3
@@ -210,10 +240,34 @@ def test_words_that_do_not_hold_the_neurons_are_refused():
 
 
 @pytest.mark.usefixtures("never_simulated")
-def test_lanes_that_do_not_follow_the_channels_are_refused():
+def test_parameters_a_neuron_take_a_word_of_rom_each():
+    own = frozen(np.arange(24).reshape(4, 2, 3) + 1, np.int64)
+    type = SpikeType((4, 2, 3), 1, 6)
+    (rom,) = case(Requantize(own, 0), type, bits=6, lanes=2).unit().roms
+    assert len(rom.words) == 12
+    # Wire order: the channels of the first pixel, two by two, then those of the second.
+    assert rom.words[:3] == (1 | 7 << 5, 13 | 19 << 5, 2 | 8 << 5)
+    # A channel's value for all of its neurons: as short as one a channel.
+    same = frozen(np.broadcast_to(np.array([3, 4, 5, 6]).reshape(4, 1, 1), (4, 2, 3)), np.int64)
+    (rom,) = case(Requantize(same, 0), type, bits=6, lanes=2).unit().roms
+    assert len(rom.words) == 2
+
+
+@pytest.mark.usefixtures("never_simulated")
+def test_fields_of_different_periods_share_a_rom():
+    """Decays a channel repeat in a ROM as long as the one of thresholds a neuron."""
+    thresholds = frozen(np.arange(6).reshape(2, 1, 3) + 3, np.int64)
+    neuron = fires(threshold=thresholds, decay=Dyadic(frozen([1, 3], np.int64), 2), membrane_bits=9)
+    found = case(neuron, SpikeType((2, 1, 3), 3, 1), bits=6)
+    (rom,) = found.unit().roms
+    assert [word & 3 for word in rom.words] == [1, 3] * 3
+    assert [word >> 2 for word in rom.words] == [3, 6, 4, 7, 5, 8]
+
+
+def test_lanes_that_do_not_follow_the_channels():
+    """2 lanes over 3 channels: the words repeat after 3."""
     neuron = Requantize(frozen([1, 2, 3], np.int64), 0)
-    with pytest.raises(ValueError, match="found 2 lanes for 3 channels"):
-        case(neuron, SpikeType((3, 1, 2), 1, 3), bits=6, lanes=2).unit()
+    case(neuron, SpikeType((3, 1, 4), 1, 8), bits=6, lanes=2).check()
 
 
 @pytest.mark.usefixtures("never_simulated")

@@ -72,6 +72,8 @@ def arithmetic_check() -> None:
 
 stateless = zoo_check(neuron_zoo.stateless)
 spiking = zoo_check(neuron_zoo.spiking)
+searching = zoo_check(neuron_zoo.searching)
+watched = zoo_check(neuron_zoo.watched)
 integrating = zoo_check(neuron_zoo.integrating)
 
 ARITHMETIC = [
@@ -84,25 +86,50 @@ ARITHMETIC = [
     ("(-low).bit_length() - 1 : -1", "(-low).bit_length() : -1"),
 ]
 FIRE = [
-    ('if self.neuron.fire_on == ">":', 'if self.neuron.fire_on == ">=":'),
-    ("membrane > theta", "membrane >= theta"),
-    ("membrane >= theta", "membrane > theta"),
     ("if self.neuron.floor is None else", "if True else"),
     ("Mux(lane.before.any(),", "Mux(~lane.before.any(),"),
     ("if neuron.reset_keeps_input else", "if not neuron.reset_keeps_input else"),
-    ("drive - choose_last(", "drive + choose_last("),
+    ("drive = drive - self._spent", "drive = drive + self._spent"),
     ("lane.before == k + 1", "lane.before == k"),
     ("Const(k + 1) for k", "Const(1) for k"),
-    ("Mux(fired[0], int(neuron.reset_value)", "Mux(fired[-1], int(neuron.reset_value)"),
+    ("fired = passed[0]", "fired = passed[-1]"),
     ("[membrane - theta for theta", "[membrane - lane.thresholds[0] for theta"),
     ("again.eq(self._fires(lane.membrane, lane)[0])", "again.eq(0)"),
     ("Mux(fired & ~again, down", "Mux(fired, down"),
     ("Mux(again & ~fired, up, held)", "held"),
     ("down = clamp(held - theta, bounds.low, bounds.high)", "down = held"),
     ("m.d.comb += reset.eq(Mux(again, total - theta, total))", "m.d.comb += reset.eq(total)"),
-    ("states += [after, sent] if self.keeps_spikes", "states += [after, Const(0)] if False"),
+    ("states.append(before)", "states.append(Const(0, self.before_bits))"),
     ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
     ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(final)"),
+]
+SEARCH = [
+    ("integrate_fire", "return lane.membrane - lane.before.as_signed()", "return lane.membrane"),
+    ("integrate_fire", "fired = spikes.any()", "fired = spikes.all()"),
+    ("integrate_fire", "spikes if step.left is None else step.left", "spikes"),
+    ("integrate_fire", "            return self.neuron.membrane_bits\n", "            return 4\n"),
+    ("spike_search", 'if neuron.fire_on == ">" else', 'if neuron.fire_on == ">=" else'),
+    ("spike_search", "return membrane > level", "return membrane >= level"),
+    ("spike_search", "else membrane >= level", "else membrane > level"),
+    ("spike_search", "& (with_bit <= neuron.most_spikes)", ""),
+    ("spike_search", "with_bit <= neuron.most_spikes", "with_bit < neuron.most_spikes"),
+    ("spike_search", "Mux(kept, left - level, left)", "left"),
+    ("spike_search", "Mux(kept, with_bit, count)", "Mux(kept, bit, count)"),
+    ("spike_search", "with m.Elif(phase != phases - 1):", "with m.Else():"),
+    ("spike_search", "with m.If(phase == 1):", "with m.If(phase == 0):"),
+    ("spike_search", "theta << (bits - 1)", "theta << bits"),
+    ("spike_search", "level.eq(level >> 1)", "level.eq(level)"),
+    ("spike_search", "len(theta) + bits - 1", "len(theta)"),
+]
+PERIODS = [
+    ("math.lcm(*(len(words)", "min(*(len(words)"),
+    ("if len(words) > 1}", "if len(words) > 2}"),
+    ("words[group % len(words)]", "words[group % 2]"),
+]
+WATCHED = [
+    ("sent = after if", "sent = membrane if"),
+    ("StepItem(item.lanes, neuron.membrane_bits)", "StepItem(item.lanes, self.spike_bits)"),
+    ('neuron.sends == "membrane" else spikes', 'neuron.sends != "membrane" else spikes'),
 ]
 MEMBRANE = [
     ("following.eq(Mux(next_window == 0, 0, kept))", "following.eq(kept)"),
@@ -148,8 +175,8 @@ STATELESS = [
         "group == self.groups - 1, 0, group + 1",
         "group == self.groups - 1, 1, group + 1",
     ),
-    ("parameters", "group * self.lanes : (group + 1) * self.lanes", ": self.lanes"),
-    ("parameters", "table[lane % len(table)]", "table[0]"),
+    ("parameters", "words[group % len(words)]", "words[0]"),
+    ("parameters", "self.words[field][:, lane]", "self.words[field][:, 0]"),
     ("parameters", "self.ready.eq(1)]\n", "self.ready.eq(0)]\n"),
     ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(o.ready)"),
     ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(1)"),
@@ -159,6 +186,9 @@ STATELESS = [
 NEURON_MUTATIONS = [
     *((Mutation("neurons.arithmetic", *pair), arithmetic_check) for pair in ARITHMETIC),
     *((Mutation("neurons.integrate_fire", *pair), spiking) for pair in FIRE),
+    *((Mutation(f"neurons.{module}", old, new), searching) for module, old, new in SEARCH),
+    *((Mutation("neurons.integrate_fire", *pair), watched) for pair in WATCHED),
+    *((Mutation("neurons.parameters", *pair), searching) for pair in PERIODS),
     *((Mutation("neurons.membrane", *pair), spiking) for pair in MEMBRANE),
     *((Mutation("neurons.integrate", *pair), integrating) for pair in INTEGRATE),
     *((Mutation("neurons.drive", *pair), integrating) for pair in DRIVE),
@@ -203,12 +233,15 @@ INPUT_MUTATIONS = [
 ]
 
 
-CHECKS = (arithmetic_check, stateless, spiking, integrating, readout_check, input_check)
+CHECKS = (
+    *(arithmetic_check, stateless, spiking, searching, watched, integrating),
+    *(readout_check, input_check),
+)
 
 
 def test_the_zoo_is_busy():
     """Every spiking case sends every count of spikes that it may send."""
-    for found, _ in neuron_zoo.spiking():
+    for found, _ in (*neuron_zoo.spiking(), *neuron_zoo.searching()):
         assert set(np.unique(found.expected())) == set(range(found.node.neuron.max_spikes + 1))
 
 

@@ -6,12 +6,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...ir import Array, Dyadic
+from ...ir import Array, Dyadic, SpikeType
 from ...ir.cycles import drive_stages, multiplies
 from ...ir.ranges import Range, factor_range
 from ..rom import RomForm, RomImage
 from .arithmetic import range_of, rounded_sum
-from .parameters import ChannelParameters
+from .parameters import NeuronParameters
 from .pipeline import Pipeline
 from .steps import StepItem
 
@@ -28,8 +28,8 @@ class Drive(wiring.Component):
 
     Members `i`: steps of `item`, `o`: steps wide enough for every x (`drive_range`). A step a
     cycle; latency `drive_stages(gain, offset)` cycles (>= 1: the network leaves out a drive
-    that does nothing). Per-channel parameters come from the ROM `name`. Reset empties it and
-    starts at the first word of a frame.
+    that does nothing). Parameters that differ between words come from the ROM `name`. Reset
+    empties it and starts at the first word of a frame.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class Drive(wiring.Component):
         gain: Dyadic,
         offset: int | Array,
         item: StepItem,
-        channels: int,
+        type: SpikeType,
         rom_form: RomForm,
     ) -> None:
         self.gain, self.offset, self.item = gain, offset, item
         found = drive_range(gain, offset, range_of(item.element))
         self.driven = StepItem(item.lanes, found.signed_bits)
         fields = {"multiplier": gain.multiplier, "offset": offset}
-        self.parameters = ChannelParameters(name, fields, item.lanes, channels, rom_form)
+        self.parameters = NeuronParameters(name, fields, item.lanes, type, rom_form)
         self.roms: tuple[RomImage, ...] = self.parameters.roms
         super().__init__({"i": In(item.signature), "o": Out(self.driven.signature)})
 

@@ -6,13 +6,13 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...ir import Dyadic
+from ...ir import Dyadic, SpikeType
 from ...ir.cycles import integrate_phases
 from ...ir.ranges import Range, factor_range
 from ..rom import RomForm, RomImage
 from .arithmetic import clamp, membrane_span, range_of, rounded_sum, shape_of
 from .membrane import KeptState, Windows, phased_step
-from .parameters import ChannelParameters
+from .parameters import NeuronParameters
 from .steps import StepItem
 
 
@@ -25,9 +25,9 @@ class IntegrateLoop(wiring.Component):
     """v = sat(decay * v + x), step by step; sends v.
 
     Members `i`: steps of x, `o`: steps of v, `membrane_bits` wide, signed. `integrate_phases`
-    cycles a step, and as many to the first output: leak and add, then saturate. A decay a channel
-    comes from the ROM `name`. v is 0 at the first step of a frame and kept between its
-    windows (`KeptState`). Reset: a new frame.
+    cycles a step, and as many to the first output: leak and add, then saturate. Decays that
+    differ between words come from the ROM `name`. v is 0 at the first step of a frame and kept
+    between its windows (`KeptState`). Reset: a new frame.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class IntegrateLoop(wiring.Component):
         decay: Dyadic,
         item: StepItem,
         membrane_bits: int,
-        channels: int,
+        type: SpikeType,
         windows: Windows,
         rom_form: RomForm,
     ) -> None:
         self.decay, self.item, self.windows = decay, item, windows
         self.phases = integrate_phases(decay, windows.steps, windows.kept_words)
         self.integrated = StepItem(item.lanes, membrane_bits)
-        self.parameters = ChannelParameters(
-            name, {"decay": decay.multiplier}, item.lanes, channels, rom_form
+        self.parameters = NeuronParameters(
+            name, {"decay": decay.multiplier}, item.lanes, type, rom_form
         )
         self.roms: tuple[RomImage, ...] = self.parameters.roms
         super().__init__({"i": In(item.signature), "o": Out(self.integrated.signature)})

@@ -8,14 +8,15 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...ir import Dyadic, IntegrateFire
-from ...ir.cycles import fire_phases
+from ...ir import Dyadic, IntegrateFire, SpikeType
+from ...ir.cycles import fire_phases, searches_spikes
 from ...ir.ranges import Range
 from ..rom import RomForm, RomImage
 from .arithmetic import choose_last, clamp, membrane_span, range_of, rounded_sum, shape_of
 from .integrate import leak_range
 from .membrane import KeptState, Windows, phased_step
-from .parameters import ChannelParameters
+from .parameters import NeuronParameters
+from .spike_search import passes, spike_search
 from .steps import StepItem
 
 
@@ -35,12 +36,15 @@ def total_range(neuron: IntegrateFire, drive: Range) -> Range:
             min(found.low, value + min(drive.low, 0)), max(found.high, value + max(drive.high, 0))
         )
     largest = max(int(theta) for theta in _flat(neuron.threshold))
-    return Range(found.low - neuron.max_spikes * largest, found.high)
+    return Range(found.low - neuron.most_spikes * largest, found.high)
 
 
 @dataclass(frozen=True)
 class _Lane:
-    """The signals of one neuron: kept state, input, thresholds (k * theta, k = 1, 2, ...)."""
+    """The signals of one neuron: kept state, input, thresholds (k * theta, k = 1, 2, ...).
+
+    `before` says what the neuron sent at the step before (`FireLoop.before_bits`).
+    """
 
     index: int
     membrane: Value
@@ -50,15 +54,25 @@ class _Lane:
     thresholds: list[Value]
 
 
-class FireLoop(wiring.Component):
-    """The membrane of `IntegrateFire` without gain, offset and synaptic current; sends spikes.
+@dataclass(frozen=True)
+class _Step:
+    """What a step of a neuron ends with; `left` is the membrane less a threshold a spike."""
 
-    Members `i`: steps of the drive x + offset, `o`: steps of the spike counts, `spike_bits`
-    wide. `fire_phases` cycles a step, and as many to the first output: leak, add and take back
-    an earlier reset; saturate, fire and reset (a third phase where reset_step is "both").
-    Per-channel decay and thresholds come from the ROM `name`. The membrane, and the spikes
-    before where the reset needs them, are 0 at the first step of a frame and kept between its
-    windows (`KeptState`). Reset: a new frame.
+    membrane: Value
+    spikes: Value
+    left: Value | None = None
+
+
+class FireLoop(wiring.Component):
+    """The membrane of `IntegrateFire` without gain, offset and synaptic current.
+
+    Members `i`: steps of the drive x + offset, `o`: steps of `sent`: spike counts, or
+    membranes where the neuron sends these. `fire_phases` cycles a step, and as many to the first
+    output: leak, add and take back an earlier reset; saturate, fire and reset (a third phase where
+    reset_step is "both"; one more a bit of the count where the count is searched). Decays and
+    thresholds that differ between words come from the ROM `name`. The membrane, and what
+    a later reset needs of the step before, are 0 at the first step of a frame and kept between
+    its windows (`KeptState`). Reset: a new frame.
     """
 
     def __init__(
@@ -66,28 +80,45 @@ class FireLoop(wiring.Component):
         name: str,
         neuron: IntegrateFire,
         item: StepItem,
-        channels: int,
+        type: SpikeType,
         windows: Windows,
         rom_form: RomForm,
     ) -> None:
         assert isinstance(neuron.decay, Dyadic)
         self.neuron, self.item, self.windows = neuron, item, windows
         self.phases = fire_phases(neuron, windows.steps, windows.kept_words)
-        self.spikes = StepItem(item.lanes, neuron.max_spikes.bit_length(), signed=False)
-        self.keeps_spikes = neuron.reset_step == "next" and neuron.reset != "none"
-        multiples = {
-            f"threshold_{k}": k * neuron.threshold for k in range(1, neuron.max_spikes + 1)
-        }
-        self.parameters = ChannelParameters(
-            name, {"decay": neuron.decay.multiplier, **multiples}, item.lanes, channels, rom_form
+        self.spike_bits = neuron.most_spikes.bit_length()
+        self.searches = searches_spikes(neuron)
+        self.levels = 1 if self.searches else neuron.most_spikes
+        if neuron.sends == "membrane":
+            self.sent = StepItem(item.lanes, neuron.membrane_bits)
+        else:
+            self.sent = StepItem(item.lanes, self.spike_bits, signed=False)
+        multiples = {f"threshold_{k}": k * neuron.threshold for k in range(1, self.levels + 1)}
+        self.parameters = NeuronParameters(
+            name, {"decay": neuron.decay.multiplier, **multiples}, item.lanes, type, rom_form
         )
         self.roms: tuple[RomImage, ...] = self.parameters.roms
-        super().__init__({"i": In(item.signature), "o": Out(self.spikes.signature)})
+        super().__init__({"i": In(item.signature), "o": Out(self.sent.signature)})
+
+    @property
+    def keeps_before(self) -> bool:
+        """Whether a reset needs to know at the next step what was sent."""
+        return self.neuron.reset_step == "next" and self.neuron.reset != "none"
+
+    @property
+    def before_bits(self) -> int:
+        """Bits kept for that: the spikes, or (where they are searched) what the search left."""
+        if not self.keeps_before:
+            return 0
+        if self.searches and self.neuron.reset == "subtract":
+            return self.neuron.membrane_bits
+        return self.spike_bits
 
     @property
     def state_bits(self) -> int:
         """Bits kept for one neuron."""
-        return self.neuron.membrane_bits + (self.spikes.bits if self.keeps_spikes else 0)
+        return self.neuron.membrane_bits + self.before_bits
 
     def elaborate(self, platform):
         m = Module()
@@ -97,17 +128,20 @@ class FireLoop(wiring.Component):
         states: list[Value] = []
         for index in range(self.item.lanes):
             lane = self._lane(index, kept.state.word_select(index, self.state_bits))
-            if self.neuron.reset_step == "both":
-                membrane, spikes = self._twice(m, lane, phase)
-            else:
-                membrane, spikes = self._once(m, lane, phase)
+            form = self._twice if self.neuron.reset_step == "both" else self._once
+            step = form(m, lane, phase)
             after = Signal(
                 shape_of(membrane_span(self.neuron.membrane_bits)), name=f"after_{index}"
             )
-            sent = Signal(self.spikes.bits, name=f"sent_{index}")
-            m.d.comb += [after.eq(membrane), sent.eq(spikes)]
-            states += [after, sent] if self.keeps_spikes else [after]
+            spikes = Signal(self.spike_bits, name=f"spikes_{index}")
+            m.d.comb += [after.eq(step.membrane), spikes.eq(step.spikes)]
+            states.append(after)
+            if self.keeps_before:
+                before = Signal(self.before_bits, name=f"before_{index}")
+                m.d.comb += before.eq(spikes if step.left is None else step.left)
+                states.append(before)
             with m.If(final):
+                sent = after if self.neuron.sends == "membrane" else spikes
                 m.d.sync += self.o.p.values[index].eq(sent)
         m.d.comb += [
             kept.new.eq(Cat(states)),
@@ -121,20 +155,20 @@ class FireLoop(wiring.Component):
 
     def _lane(self, index: int, state: Value) -> _Lane:
         bits = self.neuron.membrane_bits
+        thresholds = [
+            self.parameters.value(f"threshold_{k}", index) for k in range(1, self.levels + 1)
+        ]
         return _Lane(
             index,
             state[:bits].as_signed(),
             state[bits:],
             self.i.p.values[index],
             self.parameters.value("decay", index),
-            [
-                self.parameters.value(f"threshold_{k}", index)
-                for k in range(1, self.neuron.max_spikes + 1)
-            ],
+            thresholds,
         )
 
-    def _once(self, m: Module, lane: _Lane, phase: Value) -> tuple[Value, Value]:
-        """(membrane, spikes) of a step whose reset is "next", "same" or "none"."""
+    def _once(self, m: Module, lane: _Lane, phase: Value) -> _Step:
+        """A step whose reset is "next", "same" or "none"."""
         neuron = self.neuron
         total = Signal(
             shape_of(total_range(neuron, range_of(lane.drive.shape()))), name=f"total_{lane.index}"
@@ -146,32 +180,45 @@ class FireLoop(wiring.Component):
             with m.If(phase == 0):
                 m.d.sync += total.eq(driven)
         membrane = self._saturated(m, total, lane.index)
-        fired = self._fires(membrane, lane)
-        counts = [Const(k + 1) for k in range(neuron.max_spikes)]
-        spikes = choose_last(fired, counts, Const(0))
+        if self.searches:
+            spikes, left = spike_search(
+                m, neuron, membrane, lane.thresholds[0], phase, self.phases, lane.index
+            )
+            fired = spikes.any()
+        else:
+            passed = self._fires(membrane, lane)
+            fired = passed[0]
+            spikes = choose_last(passed, [Const(k + 1) for k in range(self.levels)], Const(0))
+            left = choose_last(passed, [membrane - theta for theta in lane.thresholds], membrane)
+        stays = left if self.searches and neuron.reset == "subtract" else None
         if neuron.reset_step == "same" and neuron.reset == "subtract":
-            left = [membrane - theta for theta in lane.thresholds]
-            return choose_last(fired, left, membrane), spikes
+            return _Step(left, spikes)
         if neuron.reset_step == "same" and neuron.reset == "to_value":
-            return Mux(fired[0], int(neuron.reset_value), membrane), spikes
-        return membrane, spikes
+            return _Step(Mux(fired, int(neuron.reset_value), membrane), spikes)
+        return _Step(membrane, spikes, stays)
 
     def _driven(self, lane: _Lane) -> Value:
         """decay * v + x, with the reset for the spikes of the step before."""
         neuron = self.neuron
         assert isinstance(neuron.decay, Dyadic)
         product, drive = lane.membrane * lane.decay, lane.drive
-        if self.keeps_spikes and neuron.reset == "subtract":
-            spent = [lane.before == k + 1 for k in range(neuron.max_spikes)]
-            drive = drive - choose_last(spent, lane.thresholds, Const(0))
+        if self.keeps_before and neuron.reset == "subtract":
+            drive = drive - self._spent(lane)
         driven = rounded_sum(product, neuron.decay.shift, drive)
-        if self.keeps_spikes and neuron.reset == "to_value":
+        if self.keeps_before and neuron.reset == "to_value":
             kept = lane.drive if neuron.reset_keeps_input else Const(0)
             return Mux(lane.before.any(), kept + int(neuron.reset_value), driven)
         return driven
 
-    def _twice(self, m: Module, lane: _Lane, phase: Value) -> tuple[Value, Value]:
-        """(membrane, spikes) of a step that resets again what fired before: "both"."""
+    def _spent(self, lane: _Lane) -> Value:
+        """A threshold for each spike of the step before."""
+        if self.searches:
+            return lane.membrane - lane.before.as_signed()
+        sent = [lane.before == k + 1 for k in range(self.levels)]
+        return choose_last(sent, lane.thresholds, Const(0))
+
+    def _twice(self, m: Module, lane: _Lane, phase: Value) -> _Step:
+        """A step that resets again what fired before: "both"."""
         neuron = self.neuron
         theta = lane.thresholds[0]
         span = total_range(neuron, range_of(lane.drive.shape()))
@@ -192,7 +239,7 @@ class FireLoop(wiring.Component):
         bounds = membrane_span(neuron.membrane_bits)
         down = clamp(held - theta, bounds.low, bounds.high)
         up = clamp(held + theta, bounds.low, bounds.high)
-        return Mux(fired & ~again, down, Mux(again & ~fired, up, held)), fired
+        return _Step(Mux(fired & ~again, down, Mux(again & ~fired, up, held)), fired)
 
     def _saturated(self, m: Module, total: Value, index: int) -> Value:
         bounds = membrane_span(self.neuron.membrane_bits)
@@ -203,9 +250,7 @@ class FireLoop(wiring.Component):
 
     def _fires(self, membrane: Value, lane: _Lane) -> list[Value]:
         """Whether the membrane passed 1, 2, ... thresholds."""
-        if self.neuron.fire_on == ">":
-            return [membrane > theta for theta in lane.thresholds]
-        return [membrane >= theta for theta in lane.thresholds]
+        return [passes(self.neuron, membrane, theta) for theta in lane.thresholds]
 
 
 def _flat(parameter: object) -> list[int]:

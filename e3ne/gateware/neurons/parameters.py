@@ -1,27 +1,28 @@
-"""Parameters of neurons, a channel at a time: constants where they are equal, else a ROM."""
+"""Parameters of neurons, a word at a time: constants where words are alike, else a ROM."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-import numpy as np
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...ir import Array
+from ...ir import Array, SpikeType
+from ...ir.parameters import parameter_words
 from ...ir.ranges import Range
 from ..rom import Rom, RomForm, RomImage, pack
 from .arithmetic import shape_of
 
 
-class ChannelParameters(wiring.Component):
-    """The parameters of the channels of the word that is at hand.
+class NeuronParameters(wiring.Component):
+    """The parameters of the neurons of the word at hand.
 
-    Element p of a frame in wire order has channel p mod channels, so the channels of words
-    repeat after `groups` words: channels / lanes where lanes divides the channels, 1 where it is a
-    multiple. A field with one value, or with one group, is constant; the rest share a ROM called
-    `name` (`roms`), one word a group, read ahead.
+    A field is a scalar, one value a channel or one a neuron of `type`. Windows travel in wire
+    order, so what the words of a window need repeats after some of them (`parameter_words`). A
+    field that repeats with every word is constant; the rest share a ROM called `name` (`roms`),
+    read ahead, of as many words (`groups`) as it takes until all of them repeat.
 
     Members: `next_word` (the next word is at hand from the next cycle on), `ready` (the values are
     there: always but in the first cycle after reset), `group` (the ROM's fields). `value(field,
@@ -33,53 +34,42 @@ class ChannelParameters(wiring.Component):
         name: str,
         fields: Mapping[str, int | Array],
         lanes: int,
-        channels: int,
+        type: SpikeType,
         rom_form: RomForm,
     ) -> None:
-        tables = {field: np.atleast_1d(np.asarray(table)) for field, table in fields.items()}
-        self.single = {
-            field: int(table[0]) for field, table in tables.items() if np.all(table == table[0])
+        self.words = {
+            field: parameter_words(parameter, type, lanes) for field, parameter in fields.items()
         }
-        self.tables = {field: table for field, table in tables.items() if field not in self.single}
-        if self.tables and channels % lanes and lanes % channels:
-            raise ValueError(f"{name}: found {lanes} lanes for {channels} channels of parameters")
+        self.groups = math.lcm(*(len(words) for words in self.words.values()))
         self.lanes, self.rom_form = lanes, rom_form
-        self.groups = max(1, channels // lanes) if self.tables else 1
+        self.stored = {field: words for field, words in self.words.items() if len(words) > 1}
         self.layout = data.StructLayout(
-            {
-                field: data.ArrayLayout(_shape(table), lanes)
-                for field, table in self.tables.items()
-                if self.groups > 1
-            }
+            {field: data.ArrayLayout(_shape(words), lanes) for field, words in self.stored.items()}
         )
-        self.roms = (self._image(name),) if self.groups > 1 else ()
+        self.roms = (self._image(name),) if self.stored else ()
         super().__init__({"next_word": In(1), "ready": Out(1), "group": Out(self.layout)})
 
     def value(self, field: str, lane: int) -> Value:
         """The parameter of a lane of the word at hand."""
-        if field in self.single:
-            return Const(self.single[field], _shape(np.array([self.single[field]])))
-        table = self.tables[field]
-        if self.groups == 1:
-            number = int(table[lane % len(table)])
-            return Const(number, _shape(np.array([number])))
-        return self.group[field][lane]
+        if field in self.stored:
+            return self.group[field][lane]
+        number = self.words[field][:, lane]
+        return Const(int(number[0]), _shape(number))
 
     def _image(self, name: str) -> RomImage:
-        words = []
+        images = []
         for group in range(self.groups):
-            word, offset = 0, 0
-            for table in self.tables.values():
-                bits = _shape(table).width
-                part = table[group * self.lanes : (group + 1) * self.lanes].tolist()
-                word |= pack(part, bits) << offset
+            image, offset = 0, 0
+            for words in self.stored.values():
+                bits = _shape(words).width
+                image |= pack(words[group % len(words)].tolist(), bits) << offset
                 offset += self.lanes * bits
-            words.append(word)
-        return RomImage(name, self.layout.size, tuple(words))
+            images.append(image)
+        return RomImage(name, self.layout.size, tuple(images))
 
     def elaborate(self, platform):
         m = Module()
-        if self.groups == 1:
+        if not self.roms:
             m.d.comb += self.ready.eq(1)
             return m
         m.submodules.rom = rom = Rom(self.roms[0], self.rom_form)
@@ -96,5 +86,5 @@ class ChannelParameters(wiring.Component):
         return m
 
 
-def _shape(table: Array) -> Shape:
-    return shape_of(Range(int(table.min()), int(table.max())))
+def _shape(values: Array) -> Shape:
+    return shape_of(Range(int(values.min()), int(values.max())))

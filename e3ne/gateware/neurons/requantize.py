@@ -6,12 +6,12 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...ir import Dyadic, Relay, Requantize
+from ...ir import Dyadic, Relay, Requantize, SpikeType
 from ...ir.cycles import multiplies
 from ..rom import RomForm, RomImage
 from ..streams import Word
 from .arithmetic import clamp, range_of, rounded_sum
-from .parameters import ChannelParameters
+from .parameters import NeuronParameters
 from .pipeline import Pipeline
 
 
@@ -21,8 +21,8 @@ class RequantizeUnit(wiring.Component):
     Members `i`: `Word(lanes, steps, bits)`, `o`: `Word(lanes, steps_out, ...)`, words in wire
     order, with steps_out == steps or (the same integer at every step) steps == 1.
     One word a cycle. Latency 1 cycle, plus 1 where a multiplier differs from 1, plus 1
-    where shift > 0. A multiplier a channel comes from the ROM `<name>.multiplier`, a group of
-    lanes a word. Reset empties it and starts at the first word of a frame.
+    where shift > 0. Multipliers that differ between words come from the ROM
+    `<name>.multiplier`. Reset empties it and starts at the first word of a frame.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class RequantizeUnit(wiring.Component):
         neuron: Relay | Requantize,
         i_word: Word,
         o_word: Word,
-        channels: int,
+        type: SpikeType,
         rom_form: RomForm,
     ) -> None:
         self.i_word, self.o_word = i_word, o_word
@@ -41,8 +41,8 @@ class RequantizeUnit(wiring.Component):
             case Relay():
                 self.factor = Dyadic(1, 0)
         fields = {"multiplier": self.factor.multiplier}
-        self.parameters = ChannelParameters(
-            f"{name}.multiplier", fields, i_word.lanes, channels, rom_form
+        self.parameters = NeuronParameters(
+            f"{name}.multiplier", fields, i_word.lanes, type, rom_form
         )
         self.roms: tuple[RomImage, ...] = self.parameters.roms
         super().__init__({"i": In(i_word.signature), "o": Out(o_word.signature)})

@@ -31,7 +31,7 @@ class MembraneUnit(wiring.Component):
     """
 
     def __init__(self, node: Node, i_word: Word, windows: Windows, rom_form: RomForm) -> None:
-        neuron, channels = node.neuron, node.type.channels
+        neuron, type = node.neuron, node.type
         assert isinstance(neuron, IntegrateFire | Integrate)
         self.split = StepSplit(i_word, windows.steps)
         self.parts: list[tuple[str, Any]] = []
@@ -44,11 +44,11 @@ class MembraneUnit(wiring.Component):
             if name == "filter":
                 bits = neuron.membrane_bits
                 part = IntegrateLoop(
-                    f"{node.name}.synaptic", factor, item, bits, channels, windows, rom_form
+                    f"{node.name}.synaptic", factor, item, bits, type, windows, rom_form
                 )
                 item = part.integrated
             elif drive_stages(factor, offset):
-                part = Drive(f"{node.name}.{name}", factor, offset, item, channels, rom_form)
+                part = Drive(f"{node.name}.{name}", factor, offset, item, type, rom_form)
                 item = part.driven
             else:
                 continue
@@ -57,8 +57,7 @@ class MembraneUnit(wiring.Component):
         self.roms: tuple[RomImage, ...] = tuple(
             image for _, part in self.parts for image in part.roms
         )
-        lanes, type = i_word.lanes, node.type
-        self.join = StepJoin(Word(lanes, windows.steps, type.bits, type.signed))
+        self.join = StepJoin(Word(i_word.lanes, windows.steps, type.bits, type.signed))
         super().__init__({"i": In(i_word.signature), "o": Out(self.join.word.signature)})
 
     def elaborate(self, platform):
@@ -70,7 +69,7 @@ class MembraneUnit(wiring.Component):
             m.submodules[name] = part
             connect(m, source, part.i)
             source = part.o
-        sink = self.join.i  # wider than the loop's spikes where the edge is
+        sink = self.join.i  # wider than what the loop sends where the edge is
         m.d.comb += [
             sink.valid.eq(source.valid),
             source.ready.eq(sink.ready),
@@ -138,8 +137,8 @@ def neuron_unit(
 ) -> NeuronUnit:
     """The unit for the neurons of `node`: `words_per_window` words a window, `windows` a frame.
 
-    ValueError where the words do not hold the node's neurons, where steps change between several
-    windows, or where per-channel parameters need lanes that divide the channels or are a multiple.
+    ValueError where the words do not hold the node's neurons, or where steps change between several
+    windows.
     """
     return NeuronUnit(node, current_word, words_per_window, windows, rom_form)
 
@@ -149,7 +148,7 @@ def _core(
 ) -> RequantizeUnit | MembraneUnit:
     match node.neuron:
         case Relay() | Requantize() as neuron:
-            return RequantizeUnit(node.name, neuron, i_word, o_word, node.type.channels, rom_form)
+            return RequantizeUnit(node.name, neuron, i_word, o_word, node.type, rom_form)
         case IntegrateFire() | Integrate():
             return MembraneUnit(node, i_word, windows, rom_form)
         case Rectify():
@@ -164,7 +163,7 @@ def _loop(
     """The membrane itself; its input is the drive."""
     neuron, name = node.neuron, f"{node.name}.membrane"
     if isinstance(neuron, IntegrateFire):
-        return FireLoop(name, neuron, item, node.type.channels, windows, rom_form)
+        return FireLoop(name, neuron, item, node.type, windows, rom_form)
     assert isinstance(neuron, Integrate)
     bits = neuron.membrane_bits
-    return IntegrateLoop(name, neuron.decay, item, bits, node.type.channels, windows, rom_form)
+    return IntegrateLoop(name, neuron.decay, item, bits, node.type, windows, rom_form)
