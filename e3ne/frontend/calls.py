@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..ir import Array, ChannelAffine, Identity, Neuron, Op, Relay, frozen
+from ..ir import (
+    Array,
+    ChannelAffine,
+    Conv2d,
+    Flatten,
+    Identity,
+    Linear,
+    Neuron,
+    Op,
+    Relay,
+    frozen,
+)
 from .arrays import ArrayCache, channel_values
+from .codes import Reading, codes_of, frames_of, lead_axes, readings
+from .delays import Root, later
+from .placing import own_population, placed
 from .sketch import Origin, Sketch
-from .values import Kind, Unknown, Value, unknown
+from .values import Kind, Layout, Moved, Unknown, Value, population_shape, unknown
 
 Traced = Value | Unknown
+Bound = Value | Moved | Unknown
 
 
 class NotSupported(Exception):
@@ -24,20 +40,103 @@ class NotSupported(Exception):
 class Call:
     """A call that the forward makes: what its handler may look at, and how it answers.
 
-    `result` is what torch returned. `values` maps tensors (by id) to what they stand for.
+    `result` is what torch returned, `function` what it called. `values` maps tensors (by id) to
+    what they stand for.
     """
 
     sketch: Sketch
     arrays: ArrayCache
-    values: dict[int, Traced]
+    values: dict[int, Bound]
     origin: Origin
     result: object
+    function: Callable[..., Any] | None = None
 
-    def value(self, item: object) -> Traced | None:
+    def bound(self, item: object) -> Bound | None:
         """What a tensor (or `item` itself) stands for; None for constants and other things."""
-        if isinstance(item, Value | Unknown):
+        if isinstance(item, Value | Moved | Unknown):
             return item
         return self.values.get(id(item)) if isinstance(item, torch.Tensor) else None
+
+    def value(self, item: object) -> Traced | None:
+        """The same as a population, with one that selects where elements were moved.
+
+        NotSupported where no population has its elements in that order.
+        """
+        found = self.bound(item)
+        if not isinstance(found, Moved):
+            return found
+        value = placed(self, found)
+        if value is None:
+            raise NotSupported(found.problem)
+        return value
+
+    def codes(self, tensor: object) -> torch.Tensor:
+        """Where the elements of a tensor come from (`codes.py`); not of an Unknown one."""
+        found = self.bound(tensor)
+        if isinstance(found, Moved):
+            return found.codes
+        assert isinstance(found, Value)
+        assert isinstance(tensor, torch.Tensor)
+        value = self.per_step(found)
+        while (simpler := self._behind(value)) is not None:
+            value = simpler
+        shape = tuple(tensor.shape)
+        self.sketch.frames = frames_of(value, shape)
+        return codes_of(value, shape, self.sketch.drafts[value.source].timed)
+
+    def _behind(self, value: Value) -> Value | None:
+        """What `value` flattens or repeats, if it does: the same elements in the same order."""
+        draft = self.sketch.drafts[value.source]
+        if not isinstance(draft.neuron, Relay) or len(draft.ops) != 1 or any(draft.delays):
+            return None
+        before = self.sketch.drafts[draft.sources[0]]
+        same = isinstance(draft.ops[0], Flatten | Identity) and before.timed == draft.timed
+        if same or (isinstance(draft.ops[0], Identity) and not before.timed):
+            return replace(value, source=draft.sources[0])
+        return None
+
+    def readings(self, codes: torch.Tensor) -> Iterator[Reading]:
+        """The ways to read a tensor with these codes, the plainest first."""
+        timed = frozenset(n for n, draft in enumerate(self.sketch.drafts) if draft.timed)
+        return readings(codes, self.sketch.frames, timed)
+
+    def train(self, item: object, layout: Layout) -> Traced | None:
+        """The same as `value`, with the steps where `layout` says if that can be read so."""
+        found = self.bound(item)
+        if isinstance(found, Moved) or (
+            isinstance(found, Value) and isinstance(item, torch.Tensor)
+        ):
+            for reading in self.readings(self.codes(item)):
+                if reading.kind is Kind.TRAIN and reading.layout is layout:
+                    value = own_population(self, reading)
+                    if value is not None:
+                        return value
+        return self.value(item)
+
+    def tensors(self, items: Any) -> Iterator[torch.Tensor]:
+        """The tensors in nested lists and dicts that come from the input."""
+        if isinstance(items, torch.Tensor):
+            if self.bound(items) is not None:
+                yield items
+        elif isinstance(items, Mapping):
+            yield from self.tensors(tuple(items.values()))
+        elif isinstance(items, list | tuple):
+            for item in items:
+                yield from self.tensors(item)
+
+    def unique(self, op: Op) -> Op:
+        """`op` with arrays that are the same object wherever their contents are equal."""
+        arrays = {
+            item.name: self.arrays.unique(getattr(op, item.name))
+            for item in fields(op)
+            if isinstance(getattr(op, item.name), np.ndarray)
+        }
+        return replace(op, **arrays)  # type: ignore[arg-type]
+
+    def is_one_step(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor holds activations of one step, or the same at every step."""
+        value = self.bound(tensor)
+        return isinstance(value, Value) and value.kind in (Kind.STATIC, Kind.STEP)
 
     def node(self, op: Op, source: object, neuron: Neuron | None = None) -> Traced:
         """The population with one synapse, from what tensor `source` stands for."""
@@ -47,6 +146,7 @@ class Call:
         self, ops: Sequence[Op], sources: Sequence[object], neuron: Neuron | None = None
     ) -> Traced:
         """The population (Relay unless `neuron` is given) with a synapse from each source."""
+        ops, sources = self._without_silence(ops, sources)
         found = [self.value(source) for source in sources]
         known = [item for item in found if isinstance(item, Value)]
         if len(known) < len(found):
@@ -58,21 +158,40 @@ class Call:
             return unknown(*(item for item in found if item is not None))
         known = [self.per_step(item) for item in known]
         timed = [item for item in known if item.kind is not Kind.STATIC]
-        if len({(item.kind, item.steps) for item in timed}) > 1:
+        if len({(item.kind, item.kind is Kind.STEP or (item.steps, item.layout)) for item in timed}) > 1:
             raise NotSupported(
                 f"found {self.origin.function} of different time steps "
-                f"({', '.join(map(self.describe, known))}), accepted the same step everywhere; "
-                "e3ne has no connection across steps here"
+                f"({', '.join(map(self.describe, known))}), accepted one step, or all steps, "
+                "everywhere; stack the steps, or take the train apart"
             )
-        numbers = [
-            self.sketch.repeated(item.source) if timed and item.kind is Kind.STATIC else item.source
-            for item in known
-        ]
+        newest = max((item.steps for item in timed), default=0)
+        reads = [self._read(item, newest, bool(timed)) for item in known]
+        numbers, delays = [number for number, _ in reads], [delay for _, delay in reads]
+        neuron = neuron or Relay()
         try:
-            number = self.sketch.add(ops, numbers, neuron or Relay(), bool(timed), self.origin)
+            number = self.sketch.add(ops, numbers, neuron, bool(timed), self.origin, delays)
         except ValueError as error:
             raise NotSupported(f"{error}; e3ne reads shapes without the frames axis") from error
-        return replace(timed[0] if timed else known[0], source=number)
+        return replace(max(timed, key=lambda item: item.steps, default=known[0]), source=number)
+
+    def _read(self, value: Value, newest: int, timed: bool) -> Root:
+        """The population to read for `value` at step `newest`, and how many steps ago."""
+        if value.kind is Kind.STATIC:
+            return (self.sketch.repeated(value.source) if timed else value.source), 0
+        if value.kind is Kind.STEP:
+            return later(self.sketch, value.source, newest - value.steps)
+        return value.source, 0
+
+    def _without_silence(
+        self, ops: Sequence[Op], sources: Sequence[object]
+    ) -> tuple[Sequence[Op], Sequence[object]]:
+        """Leaves out zeros that a layer without bias reads: spikes from before the first step."""
+        kept = [
+            (op, source)
+            for op, source in zip(ops, sources, strict=True)
+            if not (_is_zeros(source) and self.value(source) is None and _keeps_zeros(op))
+        ]
+        return ([op for op, _ in kept], [source for _, source in kept]) if kept else (ops, sources)
 
     def per_step(self, value: Value) -> Value:
         """`value` where a population sends it as it is; sums over time become a population."""
@@ -102,7 +221,10 @@ class Call:
 
     def per_channel(self, constant: object, shape: tuple[int, ...]) -> Array:
         """float32 (1,) or (channels,); NotSupported where the constant varies in a channel."""
-        found = channel_values(torch.as_tensor(constant), shape)
+        values = torch.as_tensor(constant)
+        if values.ndim > len(shape) and bool((values == values[:1]).all()):
+            values = values[:1]  # the same for all frames
+        found = channel_values(values, shape)
         if found is None:
             raise NotSupported(
                 f"found {self.origin.function} with a constant of shape "
@@ -115,13 +237,97 @@ class Call:
         """A frozen float32 array; equal contents give the same object."""
         return self.arrays.unique(frozen(np.asarray(values, np.float32), np.float32))
 
+    def weight(self, weight: torch.Tensor) -> Array:
+        """A constant tensor as an array."""
+        if self.bound(weight) is not None:
+            raise NotSupported(
+                f"found {self.origin.function} with a weight that depends on the input, accepted "
+                "constant weights; products of two activations have no hardware here"
+            )
+        return self.arrays.array(weight)
+
+    def bias(self, bias: object) -> Array | None:
+        """A constant tensor as an array; None where there is no bias."""
+        return self.weight(bias) if isinstance(bias, torch.Tensor) else None
+
+    def check_frames(self, item: object, axes: int) -> None:
+        """NotSupported unless a tensor has one axis of frames before the `axes` of each.
+
+        Functions that take their second axis for channels would take frames (or steps) for them.
+        """
+        value = self.bound(item)
+        if not isinstance(value, Value):
+            return
+        wrong = isinstance(item, torch.Tensor) and item.ndim != axes + 1
+        if lead_axes(value) > 1 or wrong:
+            found = f"all steps as {value.layout.value}" if lead_axes(value) > 1 else "one frame"
+            raise NotSupported(
+                f"found {self.origin.function} of {found}, accepted one axis in front of the "
+                "channels; flatten(0, 1) the steps and frames before it and unflatten behind it"
+            )
+
+    def shown(self, value: Traced) -> Bound:
+        """What the result stands for where it holds the elements of `value`, in their order."""
+        if isinstance(value, Unknown):
+            return value
+        shape = self.sketch.drafts[value.source].shape
+        if self.result_shape(value) == shape:
+            return value
+        assert isinstance(self.result, torch.Tensor)
+        codes = codes_of(value, (*self._leads(value), *shape)).reshape(self.result.shape)
+        for reading in self.readings(codes):
+            own = own_population(self, reading)
+            if own is not None:
+                return own
+        return Moved(
+            codes,
+            f"found {self.origin.function} to {tuple(self.result.shape)}, accepted features or "
+            "images behind the frames; use torch.flatten(x, 1)",
+        )
+
+    def _leads(self, value: Value) -> tuple[int, ...]:
+        """The lengths of the axes of frames and steps in the result."""
+        frames = self.sketch.frames
+        if value.kind is not Kind.TRAIN:
+            return (frames,)
+        if value.layout.is_merged:
+            return (frames * value.steps,)
+        steps_first = value.layout.is_steps_first
+        return (value.steps, frames) if steps_first else (frames, value.steps)
+
     def describe(self, value: Value) -> str:
         """A value in words."""
         if value.kind is Kind.STEP:
             return f"step {value.steps}"
         return str(value.kind.value)
 
+    def frame_shape(self, value: Value, tensor: object) -> tuple[int, ...]:
+        """The shape of one frame (at one step) of a tensor that stands for `value`."""
+        assert isinstance(tensor, torch.Tensor)
+        return tuple(tensor.shape[lead_axes(value) :])
+
     def result_shape(self, value: Value) -> tuple[int, ...]:
-        """The shape of the result without frames (and steps, in a train)."""
-        assert isinstance(self.result, torch.Tensor)
-        return tuple(self.result.shape[2 if value.kind is Kind.TRAIN else 1 :])
+        """The shape of the population that the result holds, as it is there if it is `value`."""
+        shape = self.frame_shape(value, self.result)
+        return population_shape(shape) or shape
+
+
+def _is_zeros(item: object) -> bool:
+    return isinstance(item, torch.Tensor) and not bool(item.any())
+
+
+def _keeps_zeros(op: Op) -> bool:
+    """Whether zeros make no current."""
+    if isinstance(op, Linear | Conv2d):
+        return op.bias is None
+    return not (isinstance(op, ChannelAffine) and bool(op.offset.any()))
+
+
+def _is_zeros(item: object) -> bool:
+    return isinstance(item, torch.Tensor) and not bool(item.any())
+
+
+def _keeps_zeros(op: Op) -> bool:
+    """Whether the currents of silence are zero."""
+    bias = getattr(op, "offset" if isinstance(op, ChannelAffine) else "bias", None)
+    return bias is None or not bool(np.any(bias))

@@ -8,7 +8,7 @@ says nothing about what follows and is left out of the rest of the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,16 +25,16 @@ def compare(
     graph: Graph,
     names: Mapping[int, str],
     observed: Mapping[Value, torch.Tensor],
-    x: Array,
+    x: Sequence[Array],
     tolerance: float,
 ) -> int:
-    """How many frames of `x` agree at every node from the input to the output, at every step.
+    """How many frames of the inputs `x` agree at every node from the input to the output, at every step.
 
     `observed` holds what torch computed for frames `x`, `names` the nodes of its populations.
     Raises TraceMismatch at the first node in graph order, and its first step, that differs.
     """
-    values = reference.run(graph, x)
-    alive = np.ones(len(x), bool)
+    values = reference.run(graph, *x)
+    alive = np.ones(len(x[0]), bool)
     by_node: dict[str, list[Value]] = {}
     for value in observed:
         if value.source in names:

@@ -67,9 +67,9 @@ def check_weights(model: nn.Module) -> None:
         raise BadInput(problems)
 
 
-def random_inputs(frames: Array) -> Iterator[Array]:
+def random_inputs(frames: Array, seed: int = 0) -> Iterator[Array]:
     """Inputs as long as the example and within its range; whole numbers where it has only those."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     low, high = float(frames.min()), float(frames.max())
     if low == high:
         low, high = min(low, 0.0), max(high, 1.0)

@@ -12,58 +12,115 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ir import Array, Graph, Identity, Input, Node, Output, Readout, SpikeType, Stage, Synapse
+from ..ir import Array, Readout
 from .check import compare
+from .drawing import drawn
 from .forward import default_dtype, private_copy
-from .recorder import flat
+from .layouts import arranged, fixed_frames, fixed_steps, taken_apart
+from .nesting import flat
+from .populations import populations, threshold_of
 from .registry import NeuronModel, find_neuron
+from .sketch import Entry, Origin, Sketch
+from .spiking import SpikingModule
+from .states import state_arguments
 from .values import Kind, Value
 
 FRAMES = 2
 STEPS = 16
 
+Steps = dict[int, torch.Tensor]  # (frames, *shape) by step
+
 
 def exercise(
-    path: str,
-    module: nn.Module,
-    model: NeuronModel,
-    shape: tuple[int, ...],
-    dtype: torch.dtype,
-    tolerance: float,
+    path: str, module: nn.Module, seen: SpikingModule, dtype: torch.dtype, tolerance: float
 ) -> None:
-    """TraceMismatch where `module` and its description disagree under random currents."""
-    largest = 1.0
-    if model.neuron is not None:
-        largest = float(np.max(np.asarray(model.neuron.threshold)))
+    """TraceMismatch where `module` and its description disagree under random currents.
+
+    `seen` says what the trace found out about it: its model, and the shapes of its tensors.
+    """
+    model = seen.model
+    assert model is not None
+    frames, steps = fixed_frames(module) or FRAMES, fixed_steps(module) or STEPS
+    largest = _strong(model)
     generator = np.random.default_rng(0)
-    currents = generator.uniform(-largest, 2 * largest, (FRAMES, STEPS, *shape)).astype(np.float32)
+    size = (frames, steps, *seen.taken_shape)
+    currents = generator.uniform(-largest, 2 * largest, size).astype(np.float32)
+    sketch = Sketch([Entry("input", seen.input_shape, True)], frames)
+    own = populations(sketch, model, seen.shape, Origin(path, True, "spikes"), path)
+    own.drive(sketch, 0, 0)
     spikes, membranes = _drive(private_copy(module, dtype), model, currents, dtype)
-    for neuron, outputs in ((model.neuron, spikes), (model.membrane, membranes)):
-        if neuron is None or not outputs:
-            continue
-        node = Node(path, (Synapse(Identity(), "input"),), neuron, SpikeType(shape, STEPS))
-        entry = Input("input", SpikeType(shape, STEPS))
-        graph = Graph(Stage.FLOAT, (entry,), (node,), (Output(path, Readout.LAST),))
-        observed = {Value(1, Kind.STEP, step): output for step, output in enumerate(outputs)}
-        compare(graph, {1: path}, observed, currents, tolerance)
+    x = currents.reshape(frames, steps, *seen.input_shape)
+    for number, outputs in ((own.spikes_shown, spikes), (own.membrane_shown, membranes)):
+        if number is not None and outputs:
+            graph, names = drawn(sketch, [(number, Readout.LAST)], steps)
+            observed = {
+                Value(number, Kind.STEP, step): output.reshape(frames, *seen.shape)
+                for step, output in outputs.items()
+            }
+            compare(graph, names, observed, [x], tolerance)
 
 
 def _drive(
     module: nn.Module, model: NeuronModel, currents: Array, dtype: torch.dtype
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The module's spikes and membranes, one tensor a step; empty where it returns none."""
+) -> tuple[Steps, Steps]:
+    """The module's spikes and membranes; empty where it shows none."""
     neuron = find_neuron(module)
     assert neuron is not None
-    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
-    state: dict[str, Any] = {}
+    x = torch.from_numpy(currents).to(dtype)
     with torch.no_grad(), default_dtype(dtype):
         neuron.reset(module)
-        for step in range(STEPS):
-            current = torch.from_numpy(np.array(currents[:, step])).to(dtype)
-            outputs = [item.to(dtype) for item in flat(module(current, **state))]
-            for kept, position in zip(found, (model.spikes_at, model.membrane_at), strict=True):
-                if position is not None and position < len(outputs):
-                    kept.append(outputs[position])
-            if model.states and found[1]:
-                state = {model.states[0]: found[1][-1]}
+        if model.layout is not None:
+            return _all_steps(module, model, x)
+        found: tuple[Steps, Steps] = ({}, {})
+        state: dict[str, Any] = {}
+        for step in range(x.shape[1]):
+            returned = module(x[:, step].clone(), **state)
+            for kept, shown in zip(found, _shown(module, model, returned), strict=True):
+                if shown is not None:
+                    kept[step] = shown.clone()
+            state = state_arguments(model, returned)
     return found
+
+
+def _all_steps(module: nn.Module, model: NeuronModel, x: torch.Tensor) -> tuple[Steps, Steps]:
+    """One call with all steps; a membrane that is kept may be that of the last step alone."""
+    assert model.layout is not None
+    steps = x.shape[1]
+    found: tuple[Steps, Steps] = ({}, {})
+    returned = module(arranged(x, model.layout))
+    whole = next(item.shape for item in flat(returned) if isinstance(item, torch.Tensor))
+    for kept, train in zip(found, _shown(module, model, returned), strict=True):
+        if train is not None and train.shape != whole:
+            kept[steps - 1] = train
+        elif train is not None:
+            kept.update(enumerate(taken_apart(train, model.layout, steps)))
+    return found
+
+
+def _shown(
+    module: nn.Module, model: NeuronModel, returned: Any
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """The tensors that hold spikes and membrane after a call; None where there is none."""
+    tensors = [item for item in flat(returned) if isinstance(item, torch.Tensor)]
+    spikes, membrane = (
+        tensors[at] if at is not None and at < len(tensors) else None
+        for at in (model.spikes_at, model.membrane_at)
+    )
+    if membrane is None and model.membrane_name is not None:
+        kept = getattr(module, model.membrane_name, None)
+        membrane = kept if isinstance(kept, torch.Tensor) else None
+    return spikes, membrane
+
+
+def _strong(model: NeuronModel) -> float:
+    """Inputs of this size drive the membrane by a threshold or so in a step."""
+    size = threshold_of(model)
+    for neuron in (model.neuron, model.membrane):
+        if neuron is not None:
+            gain = float(np.mean(np.abs(np.asarray(neuron.gain))))
+            size /= gain or 1.0
+            break
+    if model.input_op is not None:
+        weight = model.input_op.weight
+        size /= float(np.sqrt(np.square(weight).sum() / len(weight))) or 1.0
+    return size

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +13,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ir import Array, BadInput, E3neError, UnsupportedModel
-from .arithmetic import stacked
-from .calls import NotSupported, Traced
+from ..ir import BadInput, E3neError, UnsupportedModel
+from .arguments import check_arguments
+from .drawing import reached, undriven
+from .layouts import arranged
 from .libraries import snntorch
-from .recorder import Recorder, flat
-from .registry import find_neuron
-from .sketch import INPUT, Sketch
-from .values import Kind, Value, unknown
+from .outputs import Outputs, Wanted, outputs_of, selected, stacked_outputs
+from .recorder import Recorder
+from .registry import reset
+from .samples import Sample, Samples
+from .sketch import Entry, Sketch
+from .values import Kind, Layout, Unknown, Value
 
 logger = logging.getLogger(__name__)
 
@@ -30,32 +32,47 @@ logger = logging.getLogger(__name__)
 class Feeding:
     """How frames reach the model.
 
-    `has_steps` says that frames come as (frames, steps, *shape); `calls` is how often the model
-    is called for one batch of frames: None where it loops over time itself (or has no time), and
-    then gets all steps at once, steps first.
+    `calls` is how often the model is called for one batch of frames: None where it loops over time
+    itself (or has no time), and then gets all steps at once in `layout`. `repeat`: inputs without
+    steps are repeated that often, and given like inputs with steps.
     """
 
-    has_steps: bool
-    calls: int | None
+    calls: int | None = None
+    layout: Layout = Layout.STEPS_FRAMES
+    repeat: int | None = None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What one forward was seen to do; `output` is what its first returned tensor stands for."""
+    """What one forward was seen to do; `outputs` is what its returned tensors stand for."""
 
     recorder: Recorder
-    output: Traced
+    outputs: Outputs
 
-    @property
-    def problems(self) -> list[str]:
-        """Why the model cannot be followed; empty where it can."""
-        output = () if isinstance(self.output, Value) else self.output.problems
-        return list(dict.fromkeys((*output, *self.recorder.problems)))
+    def problems(self, wanted: Wanted = 1) -> list[str]:
+        """Why the wanted outputs cannot be followed; empty where they can.
+
+        BadInput where the model returns no such output.
+        """
+        found = selected(self.outputs, wanted)
+        sketch = self.recorder.sketch
+        known = [item.source for item in found if isinstance(item, Value)]
+        problems = [text for item in found if isinstance(item, Unknown) for text in item.problems]
+        used = reached(sketch, known) if len(known) == len(found) else set(sketch.undriven)
+        return list(dict.fromkeys((*problems, *self.recorder.problems, *undriven(sketch, used))))
 
     @property
     def steps(self) -> set[int]:
         """How many steps each neuron module made."""
         return set(self.recorder.calls.values())
+
+
+def raise_problems(recording: Recording, wanted: Wanted) -> list[Value]:
+    """What the wanted outputs stand for; UnsupportedModel with all problems where there are any."""
+    problems = recording.problems(wanted)
+    if problems:
+        raise UnsupportedModel(problems)
+    return [item for item in selected(recording.outputs, wanted) if isinstance(item, Value)]
 
 
 def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -78,30 +95,28 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return copied.cpu().float().to(dtype).eval()
 
 
-def record(model: nn.Module, frames: Array, feeding: Feeding, dtype: torch.dtype) -> Recording:
+def record(model: nn.Module, samples: Samples, feeding: Feeding, dtype: torch.dtype) -> Recording:
     """One forward of a fresh copy of `model` from its initial state.
 
-    `frames` is (frames, *shape) or (frames, steps, *shape). BadInput where forward itself fails.
+    ForwardFailed where forward itself fails.
     """
     check_watchable(model)
-    check_arguments(model)
+    check_arguments(model, [sample.keyword for sample in samples])
     working = private_copy(model, dtype)
-    shape = frames.shape[2 if feeding.has_steps else 1 :]
-    recorder = Recorder(working, dtype, Sketch(tuple(shape), feeding.has_steps))
-    x = torch.from_numpy(np.array(frames)).to(dtype)
-    if feeding.has_steps:
-        x = x.transpose(0, 1).contiguous()
+    entries = [Entry(sample.name, sample.shape, sample.timed) for sample in samples]
+    recorder = Recorder(working, dtype, Sketch(entries, len(samples[0].frames)))
+    tensors = [torch.from_numpy(np.array(sample.frames)).to(dtype) for sample in samples]
     with snntorch.only_neurons_of(working), torch.no_grad(), default_dtype(dtype):
         reset(working)
         try:
             with recorder:
-                output = _run(working, recorder, x, feeding)
+                outputs = _run(working, recorder, samples, tensors, feeding)
         except E3neError:
             raise
         except Exception as error:
             logger.debug("forward failed", exc_info=True)
-            raise ForwardFailed(_failure(recorder, x, feeding, error), error) from error
-    return Recording(recorder, output)
+            raise ForwardFailed(_failure(recorder, samples, feeding, error), error) from error
+    return Recording(recorder, outputs)
 
 
 class ForwardFailed(BadInput):
@@ -132,31 +147,6 @@ def check_watchable(model: nn.Module) -> None:
         raise UnsupportedModel(problems)
 
 
-def check_arguments(model: nn.Module) -> None:
-    """BadInput where forward needs more than its input."""
-    parameters = list(inspect.signature(model.forward).parameters.values())[1:]
-    needed = [
-        parameter.name
-        for parameter in parameters
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    if needed:
-        raise BadInput(
-            f"forward of {type(model).__name__}: found required arguments {', '.join(needed)} "
-            "beside the input, accepted none; give them defaults, and keep states inside (create "
-            "membranes in forward, or use init_hidden=True)"
-        )
-
-
-def reset(model: nn.Module) -> None:
-    """Brings every neuron of `model` back to its state before the first step."""
-    for module in nn.Module.modules(model):
-        neuron = find_neuron(module)
-        if neuron is not None:
-            neuron.reset(module)
-
-
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     """Tensors that a forward creates have the type that it computes in."""
@@ -168,54 +158,70 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _run(model: nn.Module, recorder: Recorder, x: torch.Tensor, feeding: Feeding) -> Traced:
+def _run(
+    model: nn.Module,
+    recorder: Recorder,
+    samples: Samples,
+    tensors: Sequence[torch.Tensor],
+    feeding: Feeding,
+) -> Outputs:
     if feeding.calls is None:
-        kind = Kind.TRAIN if feeding.has_steps else Kind.STATIC
-        recorder.bind(x, Value(INPUT, kind, len(x) if feeding.has_steps else 0))
-        return _first(recorder, model(x))
-    found: list[Traced] = []
+        whole = [
+            _whole(recorder, number, sample, x, feeding)
+            for number, (sample, x) in enumerate(zip(samples, tensors, strict=True))
+        ]
+        return outputs_of(recorder.values, _called(model, samples, whole))
+    found: list[Outputs] = []
     for step in range(feeding.calls):
-        part = (x[step] if feeding.has_steps else x).clone()
-        value = Value(INPUT, Kind.STEP, step) if feeding.has_steps else Value(INPUT, Kind.STATIC)
-        recorder.bind(part, value)
-        found.append(_first(recorder, model(part)))
-    try:
-        return stacked(found)
-    except NotSupported as problem:
-        return unknown(f"output: {problem}")
+        parts = []
+        for number, (sample, x) in enumerate(zip(samples, tensors, strict=True)):
+            part = (x[:, step] if sample.timed else x).clone()
+            kind = Kind.STEP if sample.timed else Kind.STATIC
+            recorder.bind(part, Value(number, kind, step if sample.timed else 0))
+            parts.append(part)
+        found.append(outputs_of(recorder.values, _called(model, samples, parts)))
+    return stacked_outputs(found)
 
 
-def _first(recorder: Recorder, output: Any) -> Traced:
-    """What the first tensor of the output stands for; a list is a record of steps."""
-    if isinstance(output, tuple) and output:
-        output = output[0]
-    if isinstance(output, list):
-        try:
-            return stacked([recorder.values.get(id(item)) for item in flat(output)])
-        except NotSupported as problem:
-            return unknown(f"output: {problem}")
-    if not isinstance(output, torch.Tensor):
-        return unknown(
-            f"output: found {type(output).__name__}, accepted a tensor, or a tuple or list that "
-            "starts with the spikes or scores; return the tensor itself"
-        )
-    return recorder.values.get(id(output)) or unknown(
-        "output: found a tensor that e3ne cannot follow back to the input (it is constant, or made "
-        "by a custom autograd.Function or another library), accepted torch functions; if it comes "
-        "from a neuron, describe it with @e3ne.register_neuron"
-    )
+def _whole(
+    recorder: Recorder, number: int, sample: Sample, x: torch.Tensor, feeding: Feeding
+) -> torch.Tensor:
+    """The tensor that holds an input, all of it, bound to what it stands for."""
+    if not sample.timed and feeding.repeat is None:
+        recorder.bind(x, Value(number, Kind.STATIC))
+        return x
+    if not sample.timed:
+        assert feeding.repeat is not None
+        x = x.unsqueeze(1).expand(-1, feeding.repeat, *x.shape[1:])
+        number = recorder.sketch.repeated(number)
+    whole = arranged(x, feeding.layout)
+    recorder.bind(whole, Value(number, Kind.TRAIN, x.shape[1], layout=feeding.layout))
+    return whole
 
 
-def _failure(recorder: Recorder, x: torch.Tensor, feeding: Feeding, error: Exception) -> str:
-    shape = tuple(x.shape)
-    if feeding.has_steps:
-        shape = shape[1:] if feeding.calls is not None else shape
-    order = (
-        "(steps, frames, ...)" if feeding.has_steps and feeding.calls is None else "(frames, ...)"
-    )
+def _called(model: nn.Module, samples: Samples, tensors: Sequence[torch.Tensor]) -> Any:
+    pairs = list(zip(samples, tensors, strict=True))
+    positional = [tensor for sample, tensor in pairs if sample.keyword is None]
+    named = {sample.keyword: tensor for sample, tensor in pairs if sample.keyword is not None}
+    return model(*positional, **named)
+
+
+def _failure(recorder: Recorder, samples: Samples, feeding: Feeding, error: Exception) -> str:
+    inputs = []
+    for sample in samples:
+        shape, order = sample.frames.shape, "(frames, ...)"
+        if (sample.timed or feeding.repeat) and feeding.calls is None:
+            steps = feeding.repeat if not sample.timed else shape[1]
+            rest = shape[2:] if sample.timed else shape[1:]
+            blank = torch.empty(shape[0], steps or 1, *rest, device="meta")
+            shape = tuple(arranged(blank, feeding.layout).shape)
+            order = feeding.layout.value.replace("*shape", "...")
+        elif sample.timed:
+            shape = (shape[0], *shape[2:])
+        inputs.append(f"{order} of shape {tuple(shape)}")
     reason = next(iter(str(error).strip().splitlines()), "no message")
     return (
-        f"{recorder.where()}: found input {order} of shape {shape}, on which the model fails with "
+        f"{recorder.where()}: found input {' and '.join(inputs)}, on which the model fails with "
         f"{type(error).__name__}: {reason}; accepted frames that its own forward takes; check the "
         "shape of example_input, and input_has_steps"
     )

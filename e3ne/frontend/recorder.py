@@ -8,7 +8,7 @@ step by themselves, because equal calls on equal populations are one population 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from torch.overrides import TorchFunctionMode
 
 from .arrays import ArrayCache
 from .calls import Call, NotSupported, Traced
+from .layouts import taken_apart
+from .nesting import flat, mapped
 from .registry import find_neuron
 from .sketch import Origin, Sketch
 from .spiking import SpikingModule
 from .table import CASTS, CONSTANTS, HANDLERS, READS, unsupported
-from .values import Value, unknown
+from .values import Kind, Value, unknown
 
 
 class Recorder(TorchFunctionMode):
@@ -44,7 +46,8 @@ class Recorder(TorchFunctionMode):
         self.populations: dict[str, SpikingModule] = {}
         self.stack: list[tuple[str, nn.Module]] = []
         self._alive: list[torch.Tensor] = []
-        self._inside_neuron = False
+        self._inside_neuron = False  # or in our own arithmetic
+        self._outer: nn.Module | None = None  # the neuron module that is running
         for path, module in model.named_modules():
             self._watch(path, module)
 
@@ -58,7 +61,18 @@ class Recorder(TorchFunctionMode):
         self.values[id(tensor)] = value
         self._alive.append(tensor)
         if isinstance(value, Value) and value not in self.observed:
-            self.observed[value] = tensor.detach().clone()
+            self._observe(value, tensor.detach().clone())
+
+    def _observe(self, value: Value, seen: torch.Tensor) -> None:
+        """Keeps what torch computed; of neurons step by step, however they send it."""
+        self.observed[value] = seen
+        draft = self.sketch.drafts[value.source]
+        if draft.keeps_state and value.kind is Kind.TRAIN:
+            del self.observed[value]
+            for step, part in enumerate(taken_apart(seen, value.layout, value.steps)):
+                self.observed.setdefault(Value(value.source, Kind.STEP, step), part)
+        elif draft.keeps_state and value.kind is Kind.STEP and len(seen) == 1:
+            self.observed[value] = seen.expand(self.sketch.frames, *seen.shape[1:])
 
     # ------------------------------------------------------------------------------ functions
 
@@ -84,7 +98,8 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **named)
         if not any(isinstance(item, torch.Tensor) for item in flat(result)):
             return result
-        call = Call(self.sketch, self.arrays, self.values, self._origin(name), result)
+        origin = self._origin(name)
+        call = Call(self.sketch, self.arrays, self.values, origin, result, func)
         self._note(call, self._meaning(call, name, before, named, traced))
         return result
 
@@ -182,12 +197,13 @@ class Recorder(TorchFunctionMode):
 
         def enter(module: nn.Module, args: Any) -> None:
             self.stack.append((path, module))
-            self._inside_neuron = self._inside_neuron or neuron is not None
+            if neuron is not None and self._outer is None:
+                self._inside_neuron, self._outer = True, module
 
         def leave(module: nn.Module, args: Any, named: Any, output: Any) -> Any:
-            if neuron is not None:
-                self._inside_neuron = False
-                output = self._neuron_called(path, module, args, named, output)
+            if self._outer is module:
+                output = self._neuron_called(path, args, named, output)
+                self._inside_neuron, self._outer = False, None
             elif not self._inside_neuron:
                 self._check_followed((*args, *named.values()), output)
             self.stack.pop()
@@ -211,39 +227,28 @@ class Recorder(TorchFunctionMode):
 
     # -------------------------------------------------------------------------------- neurons
 
-    def _neuron_called(
-        self, path: str, module: nn.Module, args: Any, named: Any, output: Any
-    ) -> Any:
+    def _neuron_called(self, path: str, args: Any, named: Any, output: Any) -> Any:
         """The module's output in our type, bound to what its tensors stand for."""
-        self._inside_neuron = True  # what follows is our own arithmetic
-        outputs = tuple(item.to(self.dtype) for item in flat(output))
-        call = Call(self.sketch, self.arrays, self.values, self._origin("spikes"), outputs[0])
+        output = mapped(output, self._in_our_type)
+        tensors = [item for item in flat(output) if isinstance(item, torch.Tensor)]
+        call = Call(self.sketch, self.arrays, self.values, self._origin("spikes"), output)
         try:
-            spiking = self.populations[path]
-            meanings = spiking.called(self.where(), call, args, named, len(outputs))
+            meanings = self.populations[path].called(self.where(), call, args, named, output)
         except NotSupported as problem:
-            meanings = [unknown(f"{self.where()}: {problem}")] * len(outputs)
-        for tensor, meaning in zip(outputs, meanings, strict=True):
+            meanings = [(item, unknown(f"{self.where()}: {problem}")) for item in tensors]
+        for tensor, meaning in meanings:
             self.bind(tensor, meaning)
-        self._inside_neuron = False
-        return outputs if isinstance(output, tuple) else outputs[0]
+        return output
+
+    def _in_our_type(self, item: Any) -> Any:
+        real = isinstance(item, torch.Tensor) and item.dtype.is_floating_point
+        return item.to(self.dtype) if real else item
 
 
 def function_name(func: Any) -> str:
     """`add` for torch.Tensor.add, `data` for the property torch.Tensor.data."""
     name = str(getattr(func, "__name__", func))
     return str(func.__self__.__name__) if name == "__get__" else name
-
-
-def flat(items: Any) -> Iterator[Any]:
-    """Everything in nested lists, tuples and dicts."""
-    if isinstance(items, Mapping):
-        items = items.values()
-    elif not isinstance(items, list | tuple):
-        yield items
-        return
-    for item in items:
-        yield from flat(item)
 
 
 def user_line() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import nn
 
@@ -28,9 +29,9 @@ class NeuronModel:
     not returned. `membrane_name`: the attribute of the module that holds the membrane after a call
     and that users read (spikingjelly's `v`).
 
-    `states`: the arguments of `forward` that take what the call before returned; () where the
-    module keeps its state to itself. `layout`: how a call carries the steps; None for one step a
-    call.
+    `states`: the arguments of `forward` that take what the call before returned: the last items of
+    what it returns, in this order; () where the module keeps its state to itself. `layout`: how a
+    call carries the steps; None for one step a call.
 
     `input_op`: a layer inside the module in front of the neurons (Norse's recurrent cells).
     `recurrence`: layers from its own spikes of the step before into its current; they read 0 / 1
@@ -64,6 +65,10 @@ caller adds the path of the module.
 """
 
 
+Reset = Callable[[nn.Module], None]
+"""Brings a module back to its state before the first step."""
+
+
 def nothing_to_reset(module: nn.Module) -> None:
     """For neurons that keep no state between calls."""
 
@@ -73,14 +78,17 @@ class NeuronClass:
     """What is registered for a class: `describe` it, `reset` it to before the first step."""
 
     describe: Describe
-    reset: Callable[[nn.Module], None]
+    reset: Reset
 
+
+Found = TypeVar("Found")
 
 _NEURONS: dict[str, NeuronClass] = {}
+_KEEPERS: dict[str, Reset] = {}
 
 
 def register_neuron(
-    cls: type[nn.Module] | str, reset: Callable[[nn.Module], None] = nothing_to_reset
+    cls: type[nn.Module] | str, reset: Reset = nothing_to_reset
 ) -> Callable[[Describe], Describe]:
     """Decorates the function that describes `cls` (a class or its `module.ClassName`).
 
@@ -96,11 +104,39 @@ def register_neuron(
     return register
 
 
+def register_reset(cls: type[nn.Module] | str) -> Callable[[Reset], Reset]:
+    """Decorates the function that resets `cls`, which keeps a state but is no neuron.
+
+    For containers that hold the spikes of the step before and feed them back themselves. Whatever
+    they do with them is traced through their forward.
+    """
+
+    def register(reset: Reset) -> Reset:
+        _KEEPERS[cls if isinstance(cls, str) else _dotted(cls)] = reset
+        return reset
+
+    return register
+
+
 def find_neuron(module: nn.Module) -> NeuronClass | None:
     """What is registered for the class of `module`, or None where it is no neuron."""
+    return _of_class(module, _NEURONS)
+
+
+def reset(model: nn.Module) -> None:
+    """Brings everything in `model` that keeps a state back to before the first step."""
+    for module in nn.Module.modules(model):
+        neuron, keeper = find_neuron(module), _of_class(module, _KEEPERS)
+        if neuron is not None:
+            neuron.reset(module)
+        elif keeper is not None:
+            keeper(module)
+
+
+def _of_class(module: nn.Module, known: dict[str, Found]) -> Found | None:
     for cls in type(module).__mro__:
-        if _dotted(cls) in _NEURONS:
-            return _NEURONS[_dotted(cls)]
+        if _dotted(cls) in known:
+            return known[_dotted(cls)]
     return None
 
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ..ir import (
     Flatten,
-    Graph,
     Identity,
-    Input,
     Integrate,
     IntegrateFire,
+    Linear,
     MaxPool2d,
     Neuron,
-    Node,
     Op,
-    Output,
-    Readout,
     Rectify,
     Relay,
-    SpikeType,
-    Stage,
     SumPool2d,
-    Synapse,
     op_shape,
 )
-
-INPUT = 0  # the number of the network's input among the populations
 
 
 @dataclass(frozen=True)
@@ -47,9 +38,10 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A population before it has a name. `sources` are numbers of populations; 0 is the input.
+    """A population before it has a name. `sources` are numbers of populations.
 
-    `timed` says that it differs from step to step.
+    `delays` has one entry a source, in steps. `timed` says that it differs from step to step.
+    Inputs have no source; neither do neurons that nothing is known to drive yet.
     """
 
     ops: tuple[Op, ...]
@@ -58,16 +50,44 @@ class Draft:
     shape: tuple[int, ...]
     timed: bool
     origin: Origin
+    delays: tuple[int, ...]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether it remembers anything from step to step."""
+        return isinstance(self.neuron, IntegrateFire | Integrate)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An input of the network; `timed` says that it has a value for every step."""
+
+    name: str
+    shape: tuple[int, ...]
+    timed: bool
 
 
 class Sketch:
-    """Populations in the order in which they were found; the input first."""
+    """Populations in the order in which they were found; the inputs first, numbered from 0.
 
-    def __init__(self, input_shape: tuple[int, ...], input_timed: bool) -> None:
-        origin = Origin("input", True, "input")
-        self.drafts = [Draft((), (), Relay(), input_shape, input_timed, origin)]
+    `frames` is how many frames the watched tensors hold. `undriven` holds the neurons that nothing
+    is known to drive, with what to tell the user where it stays so.
+    """
+
+    def __init__(self, entries: Sequence[Entry], frames: int) -> None:
+        self.entries = tuple(entries)
+        self.drafts = [
+            Draft((), (), Relay(), entry.shape, entry.timed, Origin(entry.name, True, "input"), ())
+            for entry in entries
+        ]
+        self.frames = frames
         self.summed_steps: set[int] = set()  # over how many steps populations sum trains
+        self.undriven: dict[int, str] = {}
         self._numbers: dict[object, int] = {}
+
+    def is_input(self, number: int) -> bool:
+        """Whether this is an input of the network."""
+        return number < len(self.entries)
 
     def add(
         self,
@@ -76,25 +96,70 @@ class Sketch:
         neuron: Neuron,
         timed: bool,
         origin: Origin,
+        delays: Sequence[int] = (),
     ) -> int:
-        """The number of this population, old or new; ValueError where an op cannot read its source.
+        """The number of this stateless population, old or new.
 
-        Two calls are the same population where ops (arrays by identity), sources and neuron agree.
+        Two calls are the same population where ops (arrays by identity), sources, delays (0
+        everywhere where none are given) and neuron agree. ValueError where an op cannot read its
+        source.
         """
+        late = tuple(delays) or (0,) * len(sources)
+        key = (*map(record_key, ops), *sources, record_key(neuron), timed, late)
+        if key not in self._numbers:
+            shape = self._shape(ops, sources)
+            self._numbers[key] = len(self.drafts)
+            self.drafts.append(
+                Draft(tuple(ops), tuple(sources), neuron, shape, timed, origin, late)
+            )
+        return self._numbers[key]
+
+    def open(self, neuron: Neuron, shape: tuple[int, ...], origin: Origin, problem: str) -> int:
+        """The number of a new population that nothing drives yet; `problem` where it stays so."""
+        number = len(self.drafts)
+        self.drafts.append(Draft((), (), neuron, shape, True, origin, ()))
+        self.undriven[number] = problem
+        return number
+
+    def define(
+        self, number: int, ops: Sequence[Op], sources: Sequence[int], delays: Sequence[int]
+    ) -> None:
+        """Says what drives the population that `open` made, instead of what was said before.
+
+        ValueError where an op cannot read its source, or makes currents of another shape.
+        """
+        draft = self.drafts[number]
+        shape = self._shape(ops, sources)
+        if shape != draft.shape:
+            raise ValueError(f"found currents of shape {shape}, accepted {draft.shape}")
+        self.drafts[number] = replace(
+            draft, ops=tuple(ops), sources=tuple(sources), delays=tuple(delays)
+        )
+        self.undriven.pop(number, None)
+
+    def _shape(self, ops: Sequence[Op], sources: Sequence[int]) -> tuple[int, ...]:
         shapes = {
             op_shape(op, self.drafts[source].shape) for op, source in zip(ops, sources, strict=True)
         }
         if len(shapes) != 1:
             raise ValueError(f"found currents of shapes {sorted(shapes)}, accepted one shape")
-        stateful = isinstance(neuron, IntegrateFire | Integrate)
-        owner = origin if stateful else None
-        key = (owner, *map(record_key, ops), *sources, record_key(neuron), timed)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.drafts)
-            self.drafts.append(
-                Draft(tuple(ops), tuple(sources), neuron, shapes.pop(), timed, origin)
-            )
-        return self._numbers[key]
+        return shapes.pop()
+
+    def reshape_input(self, number: int, shape: tuple[int, ...]) -> bool:
+        """Gives an input this shape, of as many elements; False where it has been read otherwise.
+
+        Layers that read it flattened do not mind.
+        """
+        readers = (
+            op
+            for draft in self.drafts
+            for op, source in zip(draft.ops, draft.sources, strict=True)
+            if source == number
+        )
+        if not self.is_input(number) or not all(isinstance(op, Linear | Flatten) for op in readers):
+            return False
+        self.drafts[number] = replace(self.drafts[number], shape=shape)
+        return True
 
     def repeated(self, source: int) -> int:
         """The population that sends at every step what the static `source` sends once."""
@@ -104,9 +169,11 @@ class Sketch:
     def sends_unsigned(self, number: int) -> bool:
         """Whether the population can be seen to send nothing below zero."""
         draft = self.drafts[number]
-        if number == INPUT:
+        if self.is_input(number):
             return False
-        if isinstance(draft.neuron, Rectify | IntegrateFire):
+        if isinstance(draft.neuron, IntegrateFire):
+            return draft.neuron.sends == "spikes"
+        if isinstance(draft.neuron, Rectify):
             return True
         keeps_sign = all(
             isinstance(op, MaxPool2d | SumPool2d | Identity | Flatten) for op in draft.ops
@@ -116,54 +183,6 @@ class Sketch:
             and keeps_sign
             and all(map(self.sends_unsigned, draft.sources))
         )
-
-    def graph(self, output: int, readout: Readout, steps: int) -> tuple[Graph, dict[int, str]]:
-        """The part of the sketch that reaches `output`, and the names of its populations."""
-        used = self._used(output)
-        names = self._names(used)
-        source = self.drafts[INPUT]
-        nodes = [
-            Node(
-                names[number],
-                tuple(
-                    Synapse(op, names[before])
-                    for op, before in zip(draft.ops, draft.sources, strict=True)
-                ),
-                draft.neuron,
-                SpikeType(draft.shape, steps if draft.timed else 1),
-            )
-            for number, draft in ((number, self.drafts[number]) for number in used[1:])
-        ]
-        entry = Input("input", SpikeType(source.shape, steps if source.timed else 1))
-        outputs = (Output(names[output], readout),)
-        return Graph(Stage.FLOAT, (entry,), tuple(nodes), outputs), names
-
-    def _used(self, output: int) -> list[int]:
-        used, waiting = {INPUT}, [output]
-        while waiting:
-            number = waiting.pop()
-            if number not in used:
-                used.add(number)
-                waiting += self.drafts[number].sources
-        return sorted(used)
-
-    def _names(self, used: list[int]) -> dict[int, str]:
-        names: dict[int, str] = {}
-        for number in used:
-            origin = self.drafts[number].origin
-            sources = [source for source in self.drafts[number].sources if source != INPUT]
-            local = f"{origin.path}.{origin.function}" if origin.path else origin.function
-            again = any(origin == self.drafts[other].origin for other in names)
-            if origin.path and origin.whole:
-                wishes = [origin.path] if again else [origin.path, local]
-            elif len(self.drafts[number].sources) == 1 and sources:
-                wishes = [f"{names[sources[0]]}.{origin.function}"]
-            else:
-                wishes = [local]
-            wishes += [f"{wishes[-1]}_{count}" for count in range(1, len(used) + 1)]
-            taken = set(names.values())
-            names[number] = next(wish for wish in wishes if wish not in taken)
-        return names
 
 
 def record_key(record: Op | Neuron) -> tuple[object, ...]:

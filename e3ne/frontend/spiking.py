@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..ir import Identity, Integrate, IntegrateFire, UnsupportedModel
+from ..ir import UnsupportedModel
 from .calls import Call, NotSupported, Traced
+from .delays import Root, later, roots
+from .nesting import flat
+from .populations import Populations, populations
 from .registry import Describe, NeuronModel
-from .values import Kind, Unknown, Value, unknown
+from .states import States
+from .values import Kind, Layout, Unknown, Value, population_shape, unknown
+
+Meanings = list[tuple[torch.Tensor, Traced]]
 
 
 class SpikingModule:
-    """A neuron module. Its call number k is step k; `count` is how many steps it has made.
+    """A neuron module. Its call number k is step k, or one call is all steps; `count` steps so far.
 
-    It checks that every step reads the same population at the same step, and continues from the
-    membrane of the step before. `model` and `shape` (of the population) are known from its first
-    call on.
+    It checks that every step reads the same populations, and continues from the states of the step
+    before. A step may read more than those before it where that comes from earlier steps:
+    feedback, whose first steps are silent. Known from its first call on: `model`, `shape` of the
+    population, `input_shape` of the one that it reads, and `taken_shape`, the same as the module
+    takes it (without frames and steps).
     """
 
     def __init__(self, module: nn.Module, describe: Describe) -> None:
@@ -30,103 +38,181 @@ class SpikingModule:
         self._describe = describe
         self.model: NeuronModel | None = None
         self.shape: tuple[int, ...] = ()
-        self._source: int | None = None
-        self._membrane: Traced | None = None  # what the module returned at the step before
+        self.input_shape: tuple[int, ...] = ()
+        self.taken_shape: tuple[int, ...] = ()
+        self._populations: Populations | None = None
+        self._reads: Root | None = None
+        self._states = States()
 
     def called(
-        self, where: str, call: Call, args: Sequence[Any], named: dict[str, Any], outputs: int
-    ) -> list[Traced]:
-        """What the `outputs` tensors returned by the next call, made at `where`, stand for.
+        self, where: str, call: Call, args: Sequence[Any], named: Mapping[str, Any], returned: Any
+    ) -> Meanings:
+        """What the tensors that the next call, made at `where`, `returned` stand for.
 
-        NotSupported where the call does not continue the steps before.
+        Also the membrane that it keeps and users read (`membrane_name`). NotSupported where the
+        call does not continue the steps before.
         """
+        tensors = [item for item in flat(returned) if isinstance(item, torch.Tensor)]
         given = inspect.signature(self._module.forward).bind(*args, **named).arguments
         current = next(iter(given.values()))
         step, self.count = self.count, self.count + 1
         value = call.value(current)
-        if value is None:
-            raise NotSupported(
-                "found an input that does not come from the network's input, accepted one that "
-                "does; feed the neuron what a layer computes"
-            )
-        if isinstance(value, Value) and value.kind is Kind.TRAIN:
-            raise NotSupported(
-                "found all time steps in one call, accepted one step a call; call it in a loop"
-            )
-        if self.model is None and current.ndim > 1:
-            self.shape = tuple(current.shape[1:])
+        if self.model is None and isinstance(current, torch.Tensor) and current.ndim > 1:
+            lead = _axes_before(value)
+            shown = tensors[0] if tensors else current
+            self.taken_shape = tuple(current.shape[lead:])
+            self.input_shape, self.shape = _shape(current, lead), _shape(shown, lead)
             try:
                 self.model = self._describe(self._module, self.shape)
             except UnsupportedModel as error:
-                return [unknown(value, *(f"{where}: {item}" for item in error.problems))] * outputs
-        if isinstance(value, Unknown) or self.model is None:
-            return [value] * outputs
-        value = call.per_step(value)
-        self._check_source(value, step)
-        for name in self.model.states:
-            self._check_state(call, given.get(name), step)
-        return self._trains(call, self.model, value, step, outputs)
+                reasons = [f"{where}: {problem}" for problem in error.problems]
+                trouble = unknown(*([] if value is None else [value]), *reasons)
+                return [(tensor, trouble) for tensor in tensors]
+        if isinstance(value, Unknown):
+            return [(tensor, value) for tensor in tensors]
+        if self.model is None:
+            raise NotSupported(_CONSTANT)
+        if value is not None:
+            value = call.per_step(value)
+        self._check_layout(self.model, value, step)
+        if self._populations is None:
+            self._populations = populations(
+                call.sketch, self.model, self.shape, call.origin, f"{where}: {_CONSTANT}"
+            )
+        self._drive(call, self._populations, value, step)
+        self._states.check(call, self.model, given, step)
+        meanings = self._meanings(call, self.model, self._populations, value, step, tensors)
+        self._states.remember(self.model, returned, meanings)
+        return meanings
 
-    def _check_source(self, value: Value, step: int) -> None:
-        if value.kind is Kind.STEP and value.steps > step:
+    def _check_layout(self, model: NeuronModel, value: Value | None, step: int) -> None:
+        layout = value.layout if value is not None and value.kind is Kind.TRAIN else None
+        if layout is model.layout and (layout is None or step == 0):
+            if layout is not None and value is not None:
+                self.count = value.steps
+            return
+        if layout is not None and model.layout is None:
+            raise NotSupported(
+                "found all time steps in one call, accepted one step a call; call it in a loop"
+            )
+        if model.layout is not None and step > 0:
+            raise NotSupported(
+                "found a second call, accepted all time steps in one call; give every place its "
+                "own neuron module"
+            )
+        assert model.layout is not None
+        found = "one step" if layout is None else f"all time steps as {layout.value}"
+        raise NotSupported(
+            f"found {found} in its call, accepted all time steps in one call as "
+            f"{model.layout.value}; bring the steps to that axis"
+        )
+
+    # ------------------------------------------------------------------------------- its input
+
+    def _drive(self, call: Call, own: Populations, value: Value | None, step: int) -> None:
+        """Notes what this step reads; constants (None) only until an earlier step is read."""
+        if value is None:
+            if self._reads is not None:
+                raise NotSupported(f"{_CONSTANT} (in call number {step + 1})")
+            return
+        reads = self._reads_at(call, value, step)
+        if reads == self._reads:
+            return
+        before = set() if self._reads is None else roots(call.sketch, *self._reads)
+        now = roots(call.sketch, *reads)
+        if step > 0 and not (before <= now and max(delay for _, delay in now) == step):
+            raise NotSupported(self._other_input(value, step))
+        self._reads = reads
+        try:
+            own.drive(call.sketch, *reads)
+        except ValueError as error:
+            raise NotSupported(f"{error}; e3ne reads shapes without the frames axis") from error
+
+    def _reads_at(self, call: Call, value: Value, step: int) -> Root:
+        if value.kind is not Kind.STEP:
+            return value.source, 0
+        if value.steps > step:
             raise NotSupported(
                 f"found step {value.steps} of its input in its call number {step + 1}, accepted "
                 "every step in order; call it once in every step"
             )
+        return later(call.sketch, value.source, step - value.steps)
+
+    @staticmethod
+    def _other_input(value: Value, step: int) -> str:
         if value.kind is Kind.STEP and value.steps < step:
-            raise NotSupported(
+            return (
                 f"found step {value.steps} of its input in its call number {step + 1}, accepted "
-                "one call a step with that step's input; give every place its own neuron module, "
-                "and feed nothing back from earlier steps"
+                "one call a step with that step's input, or with spikes of as many steps ago in "
+                "every step, silent at first; give every place its own neuron module"
             )
-        if self._source is not None and value.source != self._source:
-            raise NotSupported(
-                f"found another input in call number {step + 1} than in the first call, accepted "
-                "the same layers in every step; give every place its own neuron module, and make "
-                "no step a special case"
-            )
-        self._source = value.source
+        return (
+            f"found another input in call number {step + 1} than in the first call, accepted "
+            "the same layers in every step; give every place its own neuron module, and make "
+            "no step a special case"
+        )
 
-    def _check_state(self, call: Call, state: object, step: int) -> None:
-        if not isinstance(state, torch.Tensor):
-            return
-        if step == 0 and bool(state.any()):
-            raise NotSupported(
-                "found a first membrane other than zero, accepted zero; start from init_leaky()"
-            )
-        if step > 0 and call.value(state) is not self._membrane:
-            raise NotSupported(
-                f"found a membrane in call number {step + 1} that is not the one returned by the "
-                "call before, accepted an unchanged one; create it before the time loop and pass "
-                "on what the neuron returns"
-            )
+    # ----------------------------------------------------------------------------- its outputs
 
-    def _trains(
-        self, call: Call, model: NeuronModel, value: Value, step: int, outputs: int
-    ) -> list[Traced]:
-        trains: list[Traced] = [
-            unknown(f"{call.origin.path}: found its output number {position + 1} used, accepted "
-                    "its spikes or its membrane; use those")
-            for position in range(outputs)
-        ]  # fmt: skip
-        if model.spikes_at is not None and model.neuron is not None:
-            trains[model.spikes_at] = self._population(call, model.neuron, value, step)
-        if model.membrane_at is not None and model.membrane_at < outputs:
-            if model.membrane is not None:
-                membrane: Traced = self._population(call, model.membrane, value, step)
-            else:
-                membrane = unknown(
-                    f"{call.origin.path}: found its membrane used outside of the neuron while "
-                    "spikes reset it, accepted its spikes; return the spikes first, or set "
-                    "reset_mechanism='none' on a neuron whose membrane is the output"
-                )
-            trains[model.membrane_at] = self._membrane = membrane
-        return trains
+    def _meanings(
+        self,
+        call: Call,
+        model: NeuronModel,
+        own: Populations,
+        value: Value | None,
+        step: int,
+        tensors: Sequence[torch.Tensor],
+    ) -> Meanings:
+        """Each tensor with what it stands for; a tensor returned twice means the better of both."""
+        sent = Value(0, Kind.STEP, step)
+        if value is not None and value.kind is Kind.TRAIN:
+            sent = value
+        found: Meanings = []
+        known: dict[int, Traced] = {}
+        for position, tensor in enumerate(tensors):
+            meaning: Traced = unknown(
+                f"{call.origin.path}: found its output number {position + 1} used, accepted "
+                "its spikes or its membrane; use those"
+            )
+            if position == model.spikes_at and own.spikes_shown is not None:
+                meaning = replace(sent, source=own.spikes_shown)
+            elif position == model.membrane_at:
+                meaning = _membrane(call, own, sent)
+            if isinstance(known.get(id(tensor)), Value):
+                meaning = known[id(tensor)]
+            known[id(tensor)] = meaning
+            found.append((tensor, meaning))
+        kept = getattr(self._module, model.membrane_name or "", None)
+        if isinstance(kept, torch.Tensor) and id(kept) not in known:
+            if sent.kind is Kind.TRAIN and kept.shape != tensors[0].shape:
+                sent = Value(0, Kind.STEP, sent.steps - 1)
+            found.append((kept, _membrane(call, own, sent)))
+        return [(tensor, known.get(id(tensor), meaning)) for tensor, meaning in found]
 
-    def _population(
-        self, call: Call, neuron: IntegrateFire | Integrate, value: Value, step: int
-    ) -> Value:
-        function = "spikes" if isinstance(neuron, IntegrateFire) else "membrane"
-        origin = replace(call.origin, whole=True, function=function)
-        number = call.sketch.add([Identity()], [value.source], neuron, True, origin)
-        return Value(number, Kind.STEP, step)
+
+_CONSTANT = (
+    "found an input that does not come from the network's input, accepted one that does; feed the "
+    "neuron what a layer computes"
+)
+
+
+def _membrane(call: Call, own: Populations, sent: Value) -> Traced:
+    if own.membrane_shown is not None:
+        return replace(sent, source=own.membrane_shown)
+    return unknown(
+        f"{call.origin.path}: found its membrane used outside of the neuron while "
+        "spikes reset it, accepted its spikes; return the spikes first, or set "
+        "reset_mechanism='none' on a neuron whose membrane is the output"
+    )
+
+
+def _axes_before(value: object) -> int:
+    """How many axes of a tensor are frames and steps."""
+    if isinstance(value, Value) and value.kind is Kind.TRAIN:
+        return 2 if value.layout in (Layout.STEPS_FRAMES, Layout.FRAMES_STEPS) else 1
+    return 1
+
+
+def _shape(tensor: torch.Tensor, lead: int) -> tuple[int, ...]:
+    shape = tuple(tensor.shape[lead:])
+    return population_shape(shape) or shape

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ..ir import (
-    Array,
     BadInput,
     Graph,
     Integrate,
@@ -22,76 +21,95 @@ from ..ir import (
     verify,
 )
 from .check import compare
-from .examples import (
-    RANDOM_TRIES,
-    check_weights,
-    checked_frames,
-    checked_readout,
-    random_inputs,
-)
+from .drawing import drawn
+from .examples import RANDOM_TRIES, check_weights, checked_readout
 from .exercise import exercise
-from .forward import Feeding, ForwardFailed, Recording, record
-from .registry import find_neuron
-from .values import Kind, Unknown, Value
+from .feeding import find_feeding
+from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
+from .outputs import Wanted
+from .samples import Samples, checked_samples, random_samples, steps_of, told_apart
+from .values import Kind, Value
 
 logger = logging.getLogger(__name__)
 
 RANDOM_CHECKS = 2  # random inputs that must agree, beside the example
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4}
 
+Readouts = Readout | str | None | Sequence[Readout | str | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller wants to come out: which outputs, and how each of them is read."""
+
+    outputs: Wanted
+    readouts: tuple[Readout | None, ...]
+
+    def readout(self, index: int) -> Readout | None:
+        """How output `index` is read: one way for all of them, or one each."""
+        return self.readouts[index if len(self.readouts) > 1 else 0]
+
 
 def trace(
     model: nn.Module,
     example_input: object,
     steps: int | None = None,
-    input_has_steps: bool = False,
-    readout: Readout | str | None = None,
+    input_has_steps: bool | Sequence[bool] | Mapping[str, bool] = False,
+    readout: Readouts = None,
+    outputs: Wanted = 1,
 ) -> Graph:
     """The graph (stage FLOAT) that computes what `model` computes, checked against it.
 
     `example_input` is a tensor or array of one or more frames, (frames, *shape), or
     (frames, steps, *shape) with `input_has_steps`; every frame goes through the model several
-    times, so give a few that are typical. A model that loops over time itself gets (frames,
-    *shape), or all steps with the steps first; a model that makes one step a call is called once
-    for each of `steps`, from a reset state. The model is left as it was.
+    times, so give a few that are typical. Models of several inputs get a tuple of them, or a dict
+    by the arguments of forward, and `input_has_steps` may then have one entry for each.
 
-    The output is the first tensor that forward returns. Without `readout` it is read as spike
-    counts where it is a record of spikes, as the last value where it is a record of membranes, by
-    the sum, mean or maximum that the forward takes over time, and as it is without time.
-    `readout` may be a name of a Readout: "count", "last", "max" or "mean".
+    A model that makes one step a call is called once for each of `steps`, from a reset state. One
+    that takes all steps at once gets them in the order that it wants: steps first, frames first,
+    or both on one axis. The model is left as it was.
+
+    `outputs` says which tensors of those that forward returns are the network's: the first so
+    many, or names (keys, fields) or positions. Without `readout` each is read as spike counts
+    where it is a record of spikes, as the last value where it is a record of membranes, by the
+    sum, mean or maximum that the forward takes over time, and as it is without time. `readout` may
+    be a name of a Readout, "count", "last", "max" or "mean", or one for each output.
 
     Raises UnsupportedModel with everything that e3ne cannot compute, BadInput where example,
-    steps or weights are not usable, TraceMismatch where graph and model differ.
+    steps, outputs or weights are not usable, TraceMismatch where graph and model differ.
     """
-    frames = checked_frames(example_input, input_has_steps)
-    way = checked_readout(readout)
+    samples = checked_samples(model, example_input, input_has_steps)
+    asked = Asked(outputs, _checked_readouts(readout))
     if steps is not None and steps < 1:
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
+    samples = told_apart(model, samples)
     try:
-        return _trace(model, frames, steps, input_has_steps, way, torch.float64)
+        return _trace(model, samples, steps, asked, torch.float64)
     except ForwardFailed as error:
         if not error.is_about_dtype:
             raise
         logger.info("the model insists on float32; its trace is checked in float32")
-        return _trace(model, frames, steps, input_has_steps, way, torch.float32)
+        return _trace(model, samples, steps, asked, torch.float32)
+
+
+def _checked_readouts(readout: Readouts) -> tuple[Readout | None, ...]:
+    if readout is None or isinstance(readout, Readout | str):
+        return (checked_readout(readout),)
+    return tuple(map(checked_readout, readout))
 
 
 def _trace(
-    model: nn.Module,
-    frames: Array,
-    steps: int | None,
-    has_steps: bool,
-    readout: Readout | None,
-    dtype: torch.dtype,
+    model: nn.Module, samples: Samples, steps: int | None, asked: Asked, dtype: torch.dtype
 ) -> Graph:
-    feeding, recording = find_feeding(model, frames, steps, has_steps, dtype)
-    first = finished(recording, frames, feeding, readout)
-    compare(first.graph, first.names, recording.recorder.observed, frames, TOLERANCE[dtype])
+    tolerance = TOLERANCE[dtype]
+    feeding, recording = find_feeding(model, samples, steps, asked.outputs, dtype)
+    first = finished(recording, samples, feeding, asked)
+    _compare(first, recording, samples, tolerance)
     agreed = 0
-    for x in random_inputs(frames):
-        again = record(model, x, feeding, dtype)
-        agreed += _agrees(first.graph, again, x, feeding, readout, TOLERANCE[dtype])
+    for drawn_samples in random_samples(samples):
+        again = record(model, drawn_samples, feeding, dtype)
+        agreed += _agrees(first.graph, again, drawn_samples, feeding, asked, tolerance)
         if agreed == RANDOM_CHECKS:
             break
     else:
@@ -102,106 +120,27 @@ def _trace(
         )
     for path, neuron in recording.recorder.populations.items():
         if neuron.model is not None:
-            module = model.get_submodule(path)
-            exercise(path, module, neuron.model, neuron.shape, dtype, TOLERANCE[dtype])
+            exercise(path, model.get_submodule(path), neuron, dtype, tolerance)
     return first.graph
 
 
 def _agrees(
     graph: Graph,
     again: Recording,
-    x: Array,
+    samples: Samples,
     feeding: Feeding,
-    readout: Readout | None,
+    asked: Asked,
     tolerance: float,
 ) -> bool:
-    """Whether some frame of `x` agrees at every node; an error where any disagrees."""
-    other = None if again.problems else finished(again, x, feeding, readout)
+    """Whether some frame agrees at every node; an error where any disagrees."""
+    problems = again.problems(asked.outputs)
+    other = None if problems else finished(again, samples, feeding, asked)
     if other is None or text(other.graph) != text(graph):
         raise UnsupportedModel(
             "forward: found other layers on another input than on the example, accepted control "
             "flow that is the same for every input; compute without looking at values"
         )
-    return compare(graph, other.names, again.recorder.observed, x, tolerance) > 0
-
-
-def find_feeding(
-    model: nn.Module, frames: Array, steps: int | None, has_steps: bool, dtype: torch.dtype
-) -> tuple[Feeding, Recording]:
-    """How the model wants its frames, and what it does with them."""
-    if not any(find_neuron(module) for module in nn.Module.modules(model)):
-        return _feed_stateless(model, frames, steps, has_steps, dtype)
-    if has_steps:
-        return _feed_steps(model, frames, steps, dtype)
-    whole = Feeding(False, None)
-    recording = record(model, frames, whole, dtype)
-    raise_problems(recording)
-    made = recording.steps
-    if not made:
-        return _feed_stateless(model, frames, steps, has_steps, dtype)
-    if made == {1} and steps is None:
-        raise BadInput(
-            "steps: found a model that makes one time step a call, accepted a number of steps; "
-            "pass steps=..."
-        )
-    if made == {1} and steps != 1:
-        whole = Feeding(False, steps)
-        recording = record(model, frames, whole, dtype)
-    elif len(made) == 1 and steps not in (None, *made):
-        raise BadInput(
-            f"steps: found {steps}, but the model's own loop makes {made.pop()}, accepted the same "
-            "number; leave steps out or change the loop"
-        )
-    return whole, recording
-
-
-def _feed_stateless(
-    model: nn.Module, frames: Array, steps: int | None, has_steps: bool, dtype: torch.dtype
-) -> tuple[Feeding, Recording]:
-    if steps not in (None, 1) or has_steps:
-        found = "input_has_steps=True" if has_steps else f"steps={steps}"
-        raise BadInput(
-            f"steps: found {found} for a model without spiking neurons, accepted one step; leave "
-            "it out (the code of its edges is chosen when it is lowered)"
-        )
-    feeding = Feeding(False, None)
-    return feeding, record(model, frames, feeding, dtype)
-
-
-def _feed_steps(
-    model: nn.Module, frames: Array, steps: int | None, dtype: torch.dtype
-) -> tuple[Feeding, Recording]:
-    """A model that loops takes all steps at once; where that fails it gets one step a call."""
-    count = frames.shape[1]
-    if steps not in (None, count):
-        raise BadInput(
-            f"steps: found steps={steps} and example_input with {count} steps, accepted the same "
-            "number; leave steps out"
-        )
-    whole, single = Feeding(True, None), Feeding(True, count)
-    try:
-        looped = record(model, frames, whole, dtype)
-    except ForwardFailed as failure:
-        if failure.is_about_dtype:
-            raise
-        try:
-            return single, record(model, frames, single, dtype)
-        except ForwardFailed as other:
-            raise BadInput((*failure.problems, *other.problems)) from failure
-    if not looped.problems and looped.steps == {count}:
-        return whole, looped
-    try:
-        stepped = record(model, frames, single, dtype)
-    except ForwardFailed:
-        return whole, looped
-    return (whole, looped) if stepped.problems and looped.steps == {count} else (single, stepped)
-
-
-def raise_problems(recording: Recording) -> Value:
-    """The recording's output; UnsupportedModel with all problems where it has any."""
-    if recording.problems or isinstance(recording.output, Unknown):
-        raise UnsupportedModel(recording.problems)
-    return recording.output
+    return _compare(other, again, samples, tolerance) > 0
 
 
 @dataclass(frozen=True)
@@ -212,11 +151,15 @@ class Finished:
     names: dict[int, str]
 
 
-def finished(
-    recording: Recording, frames: Array, feeding: Feeding, readout: Readout | None
-) -> Finished:
+def _compare(finished: Finished, recording: Recording, samples: Samples, tolerance: float) -> int:
+    frames = [sample.values for sample in samples]
+    observed = recording.recorder.observed
+    return compare(finished.graph, finished.names, observed, frames, tolerance)
+
+
+def finished(recording: Recording, samples: Samples, feeding: Feeding, asked: Asked) -> Finished:
     """The verified graph of a recording."""
-    output = raise_problems(recording)
+    outputs = raise_problems(recording, asked.outputs)
     made = recording.steps
     if len(made) > 1:
         listed = ", ".join(f"{path} {n}" for path, n in sorted(recording.recorder.calls.items()))
@@ -224,27 +167,35 @@ def finished(
             f"forward: found neurons that make different numbers of steps ({listed}), accepted one "
             "number for all; call every neuron once in every step"
         )
-    steps = frames.shape[1] if feeding.has_steps else max(made, default=1)
+    steps = steps_of(samples) or max(made, default=1)
     sketch = recording.recorder.sketch
-    problems = list(_step_problems(output, steps, made, sketch.summed_steps))
-    if problems:
-        raise UnsupportedModel(problems)
-    if output.source == 0:
-        raise UnsupportedModel(
-            "output: found the input itself, accepted a layer's output; add a layer"
+    problems = list(_summed_problems(sketch.summed_steps, steps))
+    for output in outputs:
+        problems += _step_problems(output, steps, made)
+        if sketch.is_input(output.source):
+            problems.append(
+                "output: found the input itself, accepted a layer's output; add a layer"
+            )
+    if len(asked.readouts) not in (1, len(outputs)):
+        raise BadInput(
+            f"readout: found {len(asked.readouts)} for {len(outputs)} outputs, accepted one for "
+            "all or one for each"
         )
-    neuron = sketch.drafts[output.source].neuron
-    way = readout or natural_readout(output, neuron)
-    graph, names = sketch.graph(output.source, way, steps)
+    if problems:
+        raise UnsupportedModel(list(dict.fromkeys(problems)))
+    ways = [
+        asked.readout(index) or natural_readout(output, sketch.drafts[output.source].neuron)
+        for index, output in enumerate(outputs)
+    ]
+    leave = [(output.source, way) for output, way in zip(outputs, ways, strict=True)]
+    graph, names = drawn(sketch, leave, steps)
     return Finished(verify(graph), names)
 
 
-def _step_problems(
-    output: Value, steps: int, made: set[int], summed_steps: set[int]
-) -> Iterator[str]:
+def _step_problems(output: Value, steps: int, made: set[int]) -> Iterator[str]:
     if made and made != {steps}:
         yield (
-            f"forward: found neurons that make {made.pop()} steps of an input of {steps}, accepted "
+            f"forward: found neurons that make {min(made)} steps of an input of {steps}, accepted "
             "one step for each; loop over all of the input"
         )
     if output.kind in (Kind.TRAIN, Kind.SUM, Kind.MAX) and output.steps != steps:
@@ -257,6 +208,9 @@ def _step_problems(
             f"output: found step {output.steps} of {steps}, accepted the last one or a record of "
             "all; return the last step"
         )
+
+
+def _summed_problems(summed_steps: set[int], steps: int) -> Iterator[str]:
     for count in sorted(summed_steps - {steps}):
         yield (
             f"forward: found a sum over {count} of {steps} steps, accepted all steps; sum the "
