@@ -14,9 +14,7 @@ import pytest
 from e3ne.ir import Graph
 
 from .case import LIBRARIES, Case, cases, check_float, check_integer, check_rtl, traced
-
-ROOT = Path(__file__).parents[2]
-SEPARATE = ROOT / ".venv" / "separate"
+from .environments import ROOT, folder_of, python_path
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,25 +63,25 @@ def test_library_in_its_own_environment(library: str, request: pytest.FixtureReq
     """The same tests in a session that sees the library's own folder first."""
     if request.config.getoption("--library"):
         return
-    folder = SEPARATE / str(LIBRARIES[library])
+    folder = folder_of(library)
+    assert folder is not None
     assert folder.is_dir(), f"{folder} is missing; run make setup"
+    this = str(Path(__file__).relative_to(ROOT))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            "--library",
-            library,
-            str(Path(__file__).relative_to(ROOT)),
-        ],
+        [*command, "--library", library, this],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": python_path(library)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
+def test_the_page_has_every_row() -> None:
+    """docs/supported.md is written from these cases (python -m tests.matrix)."""
+    text = (ROOT / "docs" / "supported.md").read_text(encoding="utf-8")
+    for case in (case for name, folder in LIBRARIES.items() if not folder for case in cases(name)):
+        row = next((row for row in text.splitlines() if row.startswith(f"| {case.option} |")), "")
+        assert case.shape in row, f"{case.name}: no row in docs/supported.md; write it anew"
