@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 import torch
@@ -107,8 +107,20 @@ class Own:
 
 
 def own_forward(case: Case, x: Array) -> Own:
-    """The library's own forward in float64, called as a user would call it, from a fresh model."""
-    model = case.build().double().eval()
+    """The library's own forward, called as a user would call it, from a fresh model.
+
+    In float64, or in float32 where the library makes float32 numbers for its own layers (rockpool).
+    """
+    try:
+        return _own_forward(case, x, torch.float64)
+    except RuntimeError as error:
+        if "dtype" not in str(error):
+            raise
+        return _own_forward(case, x, torch.float32)
+
+
+def _own_forward(case: Case, x: Array, dtype: torch.dtype) -> Own:
+    model = case.build().to(dtype).eval()
     caught: dict[str, list[torch.Tensor]] = {}
 
     def watch(path: str) -> Callable[..., None]:
@@ -117,23 +129,25 @@ def own_forward(case: Case, x: Array) -> Own:
 
         return catch
 
+    def cast(module: nn.Module, args: tuple[object, ...]) -> tuple[object, ...]:
+        """Some libraries make float32 spikes whatever comes in."""
+        return tuple(item.to(dtype) if is_real(item) else item for item in args)
+
     for path, module in model.named_modules():
-        module.register_forward_pre_hook(in_double)
+        module.register_forward_pre_hook(cast)
         if find_neuron(module) is not None:
             module.register_forward_hook(watch(path))
-    with torch.no_grad(), double_by_default():
-        outputs = [first_tensor(model(part)) for part in fed(case, torch.from_numpy(x).double())]
+    with torch.no_grad(), by_default(dtype):
+        parts = fed(case, torch.from_numpy(x).to(dtype))
+        outputs = [first_tensor(model(part)) for part in parts]
     frames = len(x)
     neurons = {path: as_train(case, parts, frames) for path, parts in caught.items()}
     return Own(as_train(case, outputs, frames), neurons)
 
 
-def in_double(module: nn.Module, args: tuple[object, ...]) -> tuple[object, ...]:
-    """The arguments of a call in float64: some libraries make float32 spikes whatever comes in."""
-    return tuple(
-        item.double() if isinstance(item, torch.Tensor) and item.is_floating_point() else item
-        for item in args
-    )
+def is_real(item: object) -> TypeGuard[torch.Tensor]:
+    """A tensor of floats."""
+    return isinstance(item, torch.Tensor) and item.is_floating_point()
 
 
 def fed(case: Case, x: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -173,10 +187,10 @@ def first_tensor(output: object) -> torch.Tensor:
 
 
 @contextmanager
-def double_by_default() -> Iterator[None]:
-    """States that a model creates are float64 too."""
+def by_default(dtype: torch.dtype) -> Iterator[None]:
+    """States that a model creates are of `dtype` too."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(dtype)
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ def synaptic_a_neuron(shape: tuple[int, ...], **options: Any) -> nn.Module:
 
 
 def lapicque(shape: tuple[int, ...], **options: Any) -> nn.Module:
-    return snntorch.Lapicque(beta=0.8, **options)
+    return snntorch.Lapicque(beta=0.8, threshold=0.3, **options)
 
 
 def lapicque_circuit(shape: tuple[int, ...], **options: Any) -> nn.Module:
