@@ -5,5 +5,6 @@
 
 from .conventions import CONVENTIONS, RESETS
 from .read import read_nir
+from .write import write_nir
 
-__all__ = ["CONVENTIONS", "RESETS", "read_nir"]
+__all__ = ["CONVENTIONS", "RESETS", "read_nir", "write_nir"]

@@ -17,6 +17,7 @@ from ...ir import BadInput, Graph, Input, Integrate, IntegrateFire, Node, Output
 from .network import Primitive
 
 WRITER = "e3ne"
+MIXED = "mixed"  # the populations of a graph reset in different ways
 UNBOUNDED = "unbounded"
 RECORDS: dict[str, type[IntegrateFire] | type[Integrate]] = {
     "IntegrateFire": IntegrateFire,

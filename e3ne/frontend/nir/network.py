@@ -101,9 +101,12 @@ def load_network(source: str | Path | Any) -> Network:
     if isinstance(source, str | Path):
         tree = read_tree(Path(source))
         _check_version(str(source), tree)
-        root = tree.get("node")
-    else:
-        root = _tree_of(source)
+        return network_of(tree.get("node"))
+    return network_of(_tree_of(source))
+
+
+def network_of(root: Any) -> Network:
+    """The network of the tree of a NIRGraph, checked as in `load_network`."""
     if not isinstance(root, dict) or root.get("type") != "NIRGraph":
         raise BadInput(
             "nir: found no NIRGraph at the top, accepted a file as nir.write makes it or a "

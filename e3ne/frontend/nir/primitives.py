@@ -49,6 +49,9 @@ def op_of(node: Primitive, shape: Shape) -> Op:
             if axes == 1:
                 weight = weight[:, :, None]
             groups = int(node.needed("groups").ravel()[0])
+            if groups == 1 and "groups" in node.metadata:
+                groups = int(node.metadata["groups"])
+                weight = grouped(weight, groups)
             return Conv2d(_float32(weight), _bias(node), stride, padding, dilation, groups)
         case "SumPool2d" | "AvgPool2d":
             kernel, stride, padding = (
@@ -151,6 +154,32 @@ def _scale(values: Array, shape: Shape) -> Op:
 def _channel_affine(values: Array, channels: int) -> ChannelAffine:
     gain = _float32(values.reshape(len(values), -1)[:channels, 0])
     return ChannelAffine(gain, _float32(np.zeros_like(gain)))
+
+
+def ungrouped(weight: Array, groups: int) -> Array:
+    """The weight of a grouped convolution among zeros, for groups == 1."""
+    outputs, inputs = len(weight) // groups, weight.shape[1]
+    full = np.zeros((len(weight), inputs * groups, *weight.shape[2:]), weight.dtype)
+    for index in range(groups):
+        rows = slice(index * outputs, (index + 1) * outputs)
+        full[rows, index * inputs : (index + 1) * inputs] = weight[rows]
+    return full
+
+
+def grouped(weight: Array, groups: int) -> Array:
+    """`ungrouped` taken back; ValueError where the weight is not of that form."""
+    outputs, inputs = len(weight) // groups, weight.shape[1] // groups
+    blocks = [
+        weight[index * outputs : (index + 1) * outputs, index * inputs : (index + 1) * inputs]
+        for index in range(groups)
+    ]
+    small = np.concatenate(blocks)
+    if small.shape[0] != len(weight) or not np.array_equal(ungrouped(small, groups), weight):
+        raise ValueError(
+            f"found weights outside of the {groups} groups that the metadata names, accepted 0 "
+            "there; remove 'groups' from the node's metadata"
+        )
+    return small
 
 
 def _float32(values: Array) -> Array:

@@ -26,7 +26,7 @@ from ...ir import (
     verify,
 )
 from .conventions import check_reset, convention_of, time_unit
-from .metadata import Notes, noted_inputs, noted_neuron, noted_outputs, read_notes
+from .metadata import MIXED, Notes, noted_inputs, noted_neuron, noted_outputs, read_notes
 from .network import NEURONS, Network, load_network
 from .order import ordered, with_closing_delays
 from .primitives import Reading, neuron_of, scale_per_neuron
@@ -53,7 +53,19 @@ def read_nir(
 
     BadInput or UnsupportedModel lists every problem. Nothing in the file is executed.
     """
-    network = load_network(source)
+    return graph_of(load_network(source), dt, reset, convention, steps, input_has_steps, readout)
+
+
+def graph_of(
+    network: Network,
+    dt: float | None = None,
+    reset: str | None = None,
+    convention: str | None = None,
+    steps: int | None = None,
+    input_has_steps: bool = True,
+    readout: str | Readout | None = None,
+) -> Graph:
+    """`read_nir` of a network that is loaded already."""
     notes = read_notes(network.metadata)
     options = _options(notes, dt, reset, convention, steps)
     reads, sends = infer_shapes(network)
@@ -108,8 +120,7 @@ def _options(
         f"nir: found {name} {given[name]!r}, accepted {value!r} as the file says that e3ne wrote; "
         "leave the option out"
         for name, value in known.items()
-        if given[name] is not None
-        and (not np.isclose(given[name], value) if name == "dt" else given[name] != value)
+        if given[name] is not None and not _agrees(name, given[name], value)
     ]
     chosen: dict[str, Any] = {
         name: value if value is not None else known.get(name) for name, value in given.items()
@@ -127,6 +138,12 @@ def _options(
         check_reset(chosen["reset"], rules)
     reading = Reading(rules, chosen["reset"], float(chosen["dt"]), 1.0)
     return _Options(reading, int(chosen["steps"]))
+
+
+def _agrees(name: str, given: Any, noted: Any) -> bool:
+    if name == "dt":
+        return bool(np.isclose(given, noted, rtol=1e-6, atol=0))
+    return bool(given == noted or (name == "reset" and {given, noted} == {"zero", "value"}))
 
 
 MISSING = {
@@ -147,6 +164,11 @@ def _neuron(network: Network, wiring: Wiring, name: str, reading: Reading) -> Ne
             own = noted.get("reset") if isinstance(noted, dict) else None
             to = {"to_value": "value", "subtract": "subtract", "none": "none"}
             derived_from = replace(derived_from, reset=to.get(str(own), "subtract"))
+        elif reading.reset == MIXED:
+            raise ValueError(
+                "found a neuron without a note in a file of mixed resets, accepted notes for all; "
+                "write the file again"
+            )
         return noted_neuron(node, neuron_of(node, wiring.reads[name], derived_from))
     return scale_per_neuron(node, wiring.reads[name]) or Relay()
 
