@@ -39,8 +39,8 @@ def check_arguments(model: nn.Module, given: Sequence[str | None]) -> None:
     absent = [name for name in keywords if name not in parameters]
     if absent and not any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
         raise BadInput(
-            f"example_input: found inputs {', '.join(absent)}, accepted the arguments of forward of "
-            f"{type(model).__name__} ({', '.join(parameters)}); use these names as keys"
+            f"example_input: found inputs {', '.join(absent)}, accepted the arguments of "
+            f"forward of {type(model).__name__} ({', '.join(parameters)}); use these names as keys"
         )
     positional = len(given) - len(keywords)
     needed = [

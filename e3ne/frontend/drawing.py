@@ -1,4 +1,4 @@
-"""From the sketch to a graph: which populations reach the outputs, in which order, and their names."""
+"""The sketch as a graph: which populations reach the outputs, their order and their names."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def drawn(
         type = SpikeType(draft.shape, steps if draft.timed else 1)
         nodes.append(Node(names[number], synapses, draft.neuron, type))
     inputs = tuple(
-        Input(entry.name, SpikeType(entry.shape, steps if entry.timed else 1))
-        for entry in sketch.entries
+        Input(entry.name, SpikeType(draft.shape, steps if entry.timed else 1))
+        for entry, draft in zip(sketch.entries, sketch.drafts, strict=False)
     )
     leave = tuple(Output(names[number], readout) for number, readout in outputs)
     return Graph(Stage.FLOAT, inputs, tuple(nodes), leave), names
@@ -112,8 +112,9 @@ def _wishes(
     sources = [source for source in draft.sources if not sketch.is_input(source)]
     local = f"{origin.path}.{origin.function}" if origin.path else origin.function
     if origin.path and origin.whole:
-        if not again:
-            yield origin.path
+        if again:
+            local = origin.path
+        yield origin.path
     elif len(draft.sources) == 1 and sources and sources[0] in names:
         local = f"{names[sources[0]]}.{origin.function}"
     yield local

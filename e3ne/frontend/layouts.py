@@ -21,7 +21,8 @@ def arranged(x: torch.Tensor, layout: Layout) -> torch.Tensor:
 def taken_apart(x: torch.Tensor, layout: Layout, steps: int) -> tuple[torch.Tensor, ...]:
     """The steps of a tensor in `layout`, each (frames, *shape)."""
     if layout.is_merged:
-        x = x.unflatten(0, (steps, -1) if layout.is_steps_first else (-1, steps))
+        lead = (steps, -1) if layout.is_steps_first else (-1, steps)
+        x = x.reshape(*lead, *x.shape[1:])
     return x.unbind(0 if layout.is_steps_first else 1)
 
 

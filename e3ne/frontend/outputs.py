@@ -1,4 +1,4 @@
-"""What a model returns: which of its tensors are outputs of the network, and what they stand for."""
+"""What a model returns: its tensors by name, what they stand for, and which ones are outputs."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ def checked_samples(
 
     BadInput where they are no frames, or numbers of frames or steps differ.
     """
+    found: dict[str, tuple[str | None, object]]
     if isinstance(example_input, Mapping):
         found = {str(key): (str(key), item) for key, item in example_input.items()}
     elif isinstance(example_input, tuple):

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 RANDOM_CHECKS = 2  # random inputs that must agree, beside the example
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4}
 
-Readouts = Readout | str | None | Sequence[Readout | str | None]
+Readouts = Readout | str | None | list[Readout | str | None] | tuple[Readout | str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def trace(
 
 
 def _checked_readouts(readout: Readouts) -> tuple[Readout | None, ...]:
-    if readout is None or isinstance(readout, Readout | str):
-        return (checked_readout(readout),)
-    return tuple(map(checked_readout, readout))
+    if isinstance(readout, list | tuple):
+        return tuple(map(checked_readout, readout))
+    return (checked_readout(readout),)
 
 
 def _trace(
