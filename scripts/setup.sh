@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Sets up this checkout: .venv with the package and its tests' needs, and the two simulators.
+# Sets up this checkout: .venv with the package and its tests' needs, SNN libraries that cannot
+# stand beside the others in folders below .venv/separate, and the two simulators.
 # Does nothing where everything is there already. PYTHON chooses the interpreter, and
 # E3NE_PIP_FLAGS goes to pip as it is.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 STAMP=.venv/e3ne-setup.stamp
+LIBRARIES=scripts/libraries # one list a folder below .venv/separate, and venv.txt
 APT_PACKAGES_TOOLS="verilator iverilog g++ make ccache"
 
 say() { printf '%s\n' "$@" >&2; }
@@ -68,7 +70,24 @@ set_up_tools() {
 }
 
 fingerprint() {
-    { cat pyproject.toml constraints.txt; pwd; } | sha256sum
+    { cat pyproject.toml constraints.txt "$LIBRARIES"/*.txt; pwd; } | sha256sum
+}
+
+# pip_install ARGUMENT...
+pip_install() {
+    # shellcheck disable=SC2086  # a list of flags
+    .venv/bin/python -m pip install -q --disable-pip-version-check ${E3NE_PIP_FLAGS:-} "$@"
+}
+
+set_up_separate_libraries() {
+    local list name
+    rm -rf .venv/separate
+    for list in "$LIBRARIES"/*.txt; do
+        name=$(basename -- "$list" .txt)
+        if [ "$name" = venv ]; then continue; fi
+        say "set-up: installing $name into a folder of its own"
+        pip_install --no-deps --target ".venv/separate/$name" -r "$list"
+    done
 }
 
 set_up_venv() {
@@ -87,9 +106,9 @@ set_up_venv() {
         "$python" -m venv --clear .venv
     fi
     say "set-up: installing the package and its dependencies into .venv"
-    # shellcheck disable=SC2086  # a list of flags
-    .venv/bin/python -m pip install -q --disable-pip-version-check ${E3NE_PIP_FLAGS:-} \
-        -c constraints.txt -e '.[dev,examples,cocotb,snntorch]'
+    pip_install -c constraints.txt -e '.[dev,examples,cocotb,snntorch,nir]'
+    pip_install --no-deps -r "$LIBRARIES/venv.txt"
+    set_up_separate_libraries
     fingerprint >"$STAMP"
 }
 
