@@ -7,43 +7,46 @@ from dataclasses import replace
 
 import torch
 
-from ..ir import Flatten, Identity, SumPool2d
+from ..ir import ChannelAffine, Identity, Op
 from .calls import Call, NotSupported, Traced
-from .values import Kind, Unknown, Value, unknown
+from .values import Kind, Moved, Unknown, Value, unknown
 
 
 def add(call: Call, input: object, other: object, alpha: float = 1) -> Traced | None:
     """x + y: two synapses into one population; the running sum of a time loop; x + constant."""
-    if alpha != 1:
-        raise NotSupported(f"found alpha={alpha} in an addition, accepted 1")
-    left, right = call.value(input), call.value(other)
-    if left is None or right is None:
-        traced, constant = (other, input) if left is None else (input, other)
-        if _is_zero(constant):
+    if call.bound(input) is None or call.bound(other) is None:
+        traced, constant = (other, input) if call.bound(input) is None else (input, other)
+        gain = alpha if traced is other else 1.0
+        numbers = _numbers(constant) * (alpha if traced is input else 1.0)
+        if _is_zero(numbers) and gain == 1:
             return call.value(traced)
-        return call.affine(traced, 1.0, constant)
-    if isinstance(left, Value) and isinstance(right, Value):
+        return call.affine(traced, gain, numbers)
+    left, right = _together(call, input, other)
+    if isinstance(left, Value) and isinstance(right, Value) and alpha == 1:
         total = _running_sum(left, right) or _running_sum(right, left)
         if total is not None:
             return total
-    return call.nodes([Identity(), Identity()], [input, other])
+    return call.nodes([Identity(), _times(call, alpha)], [left, right])
 
 
 def subtract(call: Call, input: object, other: object, alpha: float = 1) -> Traced | None:
-    """x - constant."""
-    if alpha != 1 or call.value(other) is not None:
-        raise NotSupported(
-            "found a difference of activations, accepted sums; negate the weights that make the "
-            "second one and add"
-        )
-    if _is_zero(other):
-        return call.value(input)
-    return call.affine(input, 1.0, -_numbers(other))
+    """x - y, where y may be activations too: their weights get the sign."""
+    return add(call, input, other, -alpha)
+
+
+def subtract_from(call: Call, input: object, other: object, alpha: float = 1) -> Traced | None:
+    """torch.rsub and constant - x."""
+    return add(call, other, input, -alpha)
+
+
+def negate(call: Call, input: object) -> Traced | None:
+    """-x."""
+    return call.affine(input, -1.0, 0.0)
 
 
 def multiply(call: Call, input: object, other: object) -> Traced | None:
     """x * constant."""
-    left, right = call.value(input), call.value(other)
+    left, right = call.bound(input), call.bound(other)
     if left is not None and right is not None:
         raise NotSupported(
             "found a product of two activations, accepted products with constants; gating and "
@@ -57,48 +60,11 @@ def divide(
     call: Call, input: object, other: object, rounding_mode: str | None = None
 ) -> Traced | None:
     """x / constant."""
-    if call.value(other) is not None or rounding_mode is not None:
+    if call.bound(other) is not None or rounding_mode is not None:
         raise NotSupported(
             "found a division by an activation or one that rounds, accepted division by constants"
         )
     return _scaled(call, input, 1.0 / _numbers(other))
-
-
-def get_item(call: Call, input: object, index: object) -> Traced | None:
-    """train[step]."""
-    value = call.value(input)
-    if not isinstance(value, Value):
-        return value
-    assert isinstance(input, torch.Tensor)
-    if isinstance(index, tuple) and len(index) >= 1 and all(_is_all(item) for item in index[1:]):
-        index = index[0]
-    if value.kind is Kind.TRAIN and isinstance(index, int):
-        return Value(value.source, Kind.STEP, index % value.steps)
-    if isinstance(index, int):
-        raise NotSupported(
-            f"found x[{index}] on activations of one step, where the first axis counts frames; "
-            "if it is meant to count steps, pass input_has_steps=True"
-        )
-    raise NotSupported(
-        "found indexing or slicing of activations, accepted x[step] of a tensor with the steps "
-        "first; put time on the first axis and use every channel"
-    )
-
-
-def unbind(call: Call, input: object, dim: int = 0) -> tuple[Traced | None, ...]:
-    """for step in train."""
-    assert isinstance(call.result, Sequence)
-    if dim != 0:
-        raise NotSupported(f"found unbind along axis {dim}, accepted the steps, axis 0")
-    return tuple(get_item(call, input, index) for index in range(len(call.result)))
-
-
-def stack(call: Call, tensors: Sequence[object], dim: int = 0) -> Traced:
-    """torch.stack of one population's steps, all of them, in order."""
-    found = [call.value(tensor) for tensor in tensors]
-    if dim != 0:
-        raise NotSupported(f"found torch.stack along axis {dim}, accepted the steps as axis 0")
-    return stacked(found)
 
 
 def stacked(found: Sequence[Traced | None]) -> Traced:
@@ -115,50 +81,41 @@ def stacked(found: Sequence[Traced | None]) -> Traced:
     return Value(steps[0].source, Kind.TRAIN, len(found))
 
 
-def total(
-    call: Call, input: object, dim: object = None, keepdim: bool = False, **named: object
-) -> Traced | None:
-    """train.sum(0)."""
-    return _reduced(call, input, dim, keepdim, Kind.SUM, 1.0)
+def _together(call: Call, *items: object) -> list[Traced | None]:
+    """The operands as populations with frames and steps where the result has them."""
+    values = [call.value(item) for item in items]
+    result = call.result
+    assert isinstance(result, torch.Tensor)
+    shapes = [item.shape if isinstance(item, torch.Tensor) else None for item in items]
+    trains = [
+        value
+        for value, shape in zip(values, shapes, strict=True)
+        if isinstance(value, Value) and value.kind is Kind.TRAIN and shape == result.shape
+    ]
+    made: list[Traced | None] = []
+    for item, value in zip(items, values, strict=True):
+        if isinstance(item, torch.Tensor) and isinstance(value, Value):
+            if trains and (item.shape != result.shape or value.kind is not Kind.TRAIN):
+                value = call.train(_broadcast(call, item, result.shape), trains[0].layout)
+            elif item.shape != result.shape:
+                value = call.value(_broadcast(call, item, result.shape))
+        made.append(value)
+    return made
 
 
-def mean(
-    call: Call, input: object, dim: object = None, keepdim: bool = False, **named: object
-) -> Traced | None:
-    """train.mean(0), and the mean over all pixels of a channel."""
-    value = call.value(input)
-    if isinstance(value, Value) and isinstance(input, torch.Tensor) and _is_pixels(dim, input):
-        kernel = (int(input.shape[-2]), int(input.shape[-1]))
-        pooled = call.node(SumPool2d(kernel, kernel, (0, 0), float(kernel[0] * kernel[1])), input)
-        return pooled if keepdim else call.node(Flatten(), pooled)
-    steps = value.steps if isinstance(value, Value) and value.kind is Kind.TRAIN else 1
-    return _reduced(call, input, dim, keepdim, Kind.SUM, 1.0 / steps)
+def _broadcast(call: Call, tensor: torch.Tensor, shape: torch.Size) -> Moved:
+    return Moved(
+        call.codes(tensor).broadcast_to(shape),
+        call.origin,
+        f"found {call.origin.function} of {tuple(tensor.shape)} and {tuple(shape)}, accepted equal "
+        "shapes, or one frame's shape for all steps; leave out broadcasting",
+    )
 
 
-def largest(
-    call: Call, input: object, dim: object = None, keepdim: bool = False
-) -> Traced | tuple[Traced | None, ...] | None:
-    """train.max(0) and train.amax(0)."""
-    value = _reduced(call, input, dim, keepdim, Kind.MAX, 1.0)
-    if isinstance(call.result, torch.Tensor):
-        return value
-    return (value, unknown("found the index of a maximum, accepted the maximum itself"))
-
-
-def _reduced(
-    call: Call, input: object, dim: object, keepdim: bool, kind: Kind, factor: float
-) -> Traced | None:
-    value = call.value(input)
-    if not isinstance(value, Value):
-        return value
-    over_steps = isinstance(dim, int | tuple | list) and dim in (0, (0,), [0])
-    if value.kind is not Kind.TRAIN or not over_steps or keepdim:
-        axis = "a tensor" if isinstance(dim, torch.Tensor) else dim
-        raise NotSupported(
-            f"found {call.origin.function} over axis {axis}, accepted it over the steps of a "
-            "record (axis 0 of a stack); use AvgPool2d or MaxPool2d over pixels"
-        )
-    return Value(value.source, kind, value.steps, factor)
+def _times(call: Call, factor: float) -> Op:
+    if factor == 1:
+        return Identity()
+    return ChannelAffine(call.constant([factor]), call.constant([0.0]))
 
 
 def _running_sum(total: Value, step: Value) -> Value | None:
@@ -182,13 +139,3 @@ def _numbers(constant: object) -> torch.Tensor:
 
 def _is_zero(constant: object) -> bool:
     return not bool(_numbers(constant).any())
-
-
-def _is_pixels(dim: object, input: torch.Tensor) -> bool:
-    if not isinstance(dim, list | tuple) or input.ndim < 4:
-        return False
-    return {axis % input.ndim for axis in dim} == {input.ndim - 2, input.ndim - 1}
-
-
-def _is_all(index: object) -> bool:
-    return index is Ellipsis or index == slice(None)

@@ -22,7 +22,7 @@ from ..ir import (
     frozen,
 )
 from .arrays import ArrayCache, channel_values
-from .codes import Reading, codes_of, frames_of, lead_axes, readings
+from .codes import Reading, codes_of, lead_axes, readings
 from .delays import Root, later
 from .placing import own_population, placed
 from .sketch import Origin, Sketch
@@ -65,7 +65,7 @@ class Call:
         found = self.bound(item)
         if not isinstance(found, Moved):
             return found
-        value = placed(self, found)
+        value = placed(replace(self, origin=found.origin), found)
         if value is None:
             raise NotSupported(found.problem)
         return value
@@ -80,9 +80,7 @@ class Call:
         value = self.per_step(found)
         while (simpler := self._behind(value)) is not None:
             value = simpler
-        shape = tuple(tensor.shape)
-        self.sketch.frames = frames_of(value, shape)
-        return codes_of(value, shape, self.sketch.drafts[value.source].timed)
+        return codes_of(value, tuple(tensor.shape), self.sketch.drafts[value.source].timed)
 
     def _behind(self, value: Value) -> Value | None:
         """What `value` flattens or repeats, if it does: the same elements in the same order."""
@@ -95,10 +93,10 @@ class Call:
             return replace(value, source=draft.sources[0])
         return None
 
-    def readings(self, codes: torch.Tensor) -> Iterator[Reading]:
+    def readings(self, codes: torch.Tensor, wanted: Layout | None = None) -> Iterator[Reading]:
         """The ways to read a tensor with these codes, the plainest first."""
         timed = frozenset(n for n, draft in enumerate(self.sketch.drafts) if draft.timed)
-        return readings(codes, self.sketch.frames, timed)
+        return readings(codes, self.sketch.frames, timed, wanted)
 
     def train(self, item: object, layout: Layout) -> Traced | None:
         """The same as `value`, with the steps where `layout` says if that can be read so."""
@@ -106,7 +104,7 @@ class Call:
         if isinstance(found, Moved) or (
             isinstance(found, Value) and isinstance(item, torch.Tensor)
         ):
-            for reading in self.readings(self.codes(item)):
+            for reading in self.readings(self.codes(item), layout):
                 if reading.kind is Kind.TRAIN and reading.layout is layout:
                     value = own_population(self, reading)
                     if value is not None:
@@ -158,7 +156,10 @@ class Call:
             return unknown(*(item for item in found if item is not None))
         known = [self.per_step(item) for item in known]
         timed = [item for item in known if item.kind is not Kind.STATIC]
-        if len({(item.kind, item.kind is Kind.STEP or (item.steps, item.layout)) for item in timed}) > 1:
+        places = {
+            (item.kind, item.kind is Kind.STEP or (item.steps, item.layout)) for item in timed
+        }
+        if len(places) > 1:
             raise NotSupported(
                 f"found {self.origin.function} of different time steps "
                 f"({', '.join(map(self.describe, known))}), accepted one step, or all steps, "
@@ -281,6 +282,7 @@ class Call:
                 return own
         return Moved(
             codes,
+            self.origin,
             f"found {self.origin.function} to {tuple(self.result.shape)}, accepted features or "
             "images behind the frames; use torch.flatten(x, 1)",
         )
@@ -321,13 +323,3 @@ def _keeps_zeros(op: Op) -> bool:
     if isinstance(op, Linear | Conv2d):
         return op.bias is None
     return not (isinstance(op, ChannelAffine) and bool(op.offset.any()))
-
-
-def _is_zeros(item: object) -> bool:
-    return isinstance(item, torch.Tensor) and not bool(item.any())
-
-
-def _keeps_zeros(op: Op) -> bool:
-    """Whether the currents of silence are zero."""
-    bias = getattr(op, "offset" if isinstance(op, ChannelAffine) else "bias", None)
-    return bias is None or not bool(np.any(bias))

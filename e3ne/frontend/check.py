@@ -8,14 +8,16 @@ says nothing about what follows and is left out of the rest of the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import torch
 
 from .. import reference
-from ..ir import Array, Graph, IntegrateFire, Node, TraceMismatch
+from ..ir import Array, Graph, IntegrateFire, Node, TraceMismatch, computing_order
+from .codes import lead_axes
 from .values import Kind, Value
 
 TIES_ALLOWED = 0.01  # of a population's neurons times frames; more are no accident
@@ -28,33 +30,83 @@ def compare(
     x: Sequence[Array],
     tolerance: float,
 ) -> int:
-    """How many frames of the inputs `x` agree at every node from the input to the output, at every step.
+    """How many frames of the inputs `x` agree at every node up to the outputs, at every step.
 
     `observed` holds what torch computed for frames `x`, `names` the nodes of its populations.
     Raises TraceMismatch at the first node in graph order, and its first step, that differs.
+    Nodes are computed one after the other, and forgotten when the last one has read them.
     """
-    values = reference.run(graph, *x)
+    values = dict(_inputs(graph, x))
     alive = np.ones(len(x[0]), bool)
     by_node: dict[str, list[Value]] = {}
     for value in observed:
         if value.source in names:
             by_node.setdefault(names[value.source], []).append(value)
-    for node in graph.nodes:
-        seen = sorted(by_node.get(node.name, ()), key=lambda value: (value.kind.name, value.steps))
-        if isinstance(node.neuron, IntegrateFire) and node.neuron.sends == "membrane":
-            alive &= _without_ties(graph, node, values, seen, observed, tolerance)
-        elif isinstance(node.neuron, IntegrateFire):
-            steps = [value for value in seen if value.kind is Kind.STEP]
-            train = np.stack([observed[value].double().numpy() for value in steps], axis=1)
-            alive &= _compare_spikes(graph, node, values, train, alive, tolerance)
-            seen = [value for value in seen if value.kind is not Kind.STEP]
-        for value in seen:
-            got = selected(value, values[node.name])
-            expected = observed[value].double().numpy()
-            frames_axis = 1 if value.kind is Kind.TRAIN else 0
-            got, expected = (np.moveaxis(item, frames_axis, 0) for item in (got, expected))
-            _compare_reals(node, value, got, expected, alive, tolerance)
+    order = computing_order(graph)
+    last_read = {
+        synapse.source: index
+        for index, group in enumerate(order)
+        for node in group
+        for synapse in node.synapses
+    }
+    for index, group in enumerate(order):
+        values.update(reference.group_spikes(graph, group, values))
+        for node in group:
+            seen = {
+                value: in_frames(node, value, observed[value])
+                for value in by_node.get(node.name, ())
+            }
+            alive &= _compare_node(graph, node, values, seen, alive, tolerance)
+        for name in [name for name in values if last_read.get(name, -1) <= index]:
+            del values[name]
     return int(alive.sum())
+
+
+def _inputs(graph: Graph, x: Sequence[Array]) -> Iterator[tuple[str, Array]]:
+    for source, frames in zip(graph.inputs, x, strict=True):
+        shaped = frames.reshape(len(frames), source.type.steps, *source.type.shape)
+        yield source.name, reference.checked_input(source, shaped)
+
+
+def _compare_node(
+    graph: Graph,
+    node: Node,
+    values: dict[str, Array],
+    seen: Mapping[Value, Array],
+    alive: Array,
+    tolerance: float,
+) -> Array:
+    """Which frames go on being compared, (frames,)."""
+    order = sorted(seen, key=lambda value: (value.kind.name, value.steps, value.layout.name))
+    if isinstance(node.neuron, IntegrateFire) and node.neuron.sends == "membrane":
+        alive = alive & _without_ties(graph, node, values, seen, tolerance)
+    elif isinstance(node.neuron, IntegrateFire):
+        steps = [value for value in order if value.kind is Kind.STEP]
+        if steps:  # not where only what comes behind them is shown
+            train = np.stack([seen[value] for value in steps], axis=1)
+            alive = alive & _compare_spikes(graph, node, values, train, alive, tolerance)
+        order = [value for value in order if value.kind is not Kind.STEP]
+    for value in order:
+        got = selected(value, values[node.name])
+        _compare_reals(node, value, got, seen[value], alive, tolerance)
+    return alive
+
+
+def in_frames(node: Node, value: Value, tensor: torch.Tensor) -> Array:
+    """What torch computed in the order of the graph: float64 (frames, [steps,] *shape)."""
+    shape = node.type.shape
+    array = tensor.double().numpy()
+    lead = array.shape[: lead_axes(value)]
+    if array.size != prod(lead) * prod(shape):
+        raise TraceMismatch(
+            f"{node.name}: found shape {array.shape} in torch and {shape} a frame in the graph; "
+            "report this model to e3ne"
+        )
+    if value.kind is not Kind.TRAIN:
+        return array.reshape(*lead, *shape)
+    if value.layout.is_steps_first:
+        return np.moveaxis(array.reshape(value.steps, -1, *shape), 0, 1)
+    return array.reshape(-1, value.steps, *shape)
 
 
 def selected(value: Value, sent: Array) -> Array:
@@ -65,7 +117,7 @@ def selected(value: Value, sent: Array) -> Array:
         case Kind.STEP:
             part = sent[:, value.steps]
         case Kind.TRAIN:
-            part = np.moveaxis(sent, 1, 0)
+            part = sent
         case Kind.SUM:
             part = sent[:, : value.steps].sum(axis=1) * value.factor
         case Kind.MAX:
@@ -77,8 +129,7 @@ def _without_ties(
     graph: Graph,
     node: Node,
     values: dict[str, Array],
-    seen: list[Value],
-    observed: Mapping[Value, torch.Tensor],
+    seen: Mapping[Value, Array],
     tolerance: float,
 ) -> Array:
     """Which frames the membranes of firing neurons are compared in: a tie resets one of two."""
@@ -86,8 +137,7 @@ def _without_ties(
     runs = [values[node.name]]
     for shift in (tolerance, -tolerance):
         runs.append(reference.node_spikes(graph, _shifted(graph, node, values, shift), values))
-    for value in seen:
-        expected = observed[value].double().numpy()
+    for value, expected in seen.items():
         allowed = 100 * tolerance * max(1.0, float(np.abs(expected).max(initial=0)))
         near = [np.abs(selected(value, run) - expected) <= allowed for run in runs]
         tie = ~near[0] & (near[1] | near[2])

@@ -24,11 +24,12 @@ def checked_frames(example_input: object, has_steps: bool) -> Array:
             "torch tensor or NumPy array"
         )
     lead = "(frames, steps" if has_steps else "(frames"
-    lengths = (3, 5) if has_steps else (2, 4)
+    lengths = (3, 4, 5) if has_steps else (2, 3, 4)
     if frames.ndim not in lengths or 0 in frames.shape:
         raise BadInput(
-            f"example_input: found shape {frames.shape}, accepted {lead}, features) or {lead}, "
-            "channels, rows, columns) without an empty axis; add the axis that is missing"
+            f"example_input: found shape {frames.shape}, accepted {lead}, features), "
+            f"{lead}, channels, length) or {lead}, channels, rows, columns) without an empty "
+            "axis; add the axis that is missing"
         )
     frames = frames.astype(np.float32)
     if not np.isfinite(frames).all():

@@ -170,7 +170,7 @@ def _run(
             _whole(recorder, number, sample, x, feeding)
             for number, (sample, x) in enumerate(zip(samples, tensors, strict=True))
         ]
-        return outputs_of(recorder.values, _called(model, samples, whole))
+        return outputs_of(recorder.meaning, _called(model, samples, whole))
     found: list[Outputs] = []
     for step in range(feeding.calls):
         parts = []
@@ -179,7 +179,7 @@ def _run(
             kind = Kind.STEP if sample.timed else Kind.STATIC
             recorder.bind(part, Value(number, kind, step if sample.timed else 0))
             parts.append(part)
-        found.append(outputs_of(recorder.values, _called(model, samples, parts)))
+        found.append(outputs_of(recorder.meaning, _called(model, samples, parts)))
     return stacked_outputs(found)
 
 

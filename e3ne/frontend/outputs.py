@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,16 +11,19 @@ from ..ir import BadInput
 from .arithmetic import stacked
 from .calls import NotSupported, Traced
 from .nesting import flat
-from .values import Unknown, Value, unknown
+from .values import unknown
 
 Outputs = dict[str, Traced]
 """What the returned tensors stand for, in order: by key, field name or position."""
+
+Meaning = Callable[[Any], Traced | None]
+"""What a tensor stands for; NotSupported where no population sends it as it lies."""
 
 Wanted = int | str | Sequence[int | str]
 """Which outputs: the first so many, or their names or positions."""
 
 
-def outputs_of(values: Mapping[int, Any], returned: Any) -> Outputs:
+def outputs_of(meaning: Meaning, returned: Any) -> Outputs:
     """What the forward returned: a tensor, a list with an entry a step, or several of both."""
     if isinstance(returned, Mapping):
         named = {str(key): item for key, item in returned.items()}
@@ -28,15 +31,15 @@ def outputs_of(values: Mapping[int, Any], returned: Any) -> Outputs:
         names = getattr(returned, "_fields", map(str, range(len(returned))))
         named = dict(zip(names, returned, strict=True))
     else:
-        return {"0": _meaning(values, returned)}
+        return {"0": _meaning(meaning, returned)}
     found: Outputs = {}
     for name, item in named.items():
         if isinstance(item, tuple | Mapping):
-            inner = outputs_of(values, item)
+            inner = outputs_of(meaning, item)
             found.update({f"{name}.{key}": meaning for key, meaning in inner.items()})
         else:
-            found[name] = _meaning(values, item)
-    return found or {"0": _meaning(values, returned)}
+            found[name] = _meaning(meaning, item)
+    return found or {"0": _meaning(meaning, returned)}
 
 
 def stacked_outputs(steps: Sequence[Outputs]) -> Outputs:
@@ -80,11 +83,11 @@ def _chosen(names: Sequence[str], item: int | str) -> str:
     )
 
 
-def _meaning(values: Mapping[int, Any], item: Any) -> Traced:
+def _meaning(meaning: Meaning, item: Any) -> Traced:
     """What one returned item stands for; a list is a record of steps."""
     if isinstance(item, list):
         try:
-            return stacked([values.get(id(entry)) for entry in flat(item)])
+            return stacked([meaning(entry) for entry in flat(item)])
         except NotSupported as problem:
             return unknown(f"output: {problem}")
     if not isinstance(item, torch.Tensor):
@@ -92,10 +95,11 @@ def _meaning(values: Mapping[int, Any], item: Any) -> Traced:
             f"output: found {type(item).__name__}, accepted a tensor, or a tuple or list that "
             "starts with the spikes or scores; return the tensor itself"
         )
-    found = values.get(id(item))
-    if isinstance(found, Value | Unknown):
-        return found
-    return unknown(
+    try:
+        found = meaning(item)
+    except NotSupported as problem:
+        return unknown(f"output: {problem}")
+    return found or unknown(
         "output: found a tensor that e3ne cannot follow back to the input (it is constant, or made "
         "by a custom autograd.Function or another library), accepted torch functions; if it comes "
         "from a neuron, describe it with @e3ne.register_neuron"

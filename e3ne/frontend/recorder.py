@@ -17,13 +17,13 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .arrays import ArrayCache
-from .calls import Call, NotSupported, Traced
+from .calls import Bound, Call, NotSupported, Traced
 from .layouts import taken_apart
 from .nesting import flat, mapped
 from .registry import find_neuron
 from .sketch import Origin, Sketch
 from .spiking import SpikingModule
-from .table import CASTS, CONSTANTS, HANDLERS, READS, unsupported
+from .table import CASTS, CONSTANTS, HANDLERS, IN_PLACE, READS, unsupported
 from .values import Kind, Value, unknown
 
 
@@ -40,7 +40,7 @@ class Recorder(TorchFunctionMode):
         self.dtype = dtype
         self.sketch = sketch
         self.arrays = ArrayCache()
-        self.values: dict[int, Traced] = {}
+        self.values: dict[int, Bound] = {}
         self.observed: dict[Value, torch.Tensor] = {}
         self.problems: dict[str, None] = {}
         self.populations: dict[str, SpikingModule] = {}
@@ -56,12 +56,17 @@ class Recorder(TorchFunctionMode):
         """How often each neuron module was called, by path."""
         return {path: module.count for path, module in self.populations.items() if module.count}
 
-    def bind(self, tensor: torch.Tensor, value: Traced) -> None:
+    def bind(self, tensor: torch.Tensor, value: Bound) -> None:
         """From now on `tensor` stands for `value`."""
         self.values[id(tensor)] = value
         self._alive.append(tensor)
         if isinstance(value, Value) and value not in self.observed:
             self._observe(value, tensor.detach().clone())
+
+    def meaning(self, tensor: object) -> Traced | None:
+        """What a tensor stands for; NotSupported where no population sends it as it lies."""
+        origin = Origin("", False, "output")
+        return Call(self.sketch, self.arrays, self.values, origin, tensor).value(tensor)
 
     def _observe(self, value: Value, seen: torch.Tensor) -> None:
         """Keeps what torch computed; of neurons step by step, however they send it."""
@@ -109,7 +114,7 @@ class Recorder(TorchFunctionMode):
         name: str,
         args: tuple[Any, ...],
         named: dict[str, Any],
-        traced: list[Traced],
+        traced: list[Bound],
     ) -> Any:
         handler = HANDLERS.get(name)
         where = self.where()
@@ -146,7 +151,7 @@ class Recorder(TorchFunctionMode):
 
     def _before_in_place(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, the first as it is before the function overwrites it."""
-        in_place = (name.endswith("_") and not name.endswith("__")) or name == "__iadd__"
+        in_place = name in IN_PLACE or (name.endswith("_") and not name.endswith("__"))
         if not in_place or not isinstance(args[0], torch.Tensor):
             return args
         copy = args[0].detach().clone()
@@ -170,7 +175,7 @@ class Recorder(TorchFunctionMode):
             "that is the same for every input; compute without looking at values"
         ] = None
 
-    def _traced(self, items: Iterable[Any]) -> list[Traced]:
+    def _traced(self, items: Iterable[Any]) -> list[Bound]:
         return [
             self.values[id(item)]
             for item in flat(items)

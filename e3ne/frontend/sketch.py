@@ -150,16 +150,29 @@ class Sketch:
 
         Layers that read it flattened do not mind.
         """
-        readers = (
-            op
-            for draft in self.drafts
+        if not self.is_input(number) or not self._shape_is_free(number):
+            return False
+        for again in (number, *self._repeats(number)):
+            self.drafts[again] = replace(self.drafts[again], shape=shape)
+        return True
+
+    def _shape_is_free(self, number: int) -> bool:
+        repeats = self._repeats(number)
+        return all(
+            isinstance(op, Linear | Flatten) or reader in repeats
+            for reader, draft in enumerate(self.drafts)
             for op, source in zip(draft.ops, draft.sources, strict=True)
             if source == number
-        )
-        if not self.is_input(number) or not all(isinstance(op, Linear | Flatten) for op in readers):
-            return False
-        self.drafts[number] = replace(self.drafts[number], shape=shape)
-        return True
+        ) and all(map(self._shape_is_free, repeats))
+
+    def _repeats(self, number: int) -> list[int]:
+        """The populations that send at every step what `number` sends once."""
+        return [
+            reader
+            for reader, draft in enumerate(self.drafts)
+            if draft.sources == (number,)
+            and (draft.origin.path, draft.origin.function) == ("", "repeat")
+        ]
 
     def repeated(self, source: int) -> int:
         """The population that sends at every step what the static `source` sends once."""

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from . import arithmetic, functions
+from . import arithmetic, convolutions, functions, moving, pooling, reducing
 from .functions import Handler
+
+MOVES = (
+    *("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "ravel"),
+    *("squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "expand", "expand_as", "broadcast_to"),
+    *("permute", "transpose", "t", "T", "mT", "swapaxes", "swapdims", "movedim", "moveaxis"),
+    *("__getitem__", "select", "narrow", "index_select", "unbind", "chunk", "split"),
+    *("tensor_split", "hsplit", "vsplit", "dsplit", "flip", "fliplr", "flipud", "roll", "rot90"),
+    *("repeat", "repeat_interleave", "tile", "channel_shuffle", "pixel_unshuffle"),
+    *moving.JOINING,
+)
+"""Functions that put elements elsewhere and change none."""
 
 HANDLERS: dict[str, Handler] = {
     "linear": functions.linear,
-    "conv2d": functions.conv2d,
+    "conv1d": convolutions.conv1d,
+    "conv2d": convolutions.conv2d,
+    "conv_transpose1d": convolutions.conv_transpose1d,
+    "conv_transpose2d": convolutions.conv_transpose2d,
     "batch_norm": functions.batch_norm,
     "relu": functions.relu,
     "relu_": functions.relu,
@@ -19,25 +33,30 @@ HANDLERS: dict[str, Handler] = {
     "clip": functions.clamp,
     "clamp_min": functions.clamp,
     "clamp_min_": functions.clamp,
-    "max_pool2d": functions.max_pool2d,
-    "avg_pool2d": functions.avg_pool2d,
-    "adaptive_avg_pool2d": functions.adaptive_avg_pool2d,
+    "max_pool1d": pooling.max_pool1d,
+    "max_pool2d": pooling.max_pool2d,
+    "avg_pool1d": pooling.avg_pool1d,
+    "avg_pool2d": pooling.avg_pool2d,
+    "adaptive_avg_pool1d": pooling.adaptive_avg_pool1d,
+    "adaptive_avg_pool2d": pooling.adaptive_avg_pool2d,
+    "adaptive_max_pool1d": pooling.adaptive_max_pool1d,
+    "adaptive_max_pool2d": pooling.adaptive_max_pool2d,
+    "interpolate": pooling.interpolate,
+    "pad": moving.pad,
     "add": arithmetic.add,
     "add_": arithmetic.add,
     "__iadd__": arithmetic.add,
     "__radd__": arithmetic.add,
-    "sub": arithmetic.subtract,
-    "mul": arithmetic.multiply,
-    "div": arithmetic.divide,
-    "true_divide": arithmetic.divide,
-    "__getitem__": arithmetic.get_item,
-    "unbind": arithmetic.unbind,
-    "stack": arithmetic.stack,
-    "sum": arithmetic.total,
-    "mean": arithmetic.mean,
-    "max": arithmetic.largest,
-    "amax": arithmetic.largest,
-    **dict.fromkeys(("view", "reshape", "flatten", "squeeze"), functions.reshape),
+    **dict.fromkeys(("sub", "sub_", "subtract", "__isub__"), arithmetic.subtract),
+    **dict.fromkeys(("rsub", "__rsub__"), arithmetic.subtract_from),
+    **dict.fromkeys(("neg", "negative", "__neg__"), arithmetic.negate),
+    **dict.fromkeys(("mul", "mul_", "multiply", "__imul__", "__rmul__"), arithmetic.multiply),
+    **dict.fromkeys(("div", "div_", "divide", "true_divide", "__itruediv__"), arithmetic.divide),
+    "sum": reducing.total,
+    "mean": reducing.mean,
+    "max": reducing.largest,
+    "amax": reducing.largest,
+    **dict.fromkeys(MOVES, moving.move),
     **dict.fromkeys(
         ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"),
         functions.dropout,
@@ -47,6 +66,9 @@ HANDLERS: dict[str, Handler] = {
 
 CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as"})
 """Casts between floating types are left out of the copied model: it computes in one type."""
+
+IN_PLACE = frozenset({"__iadd__", "__isub__", "__imul__", "__itruediv__"})
+"""Functions that overwrite their first argument, beside those whose names end in `_`."""
 
 READS = frozenset(
     [
@@ -93,26 +115,25 @@ ALTERNATIVES: dict[str, str] = {
     **dict.fromkeys(
         ["scaled_dot_product_attention", "multi_head_attention_forward", "matmul", "bmm"], _CHAIN
     ),
-    **dict.fromkeys(["conv1d", "conv3d", "conv_transpose2d"], "use Conv2d"),
+    **dict.fromkeys(["conv3d", "conv_transpose3d"], "use Conv2d"),
+    **dict.fromkeys(["fractional_max_pool2d", "fractional_max_pool3d"], "use MaxPool2d"),
     **dict.fromkeys(["embedding", "bilinear"], "use Linear"),
     **dict.fromkeys(
-        ["max_pool1d", "max_pool3d", "adaptive_max_pool2d", "lp_pool2d"], "use MaxPool2d"
+        ["max_pool3d", "adaptive_max_pool3d", "lp_pool1d", "lp_pool2d"], "use MaxPool2d"
     ),
-    **dict.fromkeys(["avg_pool1d", "avg_pool3d"], "use AvgPool2d"),
-    **dict.fromkeys(["cat", "concat", "concatenate"], "use a sum of two layers' outputs"),
+    **dict.fromkeys(["avg_pool3d", "adaptive_avg_pool3d"], "use AvgPool2d"),
     **dict.fromkeys(
-        ["bernoulli", "rand_like", "randn_like", "poisson", "normal", "repeat", "expand"],
+        ["pixel_shuffle", "fold", "unfold", "grid_sample", "max_unpool2d"],
+        "use ConvTranspose2d or Upsample",
+    ),
+    **dict.fromkeys(
+        ["bernoulli", "rand_like", "randn_like", "poisson", "normal"],
         "encode the input before the network and pass input_has_steps=True",
     ),
     **dict.fromkeys(["__setitem__", "fill_", "zero_", "copy_"], "compute a new tensor instead"),
-    **dict.fromkeys(
-        ["permute", "transpose", "T", "mT", "movedim", "swapaxes", "unsqueeze"],
-        "give the input in the order (frames, channels, rows, columns), steps first",
-    ),
-    **dict.fromkeys(["interpolate", "pad"], "use the padding and stride of Conv2d or pooling"),
 }
 
-ACCEPTED = "Linear, Conv2d, BatchNorm, ReLU, pooling, flatten and + of activations"
+ACCEPTED = "Linear, convolutions, BatchNorm, ReLU, pooling, +, cat and moves of activations"
 
 
 def unsupported(function: str) -> str:
