@@ -50,14 +50,16 @@ def exercise(
     own.drive(sketch, 0, 0)
     spikes, membranes = _drive(private_copy(module, dtype), model, currents, dtype)
     x = currents.reshape(frames, steps, *seen.input_shape)
-    for number, outputs in ((own.spikes_shown, spikes), (own.membrane_shown, membranes)):
-        if number is not None and outputs:
-            graph, names = drawn(sketch, [(number, Readout.LAST)], steps)
-            observed = {
-                Value(number, Kind.STEP, step): output.reshape(frames, *seen.shape)
-                for step, output in outputs.items()
-            }
-            compare(graph, names, observed, [x], tolerance)
+    shown = {own.spikes_shown: spikes, own.membrane_shown: membranes}
+    observed = {
+        Value(number, Kind.STEP, step): output.reshape(frames, *seen.shape)
+        for number, outputs in shown.items()
+        if number is not None
+        for step, output in outputs.items()
+    }
+    for number in sorted({value.source for value in observed}):
+        graph, names = drawn(sketch, [(number, Readout.LAST)], steps)
+        compare(graph, names, observed, [x], tolerance)
 
 
 def _drive(

@@ -136,8 +136,8 @@ def _is_clean(recording: Recording, count: int, wanted: Wanted) -> bool:
     return recording.steps == {count} and not recording.problems(wanted)
 
 
-def _rank(fed: Fed, count: int, wanted: Wanted) -> tuple[bool, bool, bool]:
+def _rank(fed: Fed, count: int, wanted: Wanted) -> tuple[bool, bool, int]:
     """Which of the feedings that do not work tells the user most: the smallest."""
     feeding, recording = fed
     usual = feeding.calls is not None or feeding.layout is Layout.STEPS_FRAMES
-    return not usual, recording.steps != {count}, len(recording.problems(wanted)) > 0
+    return not usual, count not in recording.steps, len(recording.problems(wanted))

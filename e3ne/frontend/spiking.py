@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,7 @@ class SpikingModule:
         given = inspect.signature(self._module.forward).bind(*args, **named).arguments
         current = next(iter(given.values()))
         step, self.count = self.count, self.count + 1
-        value = call.value(current)
+        value = _read(call, current)
         if self.model is None and isinstance(current, torch.Tensor) and current.ndim > 1:
             lead = _axes_before(value)
             shown = tensors[0] if tensors else current
@@ -72,6 +73,8 @@ class SpikingModule:
             return [(tensor, value) for tensor in tensors]
         if self.model is None:
             raise NotSupported(_CONSTANT)
+        if value is not None and self.model.layout is not None:
+            value = _known(call.train(current, self.model.layout))
         if value is not None:
             value = call.per_step(value)
         self._check_layout(self.model, value, step)
@@ -204,6 +207,24 @@ def _membrane(call: Call, own: Populations, sent: Value) -> Traced:
         "spikes reset it, accepted its spikes; return the spikes first, or set "
         "reset_mechanism='none' on a neuron whose membrane is the output"
     )
+
+
+def _read(call: Call, current: object) -> Traced | None:
+    """What a neuron's input stands for; a train in any layout."""
+    try:
+        return call.value(current)
+    except NotSupported:
+        for layout in Layout:
+            with suppress(NotSupported):
+                found = call.train(current, layout)
+                if isinstance(found, Value):
+                    return found
+        raise
+
+
+def _known(value: Traced | None) -> Value:
+    assert isinstance(value, Value)
+    return value
 
 
 def _axes_before(value: object) -> int:

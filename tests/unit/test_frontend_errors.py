@@ -385,8 +385,8 @@ def alternates(m: Any, x: torch.Tensor, step: int, state: Any) -> tuple[torch.Te
         (twice, "lif1 (Leaky): found step 0 of its input in its call number 2"),
         (one_step_differs, "lif1 (Leaky): found another input in call number 3"),
         (feedback, "lif2 (Leaky): found step 0 of its input in its call number 2"),
-        (forgets, "lif1 (Leaky): found a membrane in call number 2 that is not the one returned"),
-        (starts_high, "lif1 (Leaky): found a first membrane other than zero"),
+        (forgets, "lif1 (Leaky): found a mem in call number 2 that is not the one returned"),
+        (starts_high, "lif1 (Leaky): found a first mem other than zero"),
         (alternates, "forward of Spiking: found a record that is not the same population"),
     ],
 )
