@@ -117,7 +117,7 @@ def selected(value: Value, sent: Array) -> Array:
         case Kind.STEP:
             part = sent[:, value.steps]
         case Kind.TRAIN:
-            part = sent
+            part = sent[:, : value.steps]
         case Kind.SUM:
             part = sent[:, : value.steps].sum(axis=1) * value.factor
         case Kind.MAX:

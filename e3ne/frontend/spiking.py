@@ -55,7 +55,7 @@ class SpikingModule:
         """
         tensors = [item for item in flat(returned) if isinstance(item, torch.Tensor)]
         given = inspect.signature(self._module.forward).bind(*args, **named).arguments
-        current = next(iter(given.values()))
+        current = args[0] if args else next(iter(given.values()))
         step, self.count = self.count, self.count + 1
         value = _read(call, current)
         if self.model is None and isinstance(current, torch.Tensor) and current.ndim > 1:
@@ -132,6 +132,8 @@ class SpikingModule:
             raise NotSupported(f"{error}; e3ne reads shapes without the frames axis") from error
 
     def _reads_at(self, call: Call, value: Value, step: int) -> Root:
+        if value.kind is Kind.STATIC and self.model is not None and self.model.recurrence:
+            return call.sketch.repeated(value.source), 0  # its other synapses have steps
         if value.kind is not Kind.STEP:
             return value.source, 0
         if value.steps > step:
