@@ -69,6 +69,13 @@ def _drive(
     neuron = find_neuron(module)
     assert neuron is not None
     x = torch.from_numpy(currents).to(dtype)
+
+    def cast(part: nn.Module, args: Any) -> Any:
+        """Layers inside get numbers of their type; some libraries make float32 spikes."""
+        return tuple(a.to(dtype) if isinstance(a, torch.Tensor) else a for a in args)
+
+    for part in nn.Module.modules(module):
+        part.register_forward_pre_hook(cast)
     with torch.no_grad(), default_dtype(dtype):
         neuron.reset(module)
         if model.layout is not None:

@@ -220,12 +220,13 @@ def _summed_problems(summed_steps: set[int], steps: int) -> Iterator[str]:
 
 def natural_readout(output: Value, neuron: object) -> Readout:
     """How the forward itself reads its output population."""
+    spikes = isinstance(neuron, IntegrateFire) and neuron.sends == "spikes"
     match output.kind:
         case Kind.STATIC | Kind.STEP:
             return Readout.LAST
         case Kind.MAX:
             return Readout.MAX
-        case Kind.TRAIN if isinstance(neuron, Integrate):
+        case Kind.TRAIN if isinstance(neuron, Integrate | IntegrateFire) and not spikes:
             return Readout.LAST
         case _:
-            return Readout.COUNT if isinstance(neuron, IntegrateFire) else Readout.MEAN
+            return Readout.COUNT if spikes else Readout.MEAN
