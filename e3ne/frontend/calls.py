@@ -179,9 +179,22 @@ class Call:
         """The population to read for `value` at step `newest`, and how many steps ago."""
         if value.kind is Kind.STATIC:
             return (self.sketch.repeated(value.source) if timed else value.source), 0
-        if value.kind is Kind.STEP:
-            return later(self.sketch, value.source, newest - value.steps)
-        return value.source, 0
+        if value.kind is not Kind.STEP:
+            return value.source, 0
+        number, delay = later(self.sketch, value.source, newest - value.steps)
+        draft = self.sketch.drafts[number]
+        if draft.ops == (Identity(),) and any(draft.delays) and isinstance(draft.neuron, Relay):
+            return draft.sources[0], delay + draft.delays[0]  # through what `late` made
+        return number, delay
+
+    def late(self, value: Value, newest: int) -> Value:
+        """What `value`, of an earlier step, is at step `newest`: a population that sends it late.
+        """
+        number, delay = later(self.sketch, value.source, newest - value.steps)
+        if delay:
+            origin = Origin(self.origin.path, False, "late")
+            number = self.sketch.add([Identity()], [number], Relay(), True, origin, [delay])
+        return Value(number, Kind.STEP, newest)
 
     def _without_silence(
         self, ops: Sequence[Op], sources: Sequence[object]

@@ -36,7 +36,11 @@ def move(call: Call, *args: Any, **named: Any) -> Bound | tuple[Bound, ...] | No
             return kept
     codes = _applied(call, call.codes, args, named)
     if isinstance(codes, torch.Tensor):
-        return bound(call, codes, tensors)
+        found = bound(call, codes, tensors)
+        if isinstance(found, Moved) and len(values) == len(tensors):
+            codes = _at_one_step(call, values, args, named)
+            return found if codes is None else bound(call, codes, tensors)
+        return found
     return tuple(bound(call, item, tensors) for item in codes)
 
 
@@ -79,6 +83,24 @@ def _moved_sum(
         if moved is not None and moved.kind is Kind.STEP:
             return Value(moved.source, value.kind, value.steps, value.factor)
     return None
+
+
+def _at_one_step(call: Call, values: Sequence[Value], args: Any, named: Any) -> torch.Tensor | None:
+    """Codes where what earlier steps sent is joined to this step; None where it is not so."""
+    steps = {value.steps for value in values if value.kind is Kind.STEP}
+    if len(steps) < 2 or any(value.kind not in (Kind.STEP, Kind.STATIC) for value in values):
+        return None
+
+    def codes(tensor: torch.Tensor) -> torch.Tensor:
+        value = call.bound(tensor)
+        assert isinstance(value, Value)
+        if value.kind is Kind.STEP:
+            value = call.late(value, max(steps))
+        timed = call.sketch.drafts[value.source].timed
+        return codes_of(value, tuple(tensor.shape), timed)
+
+    found = _applied(call, codes, args, named)
+    return found if isinstance(found, torch.Tensor) else None
 
 
 def _applied(
