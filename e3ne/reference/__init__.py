@@ -20,6 +20,7 @@ from ..ir import (
     Readout,
     computing_order,
 )
+from ..ir.user_arrays import as_frames
 from .neurons import Population, fire, saturate, times
 from .ops import op_currents
 
@@ -63,18 +64,21 @@ def encode_input(source: Input, x: Array) -> Array:
 
 
 def checked_input(source: Input, array: Array) -> Array:
-    """`array` as (frames, steps, *shape), float64 or int64; BadInput where it does not fit."""
+    """`array` as (frames, steps, *shape), float64 or int64; BadInput where it does not fit.
+
+    Axes of length 1 may be missing or too many (`ir.user_arrays.as_frames`).
+    """
     type = source.type
     where = f"input {source.name}"
     array = np.asarray(array)
-    wanted = (type.steps, *type.shape)
-    if type.steps == 1 and array.shape[1:] == type.shape:
-        array = array[:, None]
-    if array.ndim != len(wanted) + 1 or array.shape[1:] != wanted:
+    shaped = as_frames(type, array)
+    if shaped is None:
+        wanted = ", ".join(map(str, ("frames", type.steps, *type.shape)))
         raise BadInput(
-            f"{where}: found shape {array.shape}, accepted (frames, {', '.join(map(str, wanted))})"
-            "; give one row a frame, with its steps before its shape"
+            f"{where}: found shape {array.shape}, accepted ({wanted}); give one row a frame, with "
+            "its steps before its shape"
         )
+    array = shaped
     if type.bits == 0:
         return array.astype(np.float64)
     if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
@@ -150,12 +154,16 @@ def delayed(spikes: Array, delay: int) -> Array:
     if delay == 0:
         return spikes
     silence = np.zeros_like(spikes[:, :delay])
-    return np.concatenate([silence, spikes[:, : spikes.shape[1] - delay]], axis=1)
+    return np.concatenate([silence, spikes[:, : max(0, spikes.shape[1] - delay)]], axis=1)
 
 
 def read_out(output: Output, values: dict[str, Array]) -> tuple[Array, Array]:
-    """(words (frames, classes), class index (frames,)); the lowest index wins a tie."""
+    """(words (frames, elements), classes); the lowest index wins a tie.
+
+    Classes are (frames,), or (frames, rows, columns) of an image: the largest channel of each pixel.
+    """
     trains = values[output.source]
+    shape = trains.shape[2:]
     trains = trains.reshape(*trains.shape[:2], -1)
     match output.readout:
         case Readout.COUNT | Readout.MEAN:
@@ -166,4 +174,5 @@ def read_out(output: Output, values: dict[str, Array]) -> tuple[Array, Array]:
             words = trains.max(axis=1)
         case _:
             assert_never(output.readout)
-    return words, words.argmax(axis=1)
+    pixels = shape[1:] if any(size != 1 for size in shape[1:]) else ()
+    return words, words.reshape(len(words), -1, *pixels).argmax(axis=1)

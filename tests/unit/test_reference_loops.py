@@ -226,3 +226,14 @@ def test_a_long_chain_needs_no_recursion() -> None:
         Stage.INTEGER, (Input("x", SpikeType((SIZE,), STEPS, 3)),), tuple(nodes), (output,)
     )
     assert len(computing_order(graph)[0]) == 2000
+
+
+@pytest.mark.parametrize("delay", [1, 3, STEPS - 1, STEPS, STEPS + 2])
+def test_a_delay_of_any_length(delay: int) -> None:
+    """Silence before; a train that is later than the frame is long is never heard."""
+    late = Node("late", (Synapse(Identity(), "x", delay),), Relay(), SpikeType((SIZE,), STEPS, 3))
+    x = frames()
+    sent = reference.run(network(late), x)["late"]
+    assert sent.shape == x.shape
+    assert not sent[:, :delay].any()
+    np.testing.assert_array_equal(sent[:, delay:], x[:, : max(0, STEPS - delay)])
