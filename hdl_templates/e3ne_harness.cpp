@@ -1,16 +1,17 @@
 // Drives e3ne_top (built by Verilator with E3NE_PROBES) and writes down all that it does.
 //
 //   Ve3ne_top key=value ...
-//     beats    file: the beats of all frames, each as whole little-endian bytes
-//     lengths  file: beats of each frame, uint32
+//     in       folder with, for input port k: beats_<k>.bin (the beats of all frames, each as
+//              whole little-endian bytes), lengths_<k>.bin (beats of each frame, uint32)
 //     probes   file: a line a node: `offset_bits width_bits name`
-//     out      folder for: node_<k>.bin (each word as whole bytes), words.bin (int32 each),
-//              frames.bin (uint64 each: words, last cycle), starts.bin (uint64 each: the cycle
-//              that took a frame's first beat), summary.txt
+//     out      folder for: node_<k>.bin (each word as whole bytes), starts_<k>.bin (of input k,
+//              uint64 each: the cycle that took a frame's first beat), words_<k>.bin (of output k,
+//              int32 each), frames_<k>.bin (uint64 each: words, last cycle), summary.txt
 //     expect   frames that will come out (those of a wrong length are dropped)
-//     stalls   0, or the seed of random pauses on both sides
-//     isolated 1: the next frame starts after the output of the one before
+//     stalls   0, or the seed of random pauses on all ports
+//     isolated 1: the next frame starts after all outputs of the one before
 //     idle     cycles without any transfer after which the run ends as timed out
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -99,6 +100,75 @@ class Stalls {
     bool on_;
 };
 
+// One input port: its signals, and the frames that it sends.
+struct InputPort {
+    CData &valid, &ready, &last;
+    void* data;
+    size_t data_bytes;
+    std::vector<uint8_t> beats;
+    std::vector<uint32_t> lengths;
+    size_t beat_bytes = 0, beat = 0, beat_in_frame = 0, frames = 0;
+    bool offered = false;
+    std::unique_ptr<Stalls> stalls;
+    std::unique_ptr<Sink> starts;
+
+    bool finished() const { return frames == lengths.size(); }
+    void load(const std::string& folder, const std::string& place) {
+        beats = read_bytes(folder + "/beats_" + place + ".bin");
+        const std::vector<uint8_t> bytes = read_bytes(folder + "/lengths_" + place + ".bin");
+        lengths.resize(bytes.size() / 4);
+        std::memcpy(lengths.data(), bytes.data(), lengths.size() * 4);
+        size_t total = 0;
+        for (uint32_t length : lengths) total += length;
+        beat_bytes = total ? beats.size() / total : 0;
+        if (beat_bytes > data_bytes) stop("beats are wider than tdata of input " + place);
+    }
+    void drive(bool held) {
+        if (!offered)
+            offered = !finished() && !(held && beat_in_frame == 0) && !stalls->pause();
+        valid = offered;
+        if (!offered) return;
+        std::memcpy(data, &beats[beat * beat_bytes], beat_bytes);
+        last = beat_in_frame + 1 == lengths[frames];
+    }
+    bool sample(uint64_t cycle) {
+        if (!offered || !ready) return false;
+        if (beat_in_frame == 0) starts->put(&cycle, 8);
+        ++beat;
+        if (++beat_in_frame == lengths[frames]) {
+            beat_in_frame = 0;
+            ++frames;
+        }
+        offered = false;
+        return true;
+    }
+};
+
+// One output port: its signals, and where its words go.
+struct OutputPort {
+    CData &valid, &ready, &last;
+    IData& data;
+    uint64_t words_in_frame = 0, frames = 0;
+    std::unique_ptr<Stalls> stalls;
+    std::unique_ptr<Sink> words, ends;
+
+    bool sample(uint64_t cycle) {
+        if (!valid || !ready) return false;
+        const uint32_t word = data;
+        words->put(&word, 4);
+        ++words_in_frame;
+        if (last) {
+            ends->put(&words_in_frame, 8);
+            ends->put(&cycle, 8);
+            words_in_frame = 0;
+            ++frames;
+        }
+        return true;
+    }
+};
+
+#include "e3ne_ports.h"
+
 int main(int argc, char** argv) {
     std::map<std::string, std::string> option = {
         {"stalls", "0"}, {"isolated", "0"}, {"idle", "1000000"}};
@@ -109,22 +179,26 @@ int main(int argc, char** argv) {
         option[text.substr(0, equals)] = text.substr(equals + 1);
     }
     const std::string out = option["out"];
-    const std::vector<uint8_t> beats = read_bytes(option["beats"]);
-    const std::vector<uint8_t> length_bytes = read_bytes(option["lengths"]);
-    std::vector<uint32_t> lengths(length_bytes.size() / 4);
-    std::memcpy(lengths.data(), length_bytes.data(), lengths.size() * 4);
     const uint64_t expect = std::stoull(option["expect"]);
     const uint64_t idle_limit = std::stoull(option["idle"]);
     const uint64_t seed = std::stoull(option["stalls"]);
     const bool isolated = option["isolated"] == "1";
 
     auto top = std::make_unique<Ve3ne_top>();
-    const size_t beat_bytes = beats.empty() ? 0 : [&] {
-        size_t total = 0;
-        for (uint32_t length : lengths) total += length;
-        return beats.size() / total;
-    }();
-    if (beat_bytes > sizeof(top->s_axis_tdata)) stop("beats are wider than s_axis_tdata");
+    std::vector<InputPort> inputs = input_ports(top.get());
+    std::vector<OutputPort> outputs = output_ports(top.get());
+    for (size_t k = 0; k < inputs.size(); ++k) {
+        const std::string place = std::to_string(k);
+        inputs[k].load(option["in"], place);
+        inputs[k].stalls = std::make_unique<Stalls>(seed ? seed + 2 * k : 0);
+        inputs[k].starts = std::make_unique<Sink>(out + "/starts_" + place + ".bin");
+    }
+    for (size_t k = 0; k < outputs.size(); ++k) {
+        const std::string place = std::to_string(k);
+        outputs[k].stalls = std::make_unique<Stalls>(seed ? seed + 2 * k + 1 : 0);
+        outputs[k].words = std::make_unique<Sink>(out + "/words_" + place + ".bin");
+        outputs[k].ends = std::make_unique<Sink>(out + "/frames_" + place + ".bin");
+    }
 
     std::vector<Probe> probes;
     std::ifstream layout(option["probes"]);
@@ -135,20 +209,18 @@ int main(int argc, char** argv) {
         const std::string path = out + "/node_" + std::to_string(probes.size()) + ".bin";
         probes.push_back({offset, width, Sink(path), std::vector<uint8_t>((width + 7) / 8)});
     }
-    Sink words(out + "/words.bin"), frames(out + "/frames.bin"), starts(out + "/starts.bin");
 
     // Little-endian ports: Verilator keeps a port as an integer or as 32-bit words, low first.
     const auto* strobe = reinterpret_cast<const uint8_t*>(&top->probe_strobe);
     std::vector<uint8_t> data(sizeof(top->probe_data) + 2);
 
-    Stalls source_stalls(seed), sink_stalls(seed ? seed + 1 : 0);
-    uint64_t cycle = 0, idle = 0, frames_in = 0, frames_out = 0, words_in_frame = 0;
-    size_t beat = 0, beat_in_frame = 0, drained = 0;
-    bool offered = false, timed_out = false;
+    uint64_t cycle = 0, idle = 0, frames_out = 0;
+    size_t drained = 0;
+    bool timed_out = false;
 
     top->rst = 1;
-    top->s_axis_tvalid = 0;
-    top->m_axis_tready = 0;
+    for (InputPort& input : inputs) input.valid = 0;
+    for (OutputPort& output : outputs) output.ready = 0;
     for (int k = 0; k < 4; ++k) {
         top->clk = 0;
         top->eval();
@@ -158,40 +230,20 @@ int main(int argc, char** argv) {
     top->rst = 0;
 
     while (drained < 64) {
-        const bool more = frames_in < lengths.size();
-        const bool held = isolated && beat_in_frame == 0 && frames_out < frames_in;
-        if (!offered) offered = more && !held && !source_stalls.pause();
-        top->s_axis_tvalid = offered;
-        if (offered) {
-            std::memcpy(&top->s_axis_tdata, &beats[beat * beat_bytes], beat_bytes);
-            top->s_axis_tlast = beat_in_frame + 1 == lengths[frames_in];
-        }
-        top->m_axis_tready = !sink_stalls.pause();
+        for (InputPort& input : inputs) input.drive(isolated && frames_out < input.frames);
+        for (OutputPort& output : outputs) output.ready = !output.stalls->pause();
         top->clk = 0;
         top->eval();
 
-        bool moved = false;
-        if (offered && top->s_axis_tready) {
-            if (beat_in_frame == 0) starts.put(&cycle, 8);
-            ++beat;
-            if (++beat_in_frame == lengths[frames_in]) {
-                beat_in_frame = 0;
-                ++frames_in;
-            }
-            offered = false;
-            moved = true;
+        bool moved = false, sent = true;
+        for (InputPort& input : inputs) {
+            moved |= input.sample(cycle);
+            sent &= input.finished();
         }
-        if (top->m_axis_tvalid && top->m_axis_tready) {
-            const uint32_t word = top->m_axis_tdata;
-            words.put(&word, 4);
-            ++words_in_frame;
-            if (top->m_axis_tlast) {
-                frames.put(&words_in_frame, 8);
-                frames.put(&cycle, 8);
-                words_in_frame = 0;
-                ++frames_out;
-            }
-            moved = true;
+        frames_out = UINT64_MAX;
+        for (OutputPort& output : outputs) {
+            moved |= output.sample(cycle);
+            frames_out = std::min(frames_out, output.frames);
         }
         bool copied = false;
         for (size_t k = 0; k < probes.size(); ++k) {
@@ -205,7 +257,7 @@ int main(int argc, char** argv) {
         ++cycle;
 
         idle = moved ? 0 : idle + 1;
-        if (frames_in == lengths.size() && frames_out >= expect) ++drained;
+        if (sent && frames_out >= expect) ++drained;
         if (idle > idle_limit) {
             timed_out = true;
             break;
@@ -214,14 +266,15 @@ int main(int argc, char** argv) {
     top->clk = 0;
     top->eval();
 
-    words.close();
-    frames.close();
-    starts.close();
+    for (InputPort& input : inputs) input.starts->close();
+    for (OutputPort& output : outputs) {
+        output.words->close();
+        output.ends->close();
+    }
     for (Probe& probe : probes) probe.sink.close();
     std::ofstream summary(out + "/summary.txt");
     summary << "cycles " << cycle << "\nerror " << int(top->error) << "\ntimed_out " << timed_out
-            << "\nframes_in " << frames_in << "\nframes_out " << frames_out << "\nloose_words "
-            << words_in_frame << "\n";
+            << "\nframes_out " << frames_out << "\n";
     summary.close();
     if (!summary) stop("cannot write " + out + "/summary.txt");
     top->final();

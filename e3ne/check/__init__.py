@@ -15,7 +15,9 @@ import numpy as np
 from .. import reference
 from ..data import chunks
 from ..emit import Build
-from ..ir import Array, BadInput, Mismatch
+from ..ir import Array, BadInput, Graph, Mismatch
+from ..ir.frames import is_image
+from ..ir.user_arrays import UserArrays, input_arrays
 from .compare import Comparison, Difference, compare
 from .runs import RunOptions, build_simulator, run_amaranth, run_icarus, run_verilator
 
@@ -84,7 +86,7 @@ class CheckResult:
 
 def simulate(
     build: Build,
-    x: Array,
+    x: UserArrays,
     y: Array | None = None,
     frames: int | None = None,
     simulator: Simulator = "verilator",
@@ -95,20 +97,26 @@ def simulate(
     """Runs integer frames through the build's hardware and compares all with the reference.
 
     `x` are integers (frames, steps, *shape) of the input's type, or (frames, *shape) where it has
-    one step (`reference.encode_input` makes them of real samples); `y` labels (frames,). `frames`
-    takes the first ones only (Icarus and Amaranth: 2 unless given). `stalls` is the seed of random
-    pauses on both sides, 0 for none. `jobs` simulations run side by side. BadInput where `x` is
-    not what the input takes; ToolError where a tool fails.
+    one step (`reference.encode_input` makes them of real samples); a tuple or a dict of them where
+    there are several inputs. `y` are labels of the first output: (frames,), or (frames, rows,
+    columns) of an image. `frames` takes the first ones only (Icarus and Amaranth: 2 unless given).
+    `stalls` is the seed of random pauses on all ports, 0 for none. `jobs` simulations run side by
+    side. BadInput where `x` is not what the inputs take; ToolError where a tool fails.
     """
     if simulator not in SIMULATORS:
         raise BadInput(f"simulator: found {simulator}, accepted {', '.join(SIMULATORS)}")
     if frames is None and simulator in ("icarus", "amaranth"):
         frames = SLOW_FRAMES
-    integers = reference.checked_input(build.graph.inputs[0], x[:frames])
-    labels = None if y is None else np.asarray(y)[: len(integers)]
-    if not len(integers) or (labels is not None and len(labels) != len(integers)):
+    sources = build.graph.inputs
+    integers = tuple(
+        reference.checked_input(source, array[:frames])
+        for source, array in zip(sources, input_arrays("data", sources, x), strict=True)
+    )
+    count = len(integers[0])
+    labels = None if y is None else checked_labels(build.graph, np.asarray(y)[:count])
+    if not count or (labels is not None and len(labels) != count):
         raise BadInput(
-            f"data: found {len(integers)} frames and {'no' if labels is None else len(labels)} "
+            f"data: found {count} frames and {'no' if labels is None else len(labels)} "
             "labels, accepted at least one frame and a label for each"
         )
     if simulator == "reference":
@@ -116,9 +124,27 @@ def simulate(
     return _simulate(build, integers, labels, simulator, stalls, jobs, progress)
 
 
+def checked_labels(graph: Graph, y: Array) -> Array:
+    """Labels of the first output: (frames,), or (frames, rows, columns) of an image; BadInput."""
+    type = graph.edge(graph.outputs[0].source)
+    pixels = type.shape[1:] if is_image(type) else ()
+    if [n for n in y.shape[1:] if n != 1] != [n for n in pixels if n != 1]:
+        wanted = ", ".join(map(str, ("frames", *pixels)))
+        raise BadInput(
+            f"data: y: found labels of shape {y.shape}, accepted ({wanted}); give one label a frame"
+            + (" and pixel" if pixels else "")
+        )
+    if y.size and (y.min() < 0 or y.max() >= type.channels):
+        raise BadInput(
+            f"data: y: found labels {y.min()} .. {y.max()}, accepted 0 .. {type.channels - 1}, one "
+            f"of {type.channels} classes; count the labels from 0"
+        )
+    return y.reshape(len(y), *pixels)
+
+
 def _simulate(
     build: Build,
-    integers: Array,
+    integers: tuple[Array, ...],
     labels: Array | None,
     simulator: Simulator,
     stalls: int,
@@ -126,7 +152,7 @@ def _simulate(
     progress: Progress | None,
 ) -> CheckResult:
     began = time.perf_counter()
-    run: Callable[[Array, RunOptions], Any]
+    run: Callable[[tuple[Array, ...], RunOptions], Any]
     if simulator == "verilator":
         run = partial(run_verilator, build, build_simulator(build))
     else:
@@ -135,7 +161,7 @@ def _simulate(
     built = time.perf_counter()
     total, intervals = _compare_pieces(build, integers, run, stalls, jobs, progress)
     few = LATENCY_FRAMES if simulator == "verilator" else 1
-    alone = run(integers[:few], RunOptions(isolated=True))
+    alone = run(tuple(array[:few] for array in integers), RunOptions(isolated=True))
     latencies = alone.latencies
     cycles = None
     if len(latencies):
@@ -151,19 +177,20 @@ def _simulate(
 
 def _compare_pieces(
     build: Build,
-    integers: Array,
-    run: Callable[[Array, RunOptions], Any],
+    integers: tuple[Array, ...],
+    run: Callable[[tuple[Array, ...], RunOptions], Any],
     stalls: int,
     jobs: int,
     progress: Progress | None,
 ) -> tuple[Comparison, Array]:
     """Simulates and compares range after range of frames, `jobs` at a time."""
     values = sum(node.type.neurons * node.type.steps for node in build.graph.nodes)
-    size = max(1, min(PIECE_FRAMES, PIECE_VALUES // values, -(-len(integers) // jobs)))
-    starts = range(0, len(integers), size)
+    count = len(integers[0])
+    size = max(1, min(PIECE_FRAMES, PIECE_VALUES // values, -(-count // jobs)))
+    starts = range(0, count, size)
 
     def piece(start: int) -> tuple[Comparison, Array]:
-        part = integers[start : start + size]
+        part = tuple(array[start : start + size] for array in integers)
         capture = run(part, RunOptions(stall_seed=stalls + start if stalls else 0))
         return compare(build.graph, build.nodes, part, capture, start), capture.intervals
 
@@ -177,19 +204,20 @@ def _compare_pieces(
             else:
                 total.add(found)
             if progress is not None:
-                progress(total.frames, len(integers))
+                progress(total.frames, count)
     assert total is not None
     return total, np.concatenate(intervals)
 
 
-def _reference_only(build: Build, integers: Array, labels: Array | None) -> CheckResult:
+def _reference_only(build: Build, integers: tuple[Array, ...], labels: Array | None) -> CheckResult:
     began = time.perf_counter()
     classes = []
-    for part in chunks(build.graph, len(integers)):
-        values = reference.run(build.graph, integers[part])
+    count = len(integers[0])
+    for part in chunks(build.graph, count):
+        values = reference.run(build.graph, *(array[part] for array in integers))
         classes.append(reference.read_out(build.graph.outputs[0], values)[1])
     found = np.concatenate(classes)
-    total = Comparison(len(integers), 0, 0, [], found, np.zeros(0, np.int64))
+    total = Comparison(count, 0, 0, [], found, np.zeros(0, np.int64))
     wall_s = {"build": 0.0, "simulate": time.perf_counter() - began}
     return _result("reference", total, None, labels, wall_s)
 

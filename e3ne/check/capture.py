@@ -12,23 +12,23 @@ import numpy as np
 
 from ..emit.packing import word_bytes
 from ..emit.stream_driver import UNKNOWN
-from ..ir import Array
+from ..ir import Array, Graph
 
 
 @dataclass(frozen=True)
 class Capture:
     """Everything that came out of one run.
 
-    `words` are the output words, int64 (words,), `frame_ends` (frames, 2) the count of words so
-    far and the cycle at each output frame's last word, `frame_starts` (frames,) the cycle that
-    took each frame's first beat. `nodes` has for each node uint8 (words, bytes). `unknown` names
-    the first word of a node that has unknown bits. `error` is the port, `timed_out` says that
-    nothing moved any more.
+    For each output of the graph: `words` int64 (words,), `frame_ends` (frames, 2) the count of
+    words so far and the cycle at each output frame's last word. For each input: `frame_starts`
+    (frames,) the cycle that took each frame's first beat. `nodes` has for each node uint8 (words,
+    bytes). `unknown` names the first word of a node that has unknown bits. `error` is the port,
+    `timed_out` says that nothing moved any more.
     """
 
-    words: Array
-    frame_ends: Array
-    frame_starts: Array
+    words: tuple[Array, ...]
+    frame_ends: tuple[Array, ...]
+    frame_starts: tuple[Array, ...]
     nodes: dict[str, Array]
     unknown: dict[str, int]
     cycles: int
@@ -37,21 +37,34 @@ class Capture:
 
     @property
     def latencies(self) -> Array:
-        """Cycles of each frame, those of its first beat and its last word included."""
-        frames = min(len(self.frame_ends), len(self.frame_starts))
-        return self.frame_ends[:frames, 1] - self.frame_starts[:frames] + 1
+        """Cycles of each frame, its first beat of all inputs and its last word of all outputs
+        included."""
+        frames = min(map(len, (*self.frame_starts, self.last_words)))
+        starts: Array = np.min([starts[:frames] for starts in self.frame_starts], axis=0)
+        return self.last_words[:frames] - starts + 1
 
     @property
     def intervals(self) -> Array:
         """Cycles between the last words of neighbouring frames."""
-        return np.diff(self.frame_ends[:, 1])
+        return np.diff(self.last_words)
+
+    @property
+    def last_words(self) -> Array:
+        """(frames,) the cycle in which each frame's last word left, of all outputs."""
+        frames = min(map(len, self.frame_ends))
+        last: Array = np.max([ends[:frames, 1] for ends in self.frame_ends], axis=0)
+        return last
 
 
-def read_harness(folder: Path, nodes: list[dict[str, Any]]) -> Capture:
+def read_harness(folder: Path, graph: Graph, nodes: list[dict[str, Any]]) -> Capture:
     """What the C++ harness wrote into `folder`."""
     summary = dict(line.split() for line in (folder / "summary.txt").read_text().splitlines())
-    ends = np.fromfile(folder / "frames.bin", "<u8").astype(np.int64).reshape(-1, 2)
-    ends[:, 0] = np.cumsum(ends[:, 0])
+    ends = [
+        np.fromfile(folder / f"frames_{k}.bin", "<u8").astype(np.int64).reshape(-1, 2)
+        for k in range(len(graph.outputs))
+    ]
+    for counts in ends:
+        counts[:, 0] = np.cumsum(counts[:, 0])
     recorded = {}
     for index, node in enumerate(nodes):
         size = word_bytes(node["lanes"], node["steps"], node["bits"])
@@ -59,9 +72,15 @@ def read_harness(folder: Path, nodes: list[dict[str, Any]]) -> Capture:
             -1, size
         )
     return Capture(
-        words=np.fromfile(folder / "words.bin", "<i4").astype(np.int64),
-        frame_ends=ends,
-        frame_starts=np.fromfile(folder / "starts.bin", "<u8").astype(np.int64),
+        words=tuple(
+            np.fromfile(folder / f"words_{k}.bin", "<i4").astype(np.int64)
+            for k in range(len(graph.outputs))
+        ),
+        frame_ends=tuple(ends),
+        frame_starts=tuple(
+            np.fromfile(folder / f"starts_{k}.bin", "<u8").astype(np.int64)
+            for k in range(len(graph.inputs))
+        ),
         nodes=recorded,
         unknown={},
         cycles=int(summary["cycles"]),
@@ -82,11 +101,11 @@ def read_driver(folder: Path, nodes: list[dict[str, Any]]) -> Capture:
             unknown[name] = sent.index(UNKNOWN)
         packed = b"".join(max(word, 0).to_bytes(size, "little") for word in sent)
         recorded[name] = np.frombuffer(packed, np.uint8).reshape(-1, size)
-    words = np.array(found["words"], np.int64)
+    words = [np.array(sent, np.int64) for sent in found["words"]]
     return Capture(
-        words=words - ((words >> 31) << 32),
-        frame_ends=np.array(found["frame_ends"], np.int64).reshape(-1, 2),
-        frame_starts=np.array(found["frame_starts"], np.int64),
+        words=tuple(sent - ((sent >> 31) << 32) for sent in words),
+        frame_ends=tuple(np.array(ends, np.int64).reshape(-1, 2) for ends in found["frame_ends"]),
+        frame_starts=tuple(np.array(starts, np.int64) for starts in found["frame_starts"]),
         nodes=recorded,
         unknown=unknown,
         cycles=found["cycles"],

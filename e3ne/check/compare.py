@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,11 @@ import numpy as np
 from .. import reference
 from ..data import chunks
 from ..emit.packing import unpack_words
-from ..emit.vectors import node_words, output_words
+from ..emit.vectors import node_words, output_classes, output_words
 from ..ir import Array, Graph
+from ..ir.frames import output_format, output_ports
 from ..ir.order import from_words
+from ..ir.user_arrays import UserArrays, input_arrays
 from .capture import Capture
 
 OUTPUT = "output"
@@ -51,7 +52,8 @@ class Comparison:
     """Result of a comparison; results of several frame ranges add up.
 
     `mismatches` counts values (neurons times steps, and output words); `differences` has the
-    first one of each node that differs, in graph order, the output last.
+    first one of each node that differs, in graph order, the outputs last. The classes are those
+    of the first output: (frames,), or (frames, rows, columns) of an image; -1 where none came.
     """
 
     frames: int
@@ -72,23 +74,42 @@ class Comparison:
 
 
 def compare(
-    graph: Graph, nodes: list[dict[str, Any]], frames: Array, capture: Capture, first_frame: int = 0
+    graph: Graph,
+    nodes: list[dict[str, Any]],
+    frames: UserArrays,
+    capture: Capture,
+    first_frame: int = 0,
 ) -> Comparison:
     """Compares a run over integer `frames` (frames, steps, *shape) with the reference.
 
-    `nodes` are the word layouts of the manifest; `first_frame` is the number of frame 0 in
-    messages.
+    `frames` is a tuple where the graph has several inputs; `nodes` are the word layouts of the
+    manifest; `first_frame` is the number of frame 0 in messages.
     """
-    total = Comparison(0, len(nodes), 0, [], np.zeros(0, np.int64), np.zeros(0, np.int64))
-    for part in chunks(graph, len(frames)):
-        total.add(_compare_chunk(graph, nodes, frames[part], part.start, first_frame, capture))
-    for difference, count in _count_problems(graph, nodes, len(frames), capture, first_frame):
-        total.mismatches += count
+    arrays = input_arrays("frames", graph.inputs, frames)
+    count = len(arrays[0])
+    total: Comparison | None = None
+    for part in chunks(graph, count):
+        inputs = tuple(array[part] for array in arrays)
+        found = _compare_chunk(graph, nodes, inputs, part.start, first_frame, capture)
+        if total is None:
+            total = found
+        else:
+            total.add(found)
+    assert total is not None, "no frames to compare"
+    for difference, lost in _count_problems(graph, nodes, count, capture, first_frame):
+        total.mismatches += lost
         if difference.node not in {known.node for known in total.differences}:
             total.differences.append(difference)
-    order = [node["node"] for node in nodes] + [OUTPUT]
+    order = [node["node"] for node in nodes] + output_labels(graph)
     total.differences.sort(key=lambda difference: order.index(difference.node))
     return total
+
+
+def output_labels(graph: Graph) -> list[str]:
+    """What messages call each output: `output`, or `output <node>` where there are several."""
+    if len(graph.outputs) == 1:
+        return [OUTPUT]
+    return [f"{OUTPUT} {port.removeprefix('m_axis_')}" for port in output_ports(graph)]
 
 
 def words_per_frame(graph: Graph, node: dict[str, Any]) -> int:
@@ -100,50 +121,52 @@ def words_per_frame(graph: Graph, node: dict[str, Any]) -> int:
 def _compare_chunk(
     graph: Graph,
     nodes: list[dict[str, Any]],
-    frames: Array,
+    frames: tuple[Array, ...],
     start: int,
     first_frame: int,
     capture: Capture,
 ) -> Comparison:
-    values = reference.run(graph, frames)
-    expected_words = output_words(graph, values)
-    result = Comparison(
-        len(frames), len(nodes), 0, [], expected_words[:, -1], np.zeros(0, np.int64)
-    )
+    values = reference.run(graph, *frames)
+    count = len(frames[0])
+    differences = []
+    mismatches = 0
     for node in nodes:
         expected = node_words(graph, node, values)
         offset = start * words_per_frame(graph, node)
         got = capture.nodes[node["node"]][offset : offset + len(expected)]
         if len(got) == len(expected) and np.array_equal(got, expected):
             continue
-        count, first = _differing_values(graph, node, expected, got)
-        result.mismatches += count
+        wrong, first = _differing_values(graph, node, expected, got)
+        mismatches += wrong
         if first is not None:
-            frame = first_frame + start + first.frame
-            result.differences.append(
-                Difference(first.node, frame, first.step, first.index, first.expected, first.got)
-            )
-    width = expected_words.shape[1]
-    got_words = capture.words[start * width : (start + len(frames)) * width]
-    flat = expected_words.reshape(-1)
-    wrong = np.flatnonzero(got_words != flat[: len(got_words)])
-    if len(wrong):
-        result.mismatches += len(wrong)
-        frame, word = divmod(int(wrong[0]), width)
-        result.differences.append(
-            Difference(
-                OUTPUT,
-                first_frame + start + frame,
-                0,
-                (word,),
-                int(flat[wrong[0]]),
-                int(got_words[wrong[0]]),
-            )
-        )
-    whole = len(got_words) // width
-    result.got_classes = np.full(len(frames), -1, np.int64)
-    result.got_classes[:whole] = got_words[: whole * width].reshape(whole, width)[:, -1]
-    return result
+            differences.append(replace(first, frame=first_frame + start + first.frame))
+    classes = []
+    for place, (label, output) in enumerate(zip(output_labels(graph), graph.outputs, strict=True)):
+        expected = output_words(graph, output, values)
+        size = expected.shape[1]
+        got = capture.words[place][start * size : (start + count) * size]
+        wrong, first = _differing_words(label, expected, got)
+        mismatches += wrong
+        if first is not None:
+            differences.append(replace(first, frame=first_frame + start + first.frame))
+        if place == 0:
+            whole = len(got) // size
+            wanted = output_classes(graph, output, expected)
+            found = np.full(wanted.shape, -1, np.int64)
+            found[:whole] = output_classes(graph, output, got[: whole * size].reshape(-1, size))
+            classes = [wanted, found]
+    return Comparison(count, len(nodes), mismatches, differences, *classes)
+
+
+def _differing_words(label: str, expected: Array, got: Array) -> tuple[int, Difference | None]:
+    """(differing output words, the first one) of the words that came."""
+    flat = expected.reshape(-1)
+    wrong = np.flatnonzero(got != flat[: len(got)])
+    if not len(wrong):
+        return 0, None
+    frame, word = divmod(int(wrong[0]), expected.shape[1])
+    want, have = int(flat[wrong[0]]), int(got[wrong[0]])
+    return len(wrong), Difference(label, frame, 0, (word,), want, have)
 
 
 def _differing_values(
@@ -186,15 +209,17 @@ def _count_problems(
         if found != wanted:
             note = f"found {found} words in {frames} frames, accepted {wanted}"
             yield Difference(name, first_frame, 0, (), 0, 0, note), abs(found - wanted) * elements
-    width = math.prod(graph.edge(graph.outputs[0].source).shape) + 1
-    ends = (np.arange(len(capture.frame_ends)) + 1) * width
-    if len(capture.words) != frames * width or not np.array_equal(capture.frame_ends[:, 0], ends):
-        note = (
-            f"found {len(capture.words)} words in {len(capture.frame_ends)} frames, accepted "
-            f"{frames * width} in {frames}"
-        )
-        lost = abs(len(capture.words) - frames * width)
-        yield Difference(OUTPUT, first_frame, 0, (), 0, 0, note), max(1, lost)
+    for place, (label, output) in enumerate(zip(output_labels(graph), graph.outputs, strict=True)):
+        words, ends = capture.words[place], capture.frame_ends[place]
+        size = output_format(graph, output).words
+        places = (np.arange(len(ends)) + 1) * size
+        if len(words) != frames * size or not np.array_equal(ends[:, 0], places):
+            note = (
+                f"found {len(words)} words in {len(ends)} frames, accepted {frames * size} in "
+                f"{frames}"
+            )
+            lost = max(1, abs(len(words) - frames * size))
+            yield Difference(label, first_frame, 0, (), 0, 0, note), lost
     if capture.error:
         note = "found error raised, accepted frames of the right length only"
-        yield Difference(OUTPUT, first_frame, 0, (), 0, 0, note), 1
+        yield Difference(output_labels(graph)[0], first_frame, 0, (), 0, 0, note), 1

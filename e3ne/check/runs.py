@@ -12,16 +12,20 @@ import numpy as np
 
 from ..emit import Build
 from ..emit.stream_driver import ProbeBits, StreamDriver
-from ..emit.vectors import write_vectors
+from ..emit.vectors import beats_of, write_vectors
 from ..ir import Array
-from ..ir.frames import to_beats
+from ..ir.frames import output_ports, to_beats
 from ..toolchain import cocotb, verilator
 from ..toolchain.process import run_program
 from .capture import Capture, read_driver, read_harness
 
 HARNESS = "sim/e3ne_harness.cpp"
+PORTS = "sim/e3ne_ports.h"
 OBJECTS = "sim/obj"
 IDLE_CYCLES = 2_000_000
+
+Frames = Sequence[Array]
+"""Integers (frames, steps, *shape) of each input, in the order of the graph."""
 
 
 @dataclass(frozen=True)
@@ -35,56 +39,60 @@ class RunOptions:
 def build_simulator(build: Build, jobs: int = 2) -> Path:
     """The Verilator executable of a build; made when its sources are new."""
     return verilator.build(
-        build.verilog, "e3ne_top", HARNESS, build.folder, OBJECTS, ["E3NE_PROBES"], jobs
+        *(build.verilog, "e3ne_top", HARNESS, build.folder, OBJECTS, ["E3NE_PROBES"], jobs),
+        headers=[PORTS],
     )
 
 
-def run_verilator(build: Build, executable: Path, frames: Array, options: RunOptions) -> Capture:
-    """Integer frames (frames, steps, *shape) through the C++ harness."""
-    beats = to_beats(build.graph, build.graph.inputs[0], frames)
-    lengths = np.full(len(frames), beats.shape[1], "<u4")
-    return run_beats(build, executable, beats.reshape(-1, beats.shape[2]), lengths, options)
+def run_verilator(build: Build, executable: Path, frames: Frames, options: RunOptions) -> Capture:
+    """Integers (frames, steps, *shape) of each input through the C++ harness."""
+    beats, lengths = [], []
+    for source, values in zip(build.graph.inputs, frames, strict=True):
+        found = to_beats(build.graph, source, values)
+        beats.append(found.reshape(-1, found.shape[2]))
+        lengths.append(np.full(len(values), found.shape[1]))
+    return run_beats(build, executable, beats, lengths, options)
 
 
 def run_beats(
     build: Build,
     executable: Path,
-    beats: Array,
-    lengths: Array,
+    beats: Sequence[Array],
+    lengths: Sequence[Array],
     options: RunOptions,
     expect: int | None = None,
     idle_cycles: int = IDLE_CYCLES,
 ) -> Capture:
-    """uint8 beats (beats, bytes) in frames of `lengths` beats through the C++ harness.
+    """For each input uint8 beats (beats, bytes) in frames of `lengths` beats, through the harness.
 
     `expect` is how many frames will come out, fewer where some have a wrong length.
     """
     with scratch_folder(build) as folder:
-        (folder / "beats.bin").write_bytes(np.ascontiguousarray(beats).tobytes())
-        (folder / "lengths.bin").write_bytes(lengths.astype("<u4").tobytes())
+        for place, (sent, counts) in enumerate(zip(beats, lengths, strict=True)):
+            (folder / f"beats_{place}.bin").write_bytes(np.ascontiguousarray(sent).tobytes())
+            (folder / f"lengths_{place}.bin").write_bytes(counts.astype("<u4").tobytes())
         command = [
             str(executable),
-            f"beats={folder / 'beats.bin'}",
-            f"lengths={folder / 'lengths.bin'}",
+            f"in={folder}",
             f"probes={build.folder / 'sim' / 'probes.txt'}",
             f"out={folder}",
-            f"expect={len(lengths) if expect is None else expect}",
+            f"expect={len(lengths[0]) if expect is None else expect}",
             f"stalls={options.stall_seed}",
             f"isolated={int(options.isolated)}",
             f"idle={idle_cycles}",
         ]
         run_program("simulation", command, build.folder)
-        return read_harness(folder, build.nodes)
+        return read_harness(folder, build.graph, build.nodes)
 
 
 def run_icarus(
     build: Build,
-    frames: Array,
+    frames: Frames,
     options: RunOptions,
     sources: Sequence[Path] = (),
     defines: Sequence[str] = (),
 ) -> Capture:
-    """Integer frames through the build's cocotb bench on Icarus.
+    """Integers of each input through the build's cocotb bench on Icarus.
 
     `sources` stand in for the build's Verilog: a netlist of e3ne_top.
     """
@@ -101,22 +109,17 @@ def run_icarus(
         return read_driver(folder, build.nodes)
 
 
-def run_amaranth(build: Build, frames: Array, options: RunOptions) -> Capture:
-    """Integer frames through the component itself in Amaranth's simulator: few frames only."""
+def run_amaranth(build: Build, frames: Frames, options: RunOptions) -> Capture:
+    """Integers of each input through the component in Amaranth's simulator: few frames only."""
     from amaranth.sim import Simulator
 
     from ..gateware.network import Network
 
     network = Network(build.graph, rom_form="memory")
-    beats = to_beats(build.graph, build.graph.inputs[0], frames)
-    last = beats.shape[1] - 1
     driver = StreamDriver(
-        [
-            (int.from_bytes(beat.tobytes(), "little"), index == last)
-            for frame in beats
-            for index, beat in enumerate(frame)
-        ],
-        len(frames),
+        beats_of(build.graph, frames),
+        output_ports(build.graph),
+        len(frames[0]),
         [ProbeBits(p.node, p.offset_bits, p.word.value_bits) for p in network.probes],
         options.stall_seed,
         options.isolated,
@@ -125,18 +128,12 @@ def run_amaranth(build: Build, frames: Array, options: RunOptions) -> Capture:
 
     async def bench(ctx):  # type: ignore[no-untyped-def]
         while not driver.done:
-            inputs = driver.inputs()
-            ctx.set(network.s_axis_tvalid, inputs.s_axis_tvalid)
-            ctx.set(network.s_axis_tdata, inputs.s_axis_tdata)
-            ctx.set(network.s_axis_tlast, inputs.s_axis_tlast)
-            ctx.set(network.m_axis_tready, inputs.m_axis_tready)
+            for name, driven in driver.inputs().items():
+                ctx.set(getattr(network, name), driven)
             driver.sample(
-                s_axis_tready=bool(ctx.get(network.s_axis_tready)),
-                m_axis_tvalid=bool(ctx.get(network.m_axis_tvalid)),
-                m_axis_tdata=lambda: ctx.get(network.m_axis_tdata),
-                m_axis_tlast=lambda: bool(ctx.get(network.m_axis_tlast)),
-                probe_strobe=ctx.get(network.probe_strobe),
-                probe_bits=lambda: f"{ctx.get(network.probe_data):0{width}b}",
+                lambda name: int(ctx.get(getattr(network, name))),
+                ctx.get(network.probe_strobe),
+                lambda: f"{ctx.get(network.probe_data):0{width}b}",
             )
             await ctx.tick()
         with scratch_folder(build) as folder:

@@ -27,7 +27,7 @@ from ..ir import (
 )
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
-from ..ir.frames import input_format, window_steps
+from ..ir.frames import input_format, output_format, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency
@@ -51,7 +51,7 @@ class Prediction:
 
 def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
     """The prediction for a graph of stage MAPPED on a part of `family`."""
-    parts = [port_resources(graph)]
+    parts = [port_resources(graph, family)]
     for node in graph.nodes:
         parts.append(node_resources(graph, node, family))
         parts += [regroup_resources(graph, node, index) for index in range(len(node.synapses))]
@@ -67,10 +67,14 @@ def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
 
 def frame_interval(graph: Graph) -> int:
     """Cycles between two frames back to back: those of the slowest part."""
-    beats = input_format(graph, graph.inputs[0]).beats_per_frame
-    classes = graph.edge(graph.outputs[0].source).neurons
-    ends = max(beats, readout_cycles(0, classes))
-    return max(ends, *(node_cycles(graph, node) for node in graph.nodes))
+    return max(port_cycles(graph), *(node_cycles(graph, node) for node in graph.nodes))
+
+
+def port_cycles(graph: Graph) -> int:
+    """Cycles of the slowest port for one frame: beats in, words out."""
+    beats = (input_format(graph, source).beats_per_frame for source in graph.inputs)
+    words = (readout_cycles(0, output_format(graph, output).words) for output in graph.outputs)
+    return max(*beats, *words)
 
 
 def node_cycles(graph: Graph, node: Node) -> int:

@@ -13,7 +13,7 @@ from ..ir.frames import input_format, window_steps
 from ..ir.geometry import wanted_lanes
 from .features import node_features
 from .lut_table import FAMILY_FACTOR, LUTS
-from .memories import BLOCK_BITS, memory_cells
+from .memories import BLOCK_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
@@ -43,17 +43,27 @@ def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resourc
     )
 
 
-def port_resources(graph: Graph) -> Resources:
-    """The resources of the AXI4-Stream ports and the readout."""
-    source, output = graph.inputs[0], graph.outputs[0]
-    type = graph.edge(output.source)
-    mapping = graph.node(output.source).mapping
-    lanes = 1 if mapping is None else mapping.lanes
-    sums = type.bits + type.steps.bit_length()
-    bits = type.neurons * sums + lanes * sums * window_steps(graph, type.steps)
-    beat_bits = input_format(graph, source).beat_bytes * 8
-    luts = PORT_LUTS + round(READOUT_LUTS_PER_BIT * bits)
-    return Resources(luts, 150 + 2 * bits + 2 * beat_bits, 0, 0)
+def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
+    """The resources of the AXI4-Stream ports and the readouts."""
+    pairs = max(len(graph.inputs), len(graph.outputs))
+    beat_bits = sum(input_format(graph, source).beat_bytes * 8 for source in graph.inputs)
+    luts, ffs, brams = float(PORT_LUTS * pairs), 150 * pairs + 2 * beat_bits, 0
+    for output in graph.outputs:
+        type = graph.edge(output.source)
+        mapping = graph.node(output.source).mapping
+        lanes = 1 if mapping is None else mapping.lanes
+        sums = type.bits + type.steps.bit_length()
+        bits = lanes * sums * window_steps(graph, type.steps)
+        # Two banks; sums over several windows are read back while they are collected.
+        stored = memory_cells(Memory(lanes * sums, 2 * type.neurons // lanes, False), family)
+        if stored.brams:
+            copies = 1 + (type.steps > window_steps(graph, type.steps))
+            luts, ffs = luts + copies * stored.luts, ffs + round(copies * stored.ffs)
+            brams += copies * stored.brams
+        else:
+            bits += type.neurons * sums
+        luts, ffs = luts + READOUT_LUTS_PER_BIT * bits, ffs + 2 * bits
+    return Resources(round(luts), ffs, brams, brams * BLOCK_BITS[family])
 
 
 def regroup_resources(graph: Graph, node: Node, index: int) -> Resources:

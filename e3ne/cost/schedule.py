@@ -32,7 +32,7 @@ from ..ir.cycles import (
     readout_latency_cycles,
 )
 from ..ir.engine_cycles import matrix_latency, pool_latency, upsample_latency
-from ..ir.frames import input_format, window_steps
+from ..ir.frames import input_format, output_format, window_steps
 from ..ir.geometry import (
     Fold,
     Window,
@@ -48,23 +48,28 @@ Times = Array
 
 
 def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int:
-    """Cycles from a frame's first input beat to its last output word; `known`: see node_times."""
+    """Cycles from a frame's first input beat to its last output word; `known`: see node_times.
+
+    The first beats of all inputs come together; the last word is that of the latest output.
+    """
     times = node_times(graph, known)
-    output = graph.outputs[0]
-    type = graph.edge(output.source)
-    first = readout_latency_cycles(window_steps(graph, type.steps), output.readout)
-    return int(times[output.source][-1]) + first + type.neurons
+    ends = []
+    for output in graph.outputs:
+        window = window_steps(graph, graph.edge(output.source).steps)
+        first = int(times[output.source][-1]) + readout_latency_cycles(window, output.readout)
+        ends.append(first + output_format(graph, output).words - 1)
+    return max(ends)
 
 
 def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
-    """When the words of the input and of each node are sent.
+    """When the words of each input and of each node are sent.
 
     `known` holds those of nodes before which nothing changed since they were computed.
     """
     known = known or {}
-    source = graph.inputs[0]
     times = {
         source.name: np.arange(input_format(graph, source).beats_per_frame, dtype=np.int64) + 1
+        for source in graph.inputs
     }
     for node in graph.nodes:
         if node.name in known:

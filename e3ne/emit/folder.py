@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..ir import Array, BadInput, Graph
-from ..ir.frames import input_format
+from ..ir import BadInput, Graph
+from ..ir.user_arrays import UserArrays, input_arrays
 from ..toolchain.process import clear_os_errors
 from .graph_file import load_graph, save_graph
-from .manifest import Details, manifest_of, node_of, read_manifest, sha256, tool_versions
+from .manifest import Details, manifest_of, node_of, read_manifest, sha256
+from .ports import harness_ports, top_verilog
 from .synth_scripts import write_synth_scripts
-from .templates import filled, template
+from .templates import template
 from .vectors import GOLDEN_FRAMES, random_frames, write_vectors
 from .verilog import to_verilog
 
@@ -56,15 +57,15 @@ def write_build(
     graph: Graph,
     network: Any,
     details: Details,
-    golden: Array | None = None,
+    golden: UserArrays | None = None,
     extra: Callable[[Path], None] | None = None,
 ) -> Build:
     """Writes the build of a MAPPED graph, whose hardware is `network` (rom_form "file").
 
-    `golden` are integer frames (frames, steps, *shape) for the golden vectors; random ones where
-    it is None. `extra` may write more files into the new folder before it is hashed and renamed.
-    The folder appears whole: everything is written beside it and renamed at the end,
-    so an interrupted compile leaves no build behind. A build that is there already is replaced.
+    `golden` are integers (frames, steps, *shape) of each input for the golden vectors; random ones
+    where it is None. `extra` may write more files into the new folder before it is hashed and
+    renamed. The folder appears whole: everything is written beside it and renamed at the end, so
+    an interrupted compile leaves no build behind. A build that is there already is replaced.
     BadInput where `folder` holds anything else; ToolFailed where it cannot be written.
     """
     folder = Path(folder).resolve()
@@ -87,7 +88,7 @@ def write_build(
 
 
 def write_files(
-    folder: Path, graph: Graph, network: Any, details: Details, golden: Array | None
+    folder: Path, graph: Graph, network: Any, details: Details, golden: UserArrays | None
 ) -> None:
     """Every file of a build into an empty folder, but for the manifest."""
     for name in ("rtl", "rom", "sim", "synth"):
@@ -109,9 +110,12 @@ def write_files(
             for probe in network.probes
         )
     )
+    (sim / "e3ne_ports.h").write_text(harness_ports(graph))
     if golden is None:
-        golden = random_frames(graph.inputs[0].type, GOLDEN_FRAMES, details.seed)
-    write_vectors(sim / "vectors", graph, [node_of(probe) for probe in network.probes], golden)
+        frames = random_frames(graph, GOLDEN_FRAMES, details.seed)
+    else:
+        frames = input_arrays("golden", graph.inputs, golden)
+    write_vectors(sim / "vectors", graph, [node_of(probe) for probe in network.probes], frames)
     if details.part is not None:
         write_synth_scripts(folder / "synth", details.part, details.clock_hz or DEFAULT_CLOCK_HZ)
 
@@ -124,16 +128,8 @@ def json_text(value: Any) -> str:
 def _write_verilog(rtl: Path, graph: Graph, network: Any, details: Details) -> None:
     (rtl / "e3ne_network.v").write_text(to_verilog(network, "e3ne_network", network.ports))
     (rtl / "e3ne_rom.v").write_text(template("e3ne_rom.v"))
-    probe_bits = max(probe.offset_bits + probe.word.value_bits for probe in network.probes)
-    top = filled(
-        "e3ne_top.v.j2",
-        title=f"{details.model} for {details.board}".replace("\n", " "),
-        version=tool_versions().get("e3ne", "from source"),
-        input_msb=8 * input_format(graph, graph.inputs[0]).beat_bytes - 1,
-        strobe_msb=len(network.probes) - 1,
-        probe_msb=probe_bits - 1,
-    )
-    (rtl / "e3ne_top.v").write_text(top)
+    title = f"{details.model} for {details.board}".replace("\n", " ")
+    (rtl / "e3ne_top.v").write_text(top_verilog(graph, network, title))
 
 
 def check_replaceable(folder: Path) -> None:

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..ir import BadInput, Graph, text
-from ..ir.frames import input_format, output_format
+from ..ir import BadInput, Graph, Input, Output, text
+from ..ir.frames import input_format, input_ports, output_format, output_ports
 from ..toolchain import versions
 from .synth_scripts import Part
 
@@ -52,8 +52,7 @@ def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> d
         "tools": tool_versions(),
         "top": "e3ne_top",
         "ports": ports_of(graph),
-        "input": input_of(graph),
-        "output": output_of(graph),
+        **formats_of(graph),
         "nodes": [node_of(probe) for probe in network.probes],
         "roms": [
             {
@@ -75,20 +74,36 @@ def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> d
 
 def ports_of(graph: Graph) -> list[dict[str, Any]]:
     """Name, direction and width of every port of e3ne_top."""
-    tdata_bits = 8 * input_format(graph, graph.inputs[0]).beat_bytes
-    ports = [
-        *(("clk", "in", 1), ("rst", "in", 1)),
-        *(("s_axis_tdata", "in", tdata_bits), ("s_axis_tvalid", "in", 1)),
-        *(("s_axis_tready", "out", 1), ("s_axis_tlast", "in", 1)),
-        *(("m_axis_tdata", "out", 32), ("m_axis_tvalid", "out", 1)),
-        *(("m_axis_tready", "in", 1), ("m_axis_tlast", "out", 1), ("error", "out", 1)),
-    ]
+    ports = [("clk", "in", 1), ("rst", "in", 1)]
+    for port, source in zip(input_ports(graph), graph.inputs, strict=True):
+        tdata_bits = 8 * input_format(graph, source).beat_bytes
+        ports += [(f"{port}_tdata", "in", tdata_bits), (f"{port}_tvalid", "in", 1)]
+        ports += [(f"{port}_tready", "out", 1), (f"{port}_tlast", "in", 1)]
+    for port in output_ports(graph):
+        ports += [(f"{port}_tdata", "out", 32), (f"{port}_tvalid", "out", 1)]
+        ports += [(f"{port}_tready", "in", 1), (f"{port}_tlast", "out", 1)]
+    ports.append(("error", "out", 1))
     return [{"name": n, "direction": way, "width_bits": width} for n, way, width in ports]
 
 
-def input_of(graph: Graph) -> dict[str, Any]:
-    """The frame format of the input: an element is clip(round_half_even(x / scale), low, high)."""
-    source = graph.inputs[0]
+def formats_of(graph: Graph) -> dict[str, Any]:
+    """`input` and `output`; where there are several `inputs`, `outputs`, with name and port."""
+    inputs = [
+        {"name": source.name, "port": port, **input_of(graph, source)}
+        for port, source in zip(input_ports(graph), graph.inputs, strict=True)
+    ]
+    outputs = [
+        {"name": output.source, "port": port, **output_of(graph, output)}
+        for port, output in zip(output_ports(graph), graph.outputs, strict=True)
+    ]
+    return {
+        **({"inputs": inputs} if inputs[1:] else {"input": input_of(graph, graph.inputs[0])}),
+        **({"outputs": outputs} if outputs[1:] else {"output": output_of(graph, graph.outputs[0])}),
+    }
+
+
+def input_of(graph: Graph, source: Input) -> dict[str, Any]:
+    """The frame format of an input: an element is clip(round_half_even(x / scale), low, high)."""
     form = input_format(graph, source)
     return {
         "shape": list(source.type.shape),
@@ -104,14 +119,19 @@ def input_of(graph: Graph) -> dict[str, Any]:
     }
 
 
-def output_of(graph: Graph) -> dict[str, Any]:
-    """The frame format of the output; a word times `scale` is its real value."""
-    form = output_format(graph, graph.outputs[0])
+def output_of(graph: Graph, output: Output) -> dict[str, Any]:
+    """The frame format of an output; a word times `scale` is its real value.
+
+    `class_word` is the place of the word with the class, None for an image, which has none.
+    """
+    form = output_format(graph, output)
+    shape = list(graph.edge(output.source).shape)
     return {
         "words": form.words,
         "readout": form.readout,
         "scale": form.scale,
-        "class_word": form.classes,
+        "class_word": form.numbers if form.has_class else None,
+        **({} if form.has_class else {"shape": shape, "order": "rows, columns, channels"}),
     }
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 DRAIN_CYCLES = 64
 UNKNOWN = -1
 """Stands for a word with bits that the simulator does not know (x or z)."""
+
+Beats = Sequence[tuple[int, bool]]
+"""(tdata, tlast) of every beat of a port."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,6 @@ class ProbeBits:
     node: str
     offset_bits: int
     width_bits: int
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What to put on the input ports for one cycle."""
-
-    s_axis_tvalid: int
-    s_axis_tdata: int
-    s_axis_tlast: int
-    m_axis_tready: int
 
 
 @dataclass
@@ -59,15 +52,58 @@ class Stalls:
 
 
 @dataclass
+class Source:
+    """One input port. `starts`: the cycle that took each frame's first beat."""
+
+    beats: Beats
+    stalls: Stalls
+    sent: int = 0
+    frames_sent: int = 0
+    offered: bool = False
+    starts: list[int] = field(default_factory=list)
+
+    @property
+    def at_start(self) -> bool:
+        """Whether the coming beat is a frame's first one."""
+        return self.sent == 0 or self.beats[self.sent - 1][1]
+
+    def offer(self, held: bool) -> tuple[int, int, int]:
+        """(tvalid, tdata, tlast) of the coming cycle; no new frame begins while `held`."""
+        if not self.offered and self.sent < len(self.beats) and not (held and self.at_start):
+            self.offered = not self.stalls.pause()
+        data, last = self.beats[self.sent] if self.offered else (0, False)
+        return int(self.offered), data, int(last)
+
+    def take(self, cycle: int) -> None:
+        """The offered beat crosses the port."""
+        if self.at_start:
+            self.starts.append(cycle)
+        self.frames_sent += self.beats[self.sent][1]
+        self.sent += 1
+        self.offered = False
+
+
+@dataclass
+class Sink:
+    """One output port: its words, and (words so far, cycle) of every frame's last one."""
+
+    stalls: Stalls
+    ready: bool = False
+    words: list[int] = field(default_factory=list)
+    ends: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass
 class StreamDriver:
     """Call `inputs`, let the design settle, call `sample`, then give it a clock edge.
 
-    `beats` are (tdata, tlast); `frames` is how many frames will come out. `words` collects the
-    output words, `frame_ends` (words so far, cycle) of every output frame, `frame_starts` the
-    cycle that took each first beat, `node_words` the words of every node in order.
+    `beats` are those of each input port, by name; `outputs` the names of the output ports,
+    `frames` how many frames will come out. `node_words` has the words of every node in order.
+    `isolated`: a frame starts when the one before has left all output ports.
     """
 
-    beats: Sequence[tuple[int, bool]]
+    beats: Mapping[str, Beats]
+    outputs: Sequence[str]
     frames: int
     probes: Sequence[ProbeBits]
     stall_seed: int = 0
@@ -75,55 +111,58 @@ class StreamDriver:
     idle_limit: int = 200_000
     cycle: int = 0
     timed_out: bool = False
-    words: list[int] = field(default_factory=list)
-    frame_ends: list[tuple[int, int]] = field(default_factory=list)
-    frame_starts: list[int] = field(default_factory=list)
-    node_words: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.node_words = [[] for _ in self.probes]
-        self.sent = self.frames_sent = self.idle = self.drained = 0
-        self.offered = self.ready = False
-        self.source_stalls = Stalls(self.stall_seed)
-        self.sink_stalls = Stalls(self.stall_seed + 1 if self.stall_seed else 0)
+        def stalls(place: int) -> Stalls:
+            return Stalls(self.stall_seed + place if self.stall_seed else 0)
+
+        self.node_words: list[list[int]] = [[] for _ in self.probes]
+        self.idle = self.drained = 0
+        self.sources = {
+            port: Source(beats, stalls(2 * k)) for k, (port, beats) in enumerate(self.beats.items())
+        }
+        self.sinks = {port: Sink(stalls(2 * k + 1)) for k, port in enumerate(self.outputs)}
 
     @property
     def done(self) -> bool:
         """Everything has come out (and nothing more for a while), or nothing moves any more."""
         return self.timed_out or self.drained >= DRAIN_CYCLES
 
-    def inputs(self) -> Inputs:
-        """The input ports of the coming cycle."""
-        first = self.sent == 0 or (self.sent < len(self.beats) and self.beats[self.sent - 1][1])
-        held = self.isolated and first and len(self.frame_ends) < self.frames_sent
-        if not self.offered and self.sent < len(self.beats) and not held:
-            self.offered = not self.source_stalls.pause()
-        self.ready = not self.sink_stalls.pause()
-        data, last = self.beats[self.sent] if self.offered else (0, False)
-        return Inputs(int(self.offered), data, int(last), int(self.ready))
+    @property
+    def frames_out(self) -> int:
+        """Frames that have left all output ports."""
+        return min(len(sink.ends) for sink in self.sinks.values())
+
+    def inputs(self) -> dict[str, int]:
+        """The input signals of the coming cycle, by name."""
+        signals: dict[str, int] = {}
+        for port, source in self.sources.items():
+            held = self.isolated and self.frames_out < source.frames_sent
+            valid, data, last = source.offer(held)
+            signals |= {f"{port}_tvalid": valid, f"{port}_tdata": data, f"{port}_tlast": last}
+        for port, sink in self.sinks.items():
+            sink.ready = not sink.stalls.pause()
+            signals[f"{port}_tready"] = int(sink.ready)
+        return signals
 
     def sample(
-        self,
-        s_axis_tready: bool,
-        m_axis_tvalid: bool,
-        m_axis_tdata: Callable[[], int],
-        m_axis_tlast: Callable[[], bool],
-        probe_strobe: int,
-        probe_bits: Callable[[], str],
+        self, value: Callable[[str], int], probe_strobe: int, probe_bits: Callable[[], str]
     ) -> None:
-        """What the ports show before the clock edge; `probe_bits` has the highest bit first."""
+        """What the ports show before the clock edge.
+
+        `value` reads a signal by its name; `probe_bits` has the highest bit first.
+        """
         moved = probe_strobe != 0
-        if self.offered and s_axis_tready:
-            if self.sent == 0 or self.beats[self.sent - 1][1]:
-                self.frame_starts.append(self.cycle)
-            self.frames_sent += self.beats[self.sent][1]
-            self.sent += 1
-            self.offered, moved = False, True
-        if m_axis_tvalid and self.ready:
-            self.words.append(m_axis_tdata())
-            if m_axis_tlast():
-                self.frame_ends.append((len(self.words), self.cycle))
-            moved = True
+        for port, source in self.sources.items():
+            if source.offered and value(f"{port}_tready"):
+                source.take(self.cycle)
+                moved = True
+        for port, sink in self.sinks.items():
+            if sink.ready and value(f"{port}_tvalid"):
+                sink.words.append(value(f"{port}_tdata") & 0xFFFFFFFF)
+                if value(f"{port}_tlast"):
+                    sink.ends.append((len(sink.words), self.cycle))
+                moved = True
         if probe_strobe:
             bits = probe_bits()
             for index, probe in enumerate(self.probes):
@@ -135,15 +174,16 @@ class StreamDriver:
         self.cycle += 1
         self.idle = 0 if moved else self.idle + 1
         self.timed_out = self.idle > self.idle_limit
-        if self.sent == len(self.beats) and len(self.frame_ends) >= self.frames:
+        sent = all(source.sent == len(source.beats) for source in self.sources.values())
+        if sent and self.frames_out >= self.frames:
             self.drained += 1
 
     def write(self, folder: str | Path, error: bool) -> None:
         """Everything that was seen, as `captured.json` in `folder`."""
         captured = {
-            "words": self.words,
-            "frame_ends": self.frame_ends,
-            "frame_starts": self.frame_starts,
+            "frame_starts": [source.starts for source in self.sources.values()],
+            "words": [sink.words for sink in self.sinks.values()],
+            "frame_ends": [sink.ends for sink in self.sinks.values()],
             "cycles": self.cycle,
             "error": error,
             "timed_out": self.timed_out,
@@ -157,27 +197,29 @@ class StreamDriver:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Golden vectors: beats of the input, words of the output, words of every node."""
+    """Golden vectors: beats of each input port, words of each output port and of every node."""
 
-    beats: list[tuple[int, bool]]
+    beats: dict[str, list[tuple[int, bool]]]
     frames: int
     probes: list[ProbeBits]
-    words: list[int]
+    words: dict[str, list[int]]
     node_words: list[list[int]]
 
     @classmethod
     def read(cls, folder: str | Path) -> Vectors:
         """Reads `vectors.json` (numbers in hexadecimal) from `folder`."""
         found = json.loads(Path(folder, "vectors.json").read_text())
-        probes = [
-            ProbeBits(node["node"], node["offset_bits"], node["width_bits"])
-            for node in found["nodes"]
-        ]
         return cls(
-            [(int(data, 16), bool(last)) for data, last in found["beats"]],
+            {
+                source["port"]: [(int(data, 16), bool(last)) for data, last in source["beats"]]
+                for source in found["inputs"]
+            },
             found["frames"],
-            probes,
-            [int(word, 16) for word in found["words"]],
+            [
+                ProbeBits(node["node"], node["offset_bits"], node["width_bits"])
+                for node in found["nodes"]
+            ],
+            {sink["port"]: [int(word, 16) for word in sink["words"]] for sink in found["outputs"]},
             [[int(word, 16) for word in node["words"]] for node in found["nodes"]],
         )
 
@@ -189,7 +231,7 @@ class Vectors:
                 self.probes, self.node_words, driver.node_words, strict=True
             )
         ]
-        streams.append(("output", self.words, driver.words))
+        streams += [(port, words, driver.sinks[port].words) for port, words in self.words.items()]
         problems = []
         for name, expected, got in streams:
             if expected == got:

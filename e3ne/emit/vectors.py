@@ -10,38 +10,48 @@ from typing import Any
 import numpy as np
 
 from .. import reference
-from ..ir import Array, Graph, SpikeType
-from ..ir.frames import to_beats
-from ..ir.order import to_words
+from ..ir import Array, Graph, Output
+from ..ir.frames import input_ports, is_image, output_ports, to_beats
+from ..ir.order import from_wire, to_wire, to_words
 from .packing import pack_words
 
 GOLDEN_FRAMES = 2
 
 
-def random_frames(type: SpikeType, frames: int, seed: int) -> Array:
-    """Integers (frames, steps, *shape) that use the whole range of an input's type."""
+def random_frames(graph: Graph, frames: int, seed: int) -> tuple[Array, ...]:
+    """Integers (frames, steps, *shape) for each input that use the whole range of its type."""
     random = np.random.default_rng(seed)
-    return random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
+    types = [source.type for source in graph.inputs]
+    return tuple(
+        random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
+        for type in types
+    )
 
 
 def write_vectors(
-    folder: Path, graph: Graph, nodes: Sequence[dict[str, Any]], frames: Array
+    folder: Path, graph: Graph, nodes: Sequence[dict[str, Any]], frames: Sequence[Array]
 ) -> None:
-    """Writes `vectors.json` into `folder` for integer `frames` (frames, steps, *shape).
+    """Writes `vectors.json` into `folder` for integers (frames, steps, *shape) of each input.
 
     `nodes` is the manifest's list: the word layout of each node.
     """
-    values = reference.run(graph, frames)
-    beats = to_beats(graph, graph.inputs[0], values[graph.inputs[0].name])
-    last = beats.shape[1] - 1
+    values = reference.run(graph, *frames)
     vectors = {
-        "frames": len(frames),
-        "beats": [
-            [hexadecimal(beat), int(index == last)]
-            for frame in beats
-            for index, beat in enumerate(frame)
+        "frames": len(frames[0]),
+        "inputs": [
+            {"port": port, "beats": [[f"{beat:x}", int(last)] for beat, last in beats]}
+            for port, beats in beats_of(graph, frames).items()
         ],
-        "words": [f"{int(word) & 0xFFFFFFFF:x}" for word in output_words(graph, values).flat],
+        "outputs": [
+            {
+                "port": port,
+                "words": [
+                    f"{int(word) & 0xFFFFFFFF:x}"
+                    for word in output_words(graph, output, values).flat
+                ],
+            }
+            for port, output in zip(output_ports(graph), graph.outputs, strict=True)
+        ],
         "nodes": [
             {
                 "node": node["node"],
@@ -56,10 +66,35 @@ def write_vectors(
     (folder / "vectors.json").write_text(json.dumps(vectors, indent=0) + "\n")
 
 
-def output_words(graph: Graph, values: dict[str, Array]) -> Array:
-    """int64 (frames, classes + 1): one word a class, then the class."""
-    words, classes = reference.read_out(graph.outputs[0], values)
+def beats_of(graph: Graph, frames: Sequence[Array]) -> dict[str, list[tuple[int, bool]]]:
+    """By port the beats (tdata, tlast) of whole frames, integers (frames, steps, *shape) each."""
+    found = {}
+    for port, source, values in zip(input_ports(graph), graph.inputs, frames, strict=True):
+        beats = to_beats(graph, source, values)
+        found[port] = [
+            (int.from_bytes(beat.tobytes(), "little"), index == beats.shape[1] - 1)
+            for frame in beats
+            for index, beat in enumerate(frame)
+        ]
+    return found
+
+
+def output_words(graph: Graph, output: Output, values: dict[str, Array]) -> Array:
+    """int64 (frames, words) of an output: one word an element, then the class of a vector."""
+    words, classes = reference.read_out(output, values)
+    type = graph.edge(output.source)
+    if is_image(type):
+        return to_wire(words.reshape(-1, *type.shape), type.shape).astype(np.int64)
     return np.concatenate([words, classes[:, None]], axis=1).astype(np.int64)
+
+
+def output_classes(graph: Graph, output: Output, words: Array) -> Array:
+    """The class of each frame (frames,), or of each pixel of an image (frames, rows, columns)."""
+    type = graph.edge(output.source)
+    if is_image(type):
+        classes: Array = from_wire(words, type.shape).argmax(axis=1)
+        return classes
+    return words[:, -1]
 
 
 def node_words(graph: Graph, node: dict[str, Any], values: dict[str, Array]) -> Array:

@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import Graph, Node
+from ..ir import Graph, Input, Node
 from ..ir.frames import window_steps
 from .node_unit import NodeUnit
-from .plumbing import Delay, Fork, Queue, Regroup
+from .plumbing import Delay, Fork, FrameStart, Queue, Regroup
 from .rom import RomForm
 from .streams import Word
 
@@ -26,13 +26,14 @@ class Probe:
 
 
 class Core(wiring.Component):
-    """`i`: the words of the network's input; `o`: those of its output node.
+    """`i0`, `i1`, ...: the words of the inputs; `o0`, `o1`, ...: those of the output nodes.
 
     `probe_strobe` has one bit a node, high in a cycle in which the node sends a word;
     `probe_data` shows the words of all nodes side by side (`probes`). The queue that a mapping asks
     for behind a node stands before each of its consumers. Nodes of several
     synapses have a queue of one whole window before each of these (`edge_queue_words`), so no
-    stall pattern can deadlock forks that join again.
+    stall pattern can deadlock forks that join again; synapses with a delay have a `Delay`, which
+    extends that to feedback. Its silence begins when a frame does, at the first input.
     """
 
     def __init__(self, graph: Graph, rom_form: RomForm) -> None:
@@ -45,18 +46,12 @@ class Core(wiring.Component):
             probes.append(Probe(name, offset, unit.word))
             offset += unit.word.value_bits
         self.probes = tuple(probes)
-        source = graph.inputs[0]
-        self.i_word = Word(
-            source.lanes,
-            window_steps(graph, source.type.steps),
-            source.type.bits,
-            source.type.signed,
-        )
-        self.o_word = self.units[graph.outputs[0].source].word
+        self.i_words = tuple(input_word(graph, source) for source in graph.inputs)
+        self.o_words = tuple(self.units[output.source].word for output in graph.outputs)
         super().__init__(
             {
-                "i": In(self.i_word.signature),
-                "o": Out(self.o_word.signature),
+                **{f"i{k}": In(word.signature) for k, word in enumerate(self.i_words)},
+                **{f"o{k}": Out(word.signature) for k, word in enumerate(self.o_words)},
                 "probe_strobe": Out(len(probes)),
                 "probe_data": Out(offset),
             }
@@ -64,7 +59,11 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        sends = {self.graph.inputs[0].name: wiring.flipped(self.i)}
+        sends = {
+            source.name: wiring.flipped(getattr(self, f"i{k}"))
+            for k, source in enumerate(self.graph.inputs)
+        }
+        self._add_delays(m, sends)
         for node in self.graph.nodes:
             unit = m.submodules[node.name] = self.units[node.name]
             sends[node.name] = unit.o
@@ -77,13 +76,36 @@ class Core(wiring.Component):
             self._deliver(m, name, stream)
         return m
 
+    def _add_delays(self, m, sends: dict) -> None:
+        """A Delay for each synapse that has one, told of every frame that the first input begins.
+
+        The words of that input go through a FrameStart.
+        """
+        self.delays = {}
+        for node in self.graph.nodes:
+            for index, synapse in enumerate(node.synapses):
+                if synapse.delay:
+                    word, type = self._word(synapse.source), self.graph.edge(synapse.source)
+                    words = type.neurons // word.lanes
+                    delay = Delay(word, words, type.steps, synapse.delay)
+                    self.delays[node.name, index] = delay
+        if self.delays:
+            first = self.graph.inputs[0].name
+            m.submodules[f"{first}.start"] = start = FrameStart(self.i_words[0])
+            wiring.connect(m, sends[first], start.i)
+            sends[first] = start.o
+            m.d.comb += start.room.eq(Cat(delay.room for delay in self.delays.values()).all())
+            for delay in self.delays.values():
+                m.d.comb += delay.begins.eq(start.begins)
+
     def _deliver(self, m, name: str, stream) -> None:
-        """From the source `name` to every synapse that reads it, and to the output."""
+        """From the source `name` to every synapse that reads it, and to its outputs."""
         sinks = []
         for node, index in self.graph.consumers(name):
             sinks.append(self._entry(m, name, node, index))
-        if self.graph.outputs[0].source == name:
-            sinks.append(wiring.flipped(self.o))
+        for k, output in enumerate(self.graph.outputs):
+            if output.source == name:
+                sinks.append(wiring.flipped(getattr(self, f"o{k}")))
         if not sinks:  # nobody listens: a population that is only observed
             m.d.comb += stream.ready.eq(1)
         elif len(sinks) == 1:
@@ -96,11 +118,14 @@ class Core(wiring.Component):
                 wiring.connect(m, getattr(fork, f"o{index}"), sink)
 
     def _word(self, name: str) -> Word:
-        return self.i_word if name == self.graph.inputs[0].name else self.units[name].word
+        for source, word in zip(self.graph.inputs, self.i_words, strict=True):
+            if source.name == name:
+                return word
+        return self.units[name].word
 
     def _queue_words(self, name: str) -> int:
         """Words of the queue that the mapping asks for behind `name`."""
-        if name == self.graph.inputs[0].name:
+        if name not in self.units:
             return 0
         mapping = self.graph.node(name).mapping
         assert mapping is not None
@@ -110,13 +135,12 @@ class Core(wiring.Component):
         """The stream that takes words of `name` for synapse `index` of `node`."""
         word, unit = self._word(name), self.units[node.name]
         wanted = unit.words_in[index]
-        type = self.graph.edge(name)
         chain = []
-        delay = node.synapses[index].delay
-        if delay:
-            chain.append(("delay", Delay(word, type.neurons // word.lanes, type.steps, delay)))
+        delay = self.delays.get((node.name, index))
+        if delay is not None:
+            chain.append(("delay", delay))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
-        depth = 0 if delay else max(depth, self._queue_words(name))
+        depth = 0 if delay is not None else max(depth, self._queue_words(name))
         if wanted.lanes > word.lanes:  # a queue of wide words empties faster
             chain.append(("regroup", Regroup(word, wanted.lanes)))
             depth = -(-depth * word.lanes // wanted.lanes)
@@ -131,6 +155,12 @@ class Core(wiring.Component):
             wiring.connect(m, part.o, sink)
             sink = part.i
         return sink
+
+
+def input_word(graph: Graph, source: Input) -> Word:
+    """The words of an input."""
+    type = source.type
+    return Word(source.lanes, window_steps(graph, type.steps), type.bits, type.signed)
 
 
 def edge_queue_words(graph: Graph, node: Node, index: int, lanes: int) -> int:

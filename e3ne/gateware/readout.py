@@ -1,4 +1,4 @@
-"""The output port: trains become one number a class and the class; bad frames vanish here."""
+"""The output port: trains become one number an element; bad frames vanish here."""
 
 from __future__ import annotations
 
@@ -21,37 +21,42 @@ OUTPUT_BITS = 32
 
 
 def readout_range(word: Word, windows: int, rule: Rule) -> Range:
-    """Range of a class's number: of one integer, or of the sum of all its steps."""
+    """Range of an element's number: of one integer, or of the sum of all its steps."""
     element = range_of(word.element)
     return element.times(word.steps * windows) if rule in (Rule.COUNT, Rule.MEAN) else element
 
 
 class Readout(wiring.Component):
-    """Number of each class over all steps and windows, then the class with the largest.
+    """Number of each element over all steps and windows, then the class with the largest.
 
-    Members `i`: words of the output edge, elements in index order, window after window; `verdict`:
-    one bit for each frame (`FrameInput`), taken at the frame's end; `o`: beats of 32
-    bits, signed: `classes` numbers in index order, then the class, `last` on it. The lowest index
-    wins a tie. A frame with verdict 0 is consumed and leaves nothing.
+    Members `i`: words of the output edge, elements in wire order, window after window; `verdict`:
+    one bit for each frame (`Verdicts`), taken at the frame's end; `o`: beats of 32
+    bits, signed: the numbers of `elements` in the same order, then, where `has_class`, the place
+    of the largest, the lowest one on a tie; `last` on the last beat. A frame with verdict 0 is
+    consumed and leaves nothing.
 
-    Numbers: sum (COUNT, MEAN), last or largest integer of a class. Two banks: a frame
-    is collected, a word a cycle, while the one before is sent, a beat a cycle. So a frame takes
-    max(words, classes + 2) cycles; `readout_latency_cycles` from its last word to its first
-    beat. `o` and `i.ready` come from registers. Reset forgets every frame.
+    Numbers: sum (COUNT, MEAN), last or largest integer of an element. They lie in a memory of two
+    banks: a frame is collected, a word a cycle, while the one before is sent, a beat a cycle
+    (`ir.cycles.readout_cycles`); `readout_latency_cycles` from a frame's last word to its first
+    beat. A frame has to be whole before it leaves, because only its end says whether it is good.
+    `o` and `i.ready` come from registers. Reset forgets every frame.
 
     DoesNotFit where a number may need more than 32 bits; ValueError where lanes do not
-    divide the classes.
+    divide the elements.
     """
 
-    def __init__(self, word: Word, classes: int, windows: int, rule: Rule) -> None:
-        if classes % word.lanes:
-            raise ValueError(f"readout: found {word.lanes} lanes for {classes} classes")
-        self.word, self.classes, self.windows, self.rule = word, classes, windows, rule
-        self.words = classes // word.lanes
+    def __init__(
+        self, word: Word, elements: int, windows: int, rule: Rule, has_class: bool = True
+    ) -> None:
+        if elements % word.lanes:
+            raise ValueError(f"readout: found {word.lanes} lanes for {elements} elements")
+        self.word, self.elements, self.windows, self.rule = word, elements, windows, rule
+        self.has_class = has_class
+        self.words = elements // word.lanes
         self.numbers = readout_range(word, windows, rule)
         if self.numbers.signed_bits > OUTPUT_BITS:
             raise DoesNotFit(
-                f"readout: found class numbers {self.numbers.low} .. {self.numbers.high} "
+                f"readout: found numbers {self.numbers.low} .. {self.numbers.high} "
                 f"({rule.value}), accepted {OUTPUT_BITS} bits; use fewer steps or fewer bits"
             )
         super().__init__(
@@ -83,22 +88,33 @@ class Readout(wiring.Component):
         valid, lanes = self._reduced(m, advance)
         m.d.comb += [advance.eq(~(valid & full)), self.i.ready.eq(advance)]
         word, window = Signal(range(self.words)), Signal(range(self.windows))
+        next_word = Signal(range(self.words))
         write = numbers.write_port()
         ends_window, ends_frame, store = Signal(), Signal(), Signal()
         m.d.comb += [
             ends_window.eq(word == self.words - 1),
             ends_frame.eq(ends_window & (window == self.windows - 1)),
+            next_word.eq(Mux(ends_window, 0, word + 1)),
             store.eq(valid & advance),
             write.en.eq(store),
             write.addr.eq(word + Mux(bank, self.words, 0)),
         ]
         if self.windows > 1 and self.rule is not Rule.LAST:
-            lanes = self._with_kept(m, numbers, write, lanes, window == 0)
+            if self.words == 1:
+                read = numbers.read_port(domain="comb")
+                m.d.comb += read.addr.eq(write.addr)
+            else:  # the next word's numbers, read while this one's are written
+                read = numbers.read_port()
+                m.d.comb += [
+                    read.addr.eq(next_word + Mux(bank, self.words, 0)),
+                    read.en.eq(store),
+                ]
+            lanes = self._with_kept(read.data, lanes, window == 0)
         fitted = [Signal(shape_of(self.numbers), name=f"number_{k}") for k in range(len(lanes))]
         m.d.comb += [number.eq(lane) for number, lane in zip(fitted, lanes, strict=True)]
         m.d.comb += write.data.eq(Cat(fitted))
         with m.If(store):
-            m.d.sync += word.eq(Mux(ends_window, 0, word + 1))
+            m.d.sync += word.eq(next_word)
             with m.If(ends_window):
                 m.d.sync += window.eq(Mux(ends_frame, 0, window + 1))
             with m.If(ends_frame):
@@ -146,16 +162,12 @@ class Readout(wiring.Component):
             case _:
                 assert_never(self.rule)
 
-    def _with_kept(
-        self, m: Module, numbers: memory.Memory, write, lanes: list[Value], first: Value
-    ) -> list[Value]:
-        """The numbers merged with those of the windows before."""
-        read = numbers.read_port(domain="comb")
-        m.d.comb += read.addr.eq(write.addr)
+    def _with_kept(self, row: Value, lanes: list[Value], first: Value) -> list[Value]:
+        """The numbers merged with those of the windows before, which `row` holds."""
         bits = shape_of(self.numbers).width
         merged = []
         for lane, value in enumerate(lanes):
-            kept = self._number(read.data[lane * bits : (lane + 1) * bits])
+            kept = self._number(row[lane * bits : (lane + 1) * bits])
             merged.append(Mux(first, value, self._merged([value, kept])))
         return merged
 
@@ -170,14 +182,15 @@ class Readout(wiring.Component):
         sending, bank, free = Signal(), Signal(), Signal()
         starts, sends, ends = Signal(), Signal(), Signal()
         word, lane = Signal(range(self.words)), Signal(range(self.word.lanes))
-        count = Signal(range(self.classes + 1))
+        count = Signal(range(self.elements + 1))
+        final = self.elements if self.has_class else self.elements - 1
         ends_word, next_word = Signal(), Signal(range(self.words))
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
             self.verdict.ready.eq(~sending & available),
             starts.eq(self.verdict.valid & self.verdict.ready),
             sends.eq(sending & free),
-            ends.eq(sends & (count == self.classes)),
+            ends.eq(sends & (count == final)),
             ends_word.eq(lane == self.word.lanes - 1),
             next_word.eq(Mux(sending & (word != self.words - 1), word + 1, 0)),
             read.addr.eq(next_word + Mux(bank, self.words, 0)),
@@ -188,12 +201,12 @@ class Readout(wiring.Component):
         number = self._number(selected(row, lane))
         with m.If(free):
             m.d.sync += [self.o.valid.eq(sending), self.o.p.last.eq(ends)]
-        winner = self._best_class(m, count)
+        beat = Mux(ends, self._best_class(m, count), number) if self.has_class else number
         with m.If(starts):
             m.d.sync += [sending.eq(self.verdict.payload), word.eq(0), lane.eq(0), count.eq(0)]
         with m.If(sends):
             m.d.sync += [
-                self.o.p.data.eq(Mux(ends, winner, number)),
+                self.o.p.data.eq(beat),
                 count.eq(count + 1),
                 lane.eq(Mux(ends_word, 0, lane + 1)),
                 sending.eq(~ends),
@@ -208,7 +221,7 @@ class Readout(wiring.Component):
     def _best_class(self, m: Module, count: Value) -> Value:
         """The class of the largest number so far, the one in `o` among them (class count - 1)."""
         best = Signal(signed(OUTPUT_BITS))
-        best_class, winner = Signal(range(self.classes)), Signal(range(self.classes))
+        best_class, winner = Signal(range(self.elements)), Signal(range(self.elements))
         better = (count == 1) | (self.o.p.data > best)
         m.d.comb += winner.eq(Mux(better, count - 1, best_class))
         with m.If(self.o.valid & self.o.ready):

@@ -80,7 +80,7 @@ def readout_stages(steps_in_window: int, rule: Readout) -> int:
 
 
 def readout_cycles(words: int, beats: int) -> int:
-    """Cycles from one frame to the next: collecting `words`, sending the `beats` of the one before."""
+    """Cycles from one frame to the next: collecting `words`, sending `beats` of the one before."""
     return max(words, beats + 1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from .arrays import Array
 from .graph import Graph, Input, Output
 from .order import to_words
+from .spikes import SpikeType
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,20 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """`classes` signed 32-bit words in index order, then one word with the class."""
+    """`numbers` signed 32-bit words, one an element, then one with the class of a vector.
 
-    classes: int
+    A vector sends its numbers in index order; an image (`is_image`) in wire order and no class.
+    """
+
+    numbers: int
+    has_class: bool
     readout: str
     scale: float
 
     @property
     def words(self) -> int:
         """Words of one frame, the class word included."""
-        return self.classes + 1
+        return self.numbers + self.has_class
 
 
 def window_steps(graph: Graph, steps: int) -> int:
@@ -70,7 +77,38 @@ def output_format(graph: Graph, output: Output) -> OutputFormat:
     scale = graph.scale(output.source)
     if output.readout.value == "mean":
         scale /= type.steps
-    return OutputFormat(type.neurons, output.readout.value, scale)
+    return OutputFormat(type.neurons, not is_image(type), output.readout.value, scale)
+
+
+def is_image(type: SpikeType) -> bool:
+    """Whether an edge has more than one row or column."""
+    return any(size != 1 for size in type.shape[1:])
+
+
+def input_ports(graph: Graph) -> tuple[str, ...]:
+    """What the names of each input's AXI4-Stream signals begin with: `s_axis`, `s_axis_<name>`."""
+    return _ports("s_axis", [source.name for source in graph.inputs])
+
+
+def output_ports(graph: Graph) -> tuple[str, ...]:
+    """The same of each output: `m_axis` where there is one, else `m_axis_<its node>`."""
+    return _ports("m_axis", [output.source for output in graph.outputs])
+
+
+def _ports(prefix: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Legal in Verilog and different from each other; the prefix alone where there is one."""
+    if len(names) == 1:
+        return (prefix,)
+    found: list[str] = []
+    for name in names:
+        legal = f"{prefix}_{re.sub('[^A-Za-z0-9_]', '_', name)}"
+        count = 1
+        unique = legal
+        while unique in found:
+            count += 1
+            unique = f"{legal}_{count}"
+        found.append(unique)
+    return tuple(found)
 
 
 def to_beats(graph: Graph, source: Input, values: Array) -> Array:

@@ -28,20 +28,19 @@ def patch_elements(op: Conv2d) -> int:
 
 
 def _graph(graph: Graph, window: int) -> Iterator[str]:
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        yield (
-            f"graph: found {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, the "
-            "hardware accepts one of each"
-        )
+    inputs = {source.name for source in graph.inputs}
     for output in graph.outputs:
-        shape = graph.edge(output.source).shape
-        if any(size != 1 for size in shape[1:]):
+        if output.source in inputs:
             yield (
-                f"output {output.source}: found shape {shape}, the hardware accepts a vector of "
-                "classes; end the network with a Linear or a pooling over the whole image"
+                f"output {output.source}: found an input, the hardware accepts what a population "
+                "sends; leave this output out"
             )
-    if graph.inputs[0].type.neurons % graph.inputs[0].lanes:
-        yield f"input: found {graph.inputs[0].lanes} lanes, accepted a divisor of its neurons"
+    for source in graph.inputs:
+        if source.type.neurons % source.lanes:
+            yield (
+                f"input {source.name}: found {source.lanes} lanes, accepted a divisor of its "
+                f"{source.type.neurons} elements"
+            )
     edges = {source.name: source.type for source in graph.inputs}
     edges |= {node.name: node.type for node in graph.nodes}
     for name, type in edges.items():

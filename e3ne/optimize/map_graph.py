@@ -12,10 +12,8 @@ from dataclasses import replace
 
 from ..boards import Board, list_boards, load_board
 from ..config import Config
-from ..cost import Prediction, frame_interval, predict
-from ..ir import DoesNotFit, Graph, Stage, verify
-from ..ir.cycles import readout_cycles
-from ..ir.frames import input_format
+from ..cost import Prediction, frame_interval, port_cycles, predict
+from ..ir import DoesNotFit, Graph, SpikeType, Stage, verify
 from .fronts import Choice, Front, balanced, node_front
 from .shorten import shorten_latency
 from .size_queues import size_queues
@@ -36,8 +34,10 @@ def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
     too_large: list[Prediction] = []
     impossible: set[str] = set()
     for window in allowed_windows(graph, config.window):
-        lanes = config.input_lanes or _input_lanes(graph, window)
-        inputs = tuple(replace(source, lanes=lanes) for source in graph.inputs)
+        inputs = tuple(
+            replace(source, lanes=config.input_lanes or _input_lanes(source.type, window))
+            for source in graph.inputs
+        )
         laid = replace(graph, stage=Stage.MAPPED, inputs=inputs, steps_in_window=window)
         fronts = [node_front(laid, node, config, window, family) for node in graph.nodes]
         missing = [n.name for n, front in zip(graph.nodes, fronts, strict=True) if not front]
@@ -67,7 +67,7 @@ def _mapped(
     """
     family = board.family
     budget = int(board.resources.luts * config.utilisation)
-    floor = max(_input_beats(graph), readout_cycles(0, graph.edge(graph.outputs[0].source).neurons))
+    floor = port_cycles(graph)
     best: tuple[int, list[Choice], Prediction] | None = None
     found = None
     for interval, choices in balanced(fronts, floor):
@@ -92,13 +92,8 @@ def _mapped(
     return queued if predict(queued, family).brams <= board.resources.brams else shorter
 
 
-def _input_beats(graph: Graph) -> int:
-    return input_format(graph, graph.inputs[0]).beats_per_frame
-
-
-def _input_lanes(graph: Graph, window: int) -> int:
+def _input_lanes(type: SpikeType, window: int) -> int:
     """As many elements a beat as fit the widest bus: whole pixels, or a divisor of a vector."""
-    type = graph.inputs[0].type
     field_bits = 8 * -(-type.bits * min(window, type.steps) // 8)
     fitting = [
         lanes

@@ -160,7 +160,7 @@ def delayed(spikes: Array, delay: int) -> Array:
 def read_out(output: Output, values: dict[str, Array]) -> tuple[Array, Array]:
     """(words (frames, elements), classes); the lowest index wins a tie.
 
-    Classes are (frames,), or (frames, rows, columns) of an image: the largest channel of each pixel.
+    Classes are (frames,), or of an image (frames, rows, columns): the largest channel of a pixel.
     """
     trains = values[output.source]
     shape = trains.shape[2:]

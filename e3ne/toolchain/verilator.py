@@ -38,8 +38,11 @@ def build(
     defines: Sequence[str] = (),
     jobs: int = 2,
     timeout_s: float = DAY_S,
+    headers: Sequence[str] = (),
 ) -> Path:
     """A simulator of `top` driven by the C++ file `harness`; the path of the executable.
+
+    `headers` are what the harness includes besides the design.
 
     Paths are relative to `cwd`. The result is kept in `objects`, in a folder named after a hash
     of every source, the flags and Verilator's version, and found again there; a build that was
@@ -48,7 +51,7 @@ def build(
     program = find("verilator")
     find("make"), find("g++")
     flags = [*FAST, *(f"-D{define}" for define in defines)]
-    key = sources_key([*files, harness], cwd, [program.version_text, top, *flags])
+    key = sources_key([*files, harness, *headers], cwd, [program.version_text, top, *flags])
     folder = cwd / objects / key
     executable = folder / f"V{top}"
     if executable.is_file():
@@ -69,6 +72,8 @@ def build(
         ]
         run_program("verilator", command, cwd, folder / "verilator.log", timeout_s)
         shutil.copyfile(cwd / harness, Path(scratch, "harness.cpp"))
+        for header in headers:
+            shutil.copy(cwd / header, scratch)
         targets = ("-f", f"V{top}.mk", f"V{top}")
         make = [*find("make").command, "-j", str(jobs), *targets, *OPTIMIZE, *compiler_cache()]
         run_program("make", make, Path(scratch), folder / "make.log", timeout_s)

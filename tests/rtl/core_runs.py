@@ -35,31 +35,39 @@ def check_core(
     awake: tuple[Callable[[int], bool], Callable[[int], bool]] = (always, always),
     limit_cycles: int = 60_000,
 ) -> Run:
-    """Frames x through `graph`: every word of every node is the reference's.
+    """Frames x (a tuple where there are several inputs) through `graph`: every word is right.
 
-    `pauses` and `awake` are those of source and sink (bench.py). Returns the run; its first sink
-    is the core's output, the others are the nodes.
+    `pauses` and `awake` are those of sources and sinks (bench.py). Returns the run; its first
+    sinks are the core's outputs, the others are the nodes.
     """
     core = Core(graph, "memory")
-    values = reference_run(graph, x)
-    word = core.i_word
-    inputs = to_payloads(word, to_words(x, graph.inputs[0].type.shape, word.lanes, word.steps))
+    arrays = x if isinstance(x, tuple) else (x,)
+    values = reference_run(graph, *arrays)
+    sources = []
+    for index, (source, word) in enumerate(zip(graph.inputs, core.i_words, strict=True)):
+        words = to_words(arrays[index], source.type.shape, word.lanes, word.steps)
+        stream = getattr(core, f"i{index}")
+        sources.append(Source(stream, to_payloads(word, words), pauses[0], awake=awake[0]))
     wanted = [
         to_words(values[p.node], graph.edge(p.node).shape, p.word.lanes, p.word.steps)
         for p in core.probes
     ]
     counts = [words.shape[0] * words.shape[1] for words in wanted]
-    out = [p.node for p in core.probes].index(graph.outputs[0].source)
+    places = [[p.node for p in core.probes].index(output.source) for output in graph.outputs]
     run = simulate(
         core,
-        [Source(core.i, inputs, pauses[0], awake=awake[0])],
-        [Sink(core.o, counts[out], pauses[1], awake=awake[1])]
+        sources,
+        [
+            Sink(getattr(core, f"o{index}"), counts[place], pauses[1], awake=awake[1])
+            for index, place in enumerate(places)
+        ]
         + [Sink(Observed(core, index), count) for index, count in enumerate(counts)],
         seed=seed,
         limit_cycles=limit_cycles,
     )
-    assert run.sinks[0].payloads == to_payloads(core.o_word, wanted[out])
-    for probe, words, seen in zip(core.probes, wanted, run.sinks[1:], strict=True):
+    for place, word, seen in zip(places, core.o_words, run.sinks, strict=False):
+        assert seen.payloads == to_payloads(word, wanted[place])
+    for probe, words, seen in zip(core.probes, wanted, run.sinks[len(places) :], strict=True):
         mask = (1 << probe.word.value_bits) - 1
         expected = [payload & mask for payload in to_payloads(probe.word, words)]
         assert seen.payloads == expected, f"node {probe.node}"

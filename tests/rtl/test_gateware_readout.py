@@ -23,20 +23,24 @@ QUIET = settings(max_examples=100, deadline=None, suppress_health_check=list(Hea
 RULES = list(Rule)
 
 
-def expected_beats(rule: Rule, trains: np.ndarray, verdicts: list[int]) -> list[int]:
-    """Payloads of all good frames: numbers, then the class with last on it."""
+def expected_beats(
+    rule: Rule, trains: np.ndarray, verdicts: list[int], has_class: bool = True
+) -> list[int]:
+    """Payloads of all good frames: numbers, then the class, with last on the last one."""
     numbers, winners = read_out(Output("node", rule), {"node": trains})
     beats = []
     for row, winner, good in zip(numbers.tolist(), winners.tolist(), verdicts, strict=True):
         if good:
-            beats += [number & 0xFFFFFFFF for number in row] + [winner | 1 << 32]
+            words = [*row, winner] if has_class else row
+            beats += [word & 0xFFFFFFFF for word in words]
+            beats[-1] |= 1 << 32
     return beats
 
 
 def run(design: Readout, trains: np.ndarray, verdicts: list[int], pause=0.0, **options):
     """trains (frames, steps, classes) of integers through `design`."""
-    words = to_words(trains, (design.classes,), design.word.lanes, design.word.steps)
-    count = (design.classes + 1) * sum(verdicts)
+    words = to_words(trains, (design.elements,), design.word.lanes, design.word.steps)
+    count = (design.elements + design.has_class) * sum(verdicts)
     return simulate(
         design,
         [
@@ -63,11 +67,12 @@ def readouts(draw):
 
 
 @QUIET
-@given(readouts(), st.sampled_from([0.0, 0.4]), st.integers(0, 2**32))
-def test_readout_equals_the_reference(found, pause, seed):
-    word, classes, windows, rule, trains, verdicts = found
-    result = run(Readout(word, classes, windows, rule), trains, verdicts, pause, seed=seed)
-    assert result.sinks[0].payloads == expected_beats(rule, trains, verdicts)
+@given(readouts(), st.booleans(), st.sampled_from([0.0, 0.4]), st.integers(0, 2**32))
+def test_readout_equals_the_reference(found, has_class, pause, seed):
+    word, elements, windows, rule, trains, verdicts = found
+    design = Readout(word, elements, windows, rule, has_class)
+    result = run(design, trains, verdicts, pause, seed=seed)
+    assert result.sinks[0].payloads == expected_beats(rule, trains, verdicts, has_class)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -92,17 +97,18 @@ def test_reset_in_the_middle_of_a_frame(found, pause, seed, cycle):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(("lanes", "classes", "steps", "windows"), [(1, 5, 1, 4), (3, 6, 5, 1)])
-def test_cycles_equal_the_formulas(rule, lanes, classes, steps, windows):
+@pytest.mark.parametrize("has_class", [False, True])
+@pytest.mark.parametrize(("lanes", "elements", "steps", "windows"), [(1, 5, 1, 4), (3, 6, 5, 1)])
+def test_cycles_equal_the_formulas(rule, has_class, lanes, elements, steps, windows):
     word = Word(lanes, steps, 4, True)
-    trains = np.random.default_rng(0).integers(-8, 8, (6, steps * windows, classes))
-    result = run(Readout(word, classes, windows, rule), trains, [1] * 6)
-    words = classes // lanes * windows
+    trains = np.random.default_rng(0).integers(-8, 8, (6, steps * windows, elements))
+    result = run(Readout(word, elements, windows, rule, has_class), trains, [1] * 6)
+    words, beats = elements // lanes * windows, elements + has_class
     taken = result.sources[0].cycles[words - 1 :: words]
-    firsts = result.sinks[0].cycles[:: classes + 1]
+    firsts = result.sinks[0].cycles[::beats]
     assert firsts[0] - taken[0] == readout_latency_cycles(steps, rule)
-    assert set(np.diff(firsts)) == {readout_cycles(words, classes)}
-    assert set(np.diff(result.sinks[0].cycles[: classes + 1])) == {1}
+    assert set(np.diff(firsts)) == {readout_cycles(words, beats)}
+    assert set(np.diff(result.sinks[0].cycles[:beats])) == {1}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +140,11 @@ def test_numbers_wider_than_32_bits_are_refused(rule):
     with pytest.raises(DoesNotFit) as caught:
         Readout(Word(1, 4, 31, True), 2, 1, rule)
     assert str(caught.value) == (
-        "readout: found class numbers -4294967296 .. 4294967292 "
+        "readout: found numbers -4294967296 .. 4294967292 "
         f"({rule.value}), accepted 32 bits; use fewer steps or fewer bits"
     )
 
 
 def test_lanes_that_do_not_divide_the_classes_are_refused():
-    with pytest.raises(ValueError, match="found 3 lanes for 10 classes"):
+    with pytest.raises(ValueError, match="found 3 lanes for 10 elements"):
         Readout(Word(3, 1, 4), 10, 1, Rule.LAST)

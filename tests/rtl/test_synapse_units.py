@@ -40,7 +40,6 @@ from e3ne.ir.geometry import matrix_fold, op_window, upsample_held_words
 from e3ne.ir.order import to_words
 from e3ne.ir.ranges import synapse_range
 from e3ne.reference import op_currents
-
 from tests.strategies import draw_upsample
 
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
