@@ -18,6 +18,7 @@ from .network import NEURONS, Network, Primitive
 
 Arrays = Mapping[str, Array]
 
+RECURRENT = "recurrent"  # neurons that read themselves through nodes without memory
 RESETS = ("subtract", "value", "zero", "none")
 
 
@@ -48,7 +49,7 @@ class Convention:
     resets: tuple[str, ...]
     fire_on: Literal[">", ">="] = ">"
     reset_step: Literal["same", "next"] = "same"
-    reset_keeps_input: bool = True
+    reset_drops_input: tuple[str, ...] = ()  # kinds whose reset to 0 loses the step's input
     max_spikes: int | None = 1
     starts_at: Literal["zero", "leak", "reset"] = "zero"
     leaks_to_zero: bool = False  # the library knows no other v_leak
@@ -129,8 +130,8 @@ CONVENTIONS = {
     for convention in (
         Convention("euler", forward_euler, RESETS),
         Convention(
-            "snntorch", forward_euler, RESETS, reset_step="next", reset_keeps_input=False,
-            leaks_to_zero=True, resets_to_zero=True,
+            "snntorch", forward_euler, RESETS, reset_step="next",
+            reset_drops_input=("CubaLIF", RECURRENT), leaks_to_zero=True, resets_to_zero=True,
         ),
         Convention(
             "spikingjelly", forward_euler, ("subtract", "value", "zero"), fire_on=">=",

@@ -20,7 +20,7 @@ from ...ir import (
     SumPool2d,
     frozen,
 )
-from .conventions import Convention, Factors, neuron_values
+from .conventions import RECURRENT, Convention, Factors, neuron_values
 from .network import FIRING, Primitive
 from .shapes import Shape, geometry, graph_shape, pair, spread
 
@@ -80,8 +80,13 @@ def scale_per_neuron(node: Primitive, shape: Shape) -> Integrate | None:
     return Integrate(0.0, gain) if isinstance(gain, np.ndarray) and gain.ndim > 1 else None
 
 
-def neuron_of(node: Primitive, shape: Shape, reading: Reading) -> IntegrateFire | Integrate:
-    """The neurons of a primitive with memory, or Threshold; ValueError where they make no sense."""
+def neuron_of(
+    node: Primitive, shape: Shape, reading: Reading, recurrent: bool = False
+) -> IntegrateFire | Integrate:
+    """The neurons of a primitive with memory, or Threshold; ValueError where they make no sense.
+
+    `recurrent` says that they read themselves through nodes without memory.
+    """
     place = graph_shape(shape)
     if node.kind == "Threshold":
         theta = spread(node.needed("threshold"), shape, "threshold")
@@ -116,7 +121,8 @@ def neuron_of(node: Primitive, shape: Shape, reading: Reading) -> IntegrateFire 
         reset=_reset(reading.reset),
         reset_value=value,
         reset_step=convention.reset_step,
-        reset_keeps_input=convention.reset_keeps_input,
+        reset_keeps_input=node.kind not in convention.reset_drops_input
+        and not (recurrent and RECURRENT in convention.reset_drops_input),
         max_spikes=convention.max_spikes,
     )
 

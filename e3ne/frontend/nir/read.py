@@ -169,7 +169,9 @@ def _neuron(network: Network, wiring: Wiring, name: str, reading: Reading) -> Ne
                 "found a neuron without a note in a file of mixed resets, accepted notes for all; "
                 "write the file again"
             )
-        return noted_neuron(node, neuron_of(node, wiring.reads[name], derived_from))
+        return noted_neuron(
+            node, neuron_of(node, wiring.reads[name], derived_from, wiring.reads_itself(name))
+        )
     return scale_per_neuron(node, wiring.reads[name]) or Relay()
 
 

@@ -75,6 +75,15 @@ class Wiring:
             return False
         return self.network.nodes[readers[0]].kind in NEURONS or self.is_sum(readers[0])
 
+    def reads_itself(self, name: str) -> bool:
+        """Do its spikes come back to it through nodes without memory?"""
+        idle = {
+            other: self.network.readers(other)
+            for other, node in self.network.nodes.items()
+            if other == name or node.kind not in NEURONS
+        }
+        return _returns(name, idle)
+
     def synapses(self, name: str) -> tuple[Synapse, ...]:
         """The synapses of a population, or of an Output that adds up."""
         node = self.network.nodes[name]
