@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import e3ne.frontend.libraries  # noqa: F401  (registers the neurons)
 from e3ne import reference
 from e3ne.frontend.registry import NeuronModel, find_neuron
 from e3ne.ir import (

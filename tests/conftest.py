@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# Collected where sinabs can be seen: in the session that test_separate_libraries.py starts.
+collect_ignore = [] if find_spec("sinabs") else ["unit/test_frontend_sinabs.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,9 +53,19 @@ def skip_is_failure(reason: str) -> bool:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, None, None]:
     outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
+    fail_where_skipped(outcome.get_result(), item.nodeid)  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, None, None]:
+    """The same for whole files: importorskip at the top of one."""
+    outcome = yield
+    fail_where_skipped(outcome.get_result(), collector.nodeid)  # type: ignore[attr-defined]
+
+
+def fail_where_skipped(report: pytest.TestReport | pytest.CollectReport, name: str) -> None:
     if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
         reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
         if skip_is_failure(reason):
             report.outcome = "failed"
-            report.longrepr = f"{item.nodeid}: skipped in CI ({reason})"
+            report.longrepr = f"{name}: skipped in CI ({reason})"

@@ -4,6 +4,6 @@ A file registers its classes by their dotted names and describes them (`registry
 reads attributes of the user's modules, and imports torch and nothing of the library.
 """
 
-from . import norse, rockpool, snntorch, spikingjelly
+from . import norse, rockpool, sinabs, snntorch, spikingjelly
 
-__all__ = ["norse", "rockpool", "snntorch", "spikingjelly"]
+__all__ = ["norse", "rockpool", "sinabs", "snntorch", "spikingjelly"]
