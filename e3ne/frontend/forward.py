@@ -17,7 +17,7 @@ from ..ir import BadInput, E3neError, UnsupportedModel
 from .arguments import check_arguments
 from .drawing import reached, undriven
 from .layouts import arranged
-from .libraries import snntorch
+from .libraries import sinabs, snntorch
 from .outputs import Outputs, Wanted, outputs_of, selected, stacked_outputs
 from .recorder import Recorder
 from .registry import reset
@@ -86,6 +86,7 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
             if isinstance(item, torch.Tensor) and item.grad_fn is not None:
                 memo[id(item)] = item.detach().clone()
     try:
+        sinabs.copy_layers(model, memo)
         copied = copy.deepcopy(model, memo)
     except Exception as error:
         raise BadInput(

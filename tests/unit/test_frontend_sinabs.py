@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -16,6 +17,8 @@ pytest.importorskip("sinabs", reason="make setup")
 import sinabs
 from sinabs import activation, layers
 
+from e3ne.frontend.forward import private_copy
+from e3ne.frontend.libraries.sinabs import forget
 from e3ne.frontend.registry import find_neuron
 from e3ne.frontend.values import Layout
 from e3ne.ir import Array, ChannelAffine, Integrate, IntegrateFire, UnsupportedModel
@@ -214,6 +217,29 @@ def test_forget_brings_back_the_first_state() -> None:
         assert torch.equal(module(x), first)
         found.reset(module)
         assert module(torch.cat([x, x])).shape[0] == 2 * len(x)
+
+
+def test_copies_own_all_their_parts() -> None:
+    """The library's own copy of a recurrent layer fails; e3ne's leaves the original alone."""
+    torch.manual_seed(3)
+    connect = nn.Linear(4, 4, bias=False)
+    module = layers.LIFRecurrent(5.0, connect, norm_input=False, record_states=True)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(module))
+    x = torch.rand(2, 6, 4) * 3
+    first = model(x)  # leaves states and recordings that hang on a training graph
+    with pytest.raises(AttributeError, match="rec_connect"):
+        copy.deepcopy(model)
+    copied = private_copy(model, torch.float64)
+    assert connect.weight.dtype is torch.float32
+    assert module.rec_connect is connect
+    inner = copied[1][0]
+    assert inner.rec_connect.weight.dtype is torch.float64
+    assert torch.equal(inner.rec_connect.weight.float(), connect.weight)
+    for part in (module, inner):
+        forget(part)
+    assert torch.equal(model(x), first)
+    assert torch.equal(copied.float()(x), first)
+    assert inner.spike_fn is module.spike_fn
 
 
 def refused(module: nn.Module, pattern: str, shape: tuple[int, ...] = (4,)) -> None:

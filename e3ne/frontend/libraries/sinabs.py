@@ -11,6 +11,7 @@ thresholds, unless spike_fn limits them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,19 @@ def forget(module: nn.Module) -> None:
         state = module._buffers.get(name)
         if state is not None:
             module._buffers[name] = torch.zeros(0, device=state.device)
+
+
+def copy_layers(model: nn.Module, memo: dict[int, Any]) -> None:
+    """Puts copies of the library's layers of `model` into the memo of a deepcopy.
+
+    Their own __deepcopy__ makes new ones from the arguments that they remember: it shares
+    rec_connect with the original, and fails where that has weights. Recordings are left out.
+    """
+    for module in reversed(list(nn.Module.modules(model))):
+        if any(cls.__module__ == f"{_LAYERS}.stateful_layer" for cls in type(module).__mro__):
+            copied = memo[id(module)] = type(module).__new__(type(module))
+            memo[id(vars(module).get("recordings"))] = {}
+            copied.__dict__.update(copy.deepcopy(vars(module), memo))
 
 
 def registered(*names: str) -> Callable[[Describe], Describe]:
