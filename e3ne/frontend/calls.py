@@ -188,9 +188,8 @@ class Call:
         return number, delay
 
     def late(self, value: Value, newest: int) -> Value:
-        """What `value`, of an earlier step, is at step `newest`: a population that sends it late.
-        """
-        number, delay = later(self.sketch, value.source, newest - value.steps)
+        """What `value`, of an earlier step or the same at all of them, is at step `newest`."""
+        number, delay = self._read(value, newest, True)
         if delay:
             origin = Origin(self.origin.path, False, "late")
             number = self.sketch.add([Identity()], [number], Relay(), True, origin, [delay])
@@ -203,7 +202,7 @@ class Call:
         kept = [
             (op, source)
             for op, source in zip(ops, sources, strict=True)
-            if not (_is_zeros(source) and self.value(source) is None and _keeps_zeros(op))
+            if not (self.bound(source) is None and _keeps_zeros(op) and _is_zeros(source))
         ]
         return ([op for op, _ in kept], [source for _, source in kept]) if kept else (ops, sources)
 

@@ -51,12 +51,18 @@ def compare(
     }
     for index, group in enumerate(order):
         values.update(reference.group_spikes(graph, group, values))
+        wrong: list[NodeMismatch] = []
         for node in group:
             seen = {
                 value: in_frames(node, value, observed[value])
                 for value in by_node.get(node.name, ())
             }
-            alive &= _compare_node(graph, node, values, seen, alive, tolerance)
+            try:
+                alive &= _compare_node(graph, node, values, seen, alive, tolerance)
+            except NodeMismatch as found:
+                wrong.append(found)
+        if wrong:  # nodes of a loop spoil each other: it began where the first step differs
+            raise min(wrong, key=lambda found: found.step)
         for name in [name for name in values if last_read.get(name, -1) <= index]:
             del values[name]
     return int(alive.sum())
@@ -201,13 +207,22 @@ def _shifted(graph: Graph, node: Node, values: dict[str, Array], shift: float) -
     return replace(node, neuron=replace(node.neuron, offset=offset))
 
 
+class NodeMismatch(TraceMismatch):
+    """The trace differs from the model at a node, from `step` on."""
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
 def mismatch(
     node: Node, step: int, place: tuple[int, ...], expected: float, got: float
-) -> TraceMismatch:
+) -> NodeMismatch:
     """The error about the first place, (frame, *index), where graph and model differ."""
-    return TraceMismatch(
+    return NodeMismatch(
         f"{node.name}, step {step}, frame {place[0]}, index {place[1:]}: expected {expected:.9g} "
         f"from the model's forward, got {got:.9g} from the traced graph, accepted equal numbers; "
         f"e3ne reads this part of the model ({type(node.neuron).__name__}) wrongly: describe a "
-        "neuron of yours with @e3ne.register_neuron, or replace the layer"
+        "neuron of yours with @e3ne.register_neuron, or replace the layer",
+        step,
     )

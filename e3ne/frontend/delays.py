@@ -4,6 +4,8 @@ A step of the loop may read spikes of an earlier one: feedback, or a pipeline. A
 delay, and steps before the first count as silence. A model does the same where it starts from
 zeros, *and sends them through its layers*: `fc(zeros)` is the bias of `fc`. So the delay belongs
 to the neurons (or the input) behind the layers, and the layers are read again, that much later.
+Models that leave the layers out in their first steps (`if step > 0`) mean `silent_layers`: then the
+layers are read with the delay.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ def later(sketch: Sketch, number: int, delay: int) -> Root:
     """Where to read, and with which delay, what population `number` sent `delay` steps ago.
 
     Neurons and inputs are read with the delay; populations without state are found again behind
-    delayed neurons. A sum with anything that is the same at every step cannot be: it is silent
-    before the first step as a whole.
+    delayed neurons. What is the same at every step is read as it is.
     """
     draft = sketch.drafts[number]
-    if delay == 0 or draft.keeps_state or sketch.is_input(number) or not _is_moved(sketch, number):
+    if delay == 0 or draft.keeps_state or sketch.is_input(number):
+        return number, delay
+    if _is_repeated(sketch, number):
+        return number, 0
+    if sketch.silent_layers and not any(_is_repeated(sketch, item) for item in draft.sources):
         return number, delay
     sources, delays = zip(
         *(
@@ -53,19 +58,25 @@ def roots(sketch: Sketch, number: int, delay: int = 0) -> set[Root]:
     return found
 
 
+def is_unrolled(sketch: Sketch, used: set[int], steps: int) -> bool:
+    """Whether populations read one source at every one of its earlier steps.
+
+    That is a recurrence of currents or activations, which no neuron carries, taken apart.
+    """
+    found: dict[int, set[int]] = {}
+    for number in used:
+        draft = sketch.drafts[number]
+        for source, delay in zip(draft.sources, draft.delays, strict=True):
+            found.setdefault(source, set()).add(delay)
+    return steps > 3 and any(delays >= set(range(1, steps)) for delays in found.values())
+
+
 def _added(root: Root, delay: int) -> Root:
     return root[0], root[1] + delay
 
 
-def _is_moved(sketch: Sketch, number: int) -> bool:
-    """Whether everything behind the population, up to neurons and inputs, has steps."""
-    seen, waiting = set[int](), [number]
-    while waiting:
-        at = waiting.pop()
-        draft = sketch.drafts[at]
-        if not draft.timed:
-            return False
-        if at not in seen and not draft.keeps_state:
-            waiting += draft.sources
-        seen.add(at)
-    return True
+def _is_repeated(sketch: Sketch, number: int) -> bool:
+    """Whether the population sends the same at every step, repeating what has no steps."""
+    draft = sketch.drafts[number]
+    own = not draft.keeps_state and not sketch.is_input(number)
+    return own and draft.timed and not any(sketch.drafts[item].timed for item in draft.sources)

@@ -42,6 +42,7 @@ def find_feeding(
     made = recording.steps
     if made == {1} and steps is not None and steps > 1:
         whole = Feeding(calls=steps)
+        recording.recorder.forget()
         recording = record(model, samples, whole, dtype)
     if recording.problems(wanted):
         repeated = _feed_repeated(model, samples, steps, wanted, dtype)

@@ -34,12 +34,14 @@ class Feeding:
 
     `calls` is how often the model is called for one batch of frames: None where it loops over time
     itself (or has no time), and then gets all steps at once in `layout`. `repeat`: inputs without
-    steps are repeated that often, and given like inputs with steps.
+    steps are repeated that often, and given like inputs with steps. `silent_layers`: how layers
+    are read that an earlier step computed (`delays.py`).
     """
 
     calls: int | None = None
     layout: Layout = Layout.STEPS_FRAMES
     repeat: int | None = None
+    silent_layers: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def record(model: nn.Module, samples: Samples, feeding: Feeding, dtype: torch.dt
     check_arguments(model, [sample.keyword for sample in samples])
     working = private_copy(model, dtype)
     entries = [Entry(sample.name, sample.shape, sample.timed) for sample in samples]
-    recorder = Recorder(working, dtype, Sketch(entries, len(samples[0].frames)))
+    sketch = Sketch(entries, len(samples[0].frames), feeding.silent_layers)
+    recorder = Recorder(working, dtype, sketch)
     tensors = [torch.from_numpy(np.array(sample.frames)).to(dtype) for sample in samples]
     with snntorch.only_neurons_of(working), torch.no_grad(), default_dtype(dtype):
         reset(working)

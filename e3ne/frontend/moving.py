@@ -8,6 +8,7 @@ selects) when somebody computes with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -37,8 +38,8 @@ def move(call: Call, *args: Any, **named: Any) -> Bound | tuple[Bound, ...] | No
     codes = _applied(call, call.codes, args, named)
     if isinstance(codes, torch.Tensor):
         found = bound(call, codes, tensors)
-        if isinstance(found, Moved) and len(values) == len(tensors):
-            codes = _at_one_step(call, values, args, named)
+        if isinstance(found, Moved):
+            codes = _at_one_step(call, tensors, args, named)
             return found if codes is None else bound(call, codes, tensors)
         return found
     return tuple(bound(call, item, tensors) for item in codes)
@@ -58,6 +59,20 @@ def pad(
             "padding_mode='zeros'"
         )
     return move(call, input, pad, value=ZERO)
+
+
+def assign(call: Call, target: torch.Tensor, index: Any, entry: Any) -> Bound:
+    """target[index] = entry: a record of zeros that a time loop fills."""
+    for tensor in call.tensors([target, entry, index]):
+        found = call.bound(tensor)
+        if isinstance(found, Unknown):
+            return found
+    codes = (_constant(target) if call.bound(target) is None else call.codes(target)).clone()
+    if call.bound(entry) is not None:
+        codes[index] = call.codes(entry)
+    else:
+        codes[index] = _constant(torch.as_tensor(entry))
+    return bound(call, codes, [target])
 
 
 def bound(call: Call, codes: torch.Tensor, tensors: Sequence[torch.Tensor]) -> Bound:
@@ -85,19 +100,24 @@ def _moved_sum(
     return None
 
 
-def _at_one_step(call: Call, values: Sequence[Value], args: Any, named: Any) -> torch.Tensor | None:
+def _at_one_step(
+    call: Call, tensors: Sequence[torch.Tensor], args: Any, named: Any
+) -> torch.Tensor | None:
     """Codes where what earlier steps sent is joined to this step; None where it is not so."""
-    steps = {value.steps for value in values if value.kind is Kind.STEP}
-    if len(steps) < 2 or any(value.kind not in (Kind.STEP, Kind.STATIC) for value in values):
+    values: dict[int, Value] = {}
+    for tensor in tensors:
+        with suppress(NotSupported):
+            value = call.value(tensor)
+            if isinstance(value, Value) and value.kind in (Kind.STEP, Kind.STATIC):
+                values[id(tensor)] = value
+    steps = {value.steps for value in values.values() if value.kind is Kind.STEP}
+    mixed = len(steps) + any(value.kind is Kind.STATIC for value in values.values())
+    if not steps or mixed < 2 or any(id(tensor) not in values for tensor in tensors):
         return None
 
     def codes(tensor: torch.Tensor) -> torch.Tensor:
-        value = call.bound(tensor)
-        assert isinstance(value, Value)
-        if value.kind is Kind.STEP:
-            value = call.late(value, max(steps))
-        timed = call.sketch.drafts[value.source].timed
-        return codes_of(value, tuple(tensor.shape), timed)
+        value = call.late(values[id(tensor)], max(steps))
+        return codes_of(value, tuple(tensor.shape))
 
     found = _applied(call, codes, args, named)
     return found if isinstance(found, torch.Tensor) else None

@@ -70,20 +70,27 @@ class Entry:
 class Sketch:
     """Populations in the order in which they were found; the inputs first, numbered from 0.
 
-    `frames` is how many frames the watched tensors hold. `undriven` holds the neurons that nothing
-    is known to drive, with what to tell the user where it stays so.
+    `frames` is how many frames the watched tensors hold; `silent_layers` is explained in
+    `delays.py`. `undriven` holds the neurons that nothing is known to drive, with what to tell the
+    user where it stays so.
     """
 
-    def __init__(self, entries: Sequence[Entry], frames: int) -> None:
+    def __init__(self, entries: Sequence[Entry], frames: int, silent_layers: bool = False) -> None:
         self.entries = tuple(entries)
         self.drafts = [
             Draft((), (), Relay(), entry.shape, entry.timed, Origin(entry.name, True, "input"), ())
             for entry in entries
         ]
         self.frames = frames
+        self.silent_layers = silent_layers
         self.summed_steps: set[int] = set()  # over how many steps populations sum trains
         self.undriven: dict[int, str] = {}
         self._numbers: dict[object, int] = {}
+
+    @property
+    def has_delays(self) -> bool:
+        """Whether any population reads what an earlier step sent."""
+        return any(any(draft.delays) for draft in self.drafts)
 
     def is_input(self, number: int) -> bool:
         """Whether this is an input of the network."""

@@ -44,6 +44,7 @@ class SpikingModule:
         self._populations: Populations | None = None
         self._reads: Root | None = None
         self._states = States()
+        self._problem: NotSupported | None = None
 
     def called(
         self, where: str, call: Call, args: Sequence[Any], named: Mapping[str, Any], returned: Any
@@ -51,8 +52,17 @@ class SpikingModule:
         """What the tensors that the next call, made at `where`, `returned` stand for.
 
         Also the membrane that it keeps and users read (`membrane_name`). NotSupported where the
-        call does not continue the steps before.
+        call, or one before it, does not continue the steps before.
         """
+        try:
+            return self._called(where, call, args, named, returned)
+        except NotSupported as problem:
+            self._problem = self._problem or problem
+            raise self._problem from None
+
+    def _called(
+        self, where: str, call: Call, args: Sequence[Any], named: Mapping[str, Any], returned: Any
+    ) -> Meanings:
         tensors = [item for item in flat(returned) if isinstance(item, torch.Tensor)]
         given = inspect.signature(self._module.forward).bind(*args, **named).arguments
         current = args[0] if args else next(iter(given.values()))

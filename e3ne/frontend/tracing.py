@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -21,7 +21,8 @@ from ..ir import (
     verify,
 )
 from .check import compare
-from .drawing import drawn
+from .delays import is_unrolled
+from .drawing import drawn, reached
 from .examples import RANDOM_TRIES, check_weights, checked_readout
 from .exercise import exercise
 from .feeding import find_feeding
@@ -102,39 +103,64 @@ def _checked_readouts(readout: Readouts) -> tuple[Readout | None, ...]:
 def _trace(
     model: nn.Module, samples: Samples, steps: int | None, asked: Asked, dtype: torch.dtype
 ) -> Graph:
-    tolerance = TOLERANCE[dtype]
     feeding, recording = find_feeding(model, samples, steps, asked.outputs, dtype)
-    first = finished(recording, samples, feeding, asked)
-    _compare(first, recording, samples, tolerance)
+    try:
+        first = _checked(model, samples, feeding, recording, asked, dtype)
+    except TraceMismatch as error:
+        if not recording.recorder.sketch.has_delays:
+            raise
+        feeding = replace(feeding, silent_layers=True)
+        try:
+            recording = record(model, samples, feeding, dtype)
+            first = _checked(model, samples, feeding, recording, asked, dtype)
+        except (TraceMismatch, UnsupportedModel):
+            raise TraceMismatch(f"{error}; {_SILENCE}") from error
+    for path, neuron in recording.recorder.populations.items():
+        if neuron.model is not None:
+            exercise(path, model.get_submodule(path), neuron, dtype, TOLERANCE[dtype])
+    return first
+
+
+_SILENCE = (
+    "this network reads spikes of earlier steps, of which those before the first step count as "
+    "silence: start with zeros, and do the same in every step"
+)
+
+
+def _checked(
+    model: nn.Module,
+    samples: Samples,
+    feeding: Feeding,
+    recording: Recording,
+    asked: Asked,
+    dtype: torch.dtype,
+) -> Graph:
+    """The graph of a recording, compared with the model's forward on example and random frames."""
+    first = finished(recording, samples, asked)
+    _compare(first, recording, samples, TOLERANCE[dtype])
     agreed = 0
     for drawn_samples in random_samples(samples):
         again = record(model, drawn_samples, feeding, dtype)
-        agreed += _agrees(first.graph, again, drawn_samples, feeding, asked, tolerance)
+        agreed += _agrees(first.graph, again, drawn_samples, asked, TOLERANCE[dtype])
         if agreed == RANDOM_CHECKS:
-            break
-    else:
-        raise TraceMismatch(
-            f"check of the trace: found membranes at their thresholds in every frame of "
-            f"{RANDOM_TRIES} random inputs, accepted frames that can be compared; "
-            "change thresholds or weights a little"
-        )
-    for path, neuron in recording.recorder.populations.items():
-        if neuron.model is not None:
-            exercise(path, model.get_submodule(path), neuron, dtype, tolerance)
-    return first.graph
+            return first.graph
+    raise TraceMismatch(
+        f"check of the trace: found membranes at their thresholds in every frame of "
+        f"{RANDOM_TRIES} random inputs, accepted frames that can be compared; "
+        "change thresholds or weights a little"
+    )
 
 
 def _agrees(
     graph: Graph,
     again: Recording,
     samples: Samples,
-    feeding: Feeding,
     asked: Asked,
     tolerance: float,
 ) -> bool:
     """Whether some frame agrees at every node; an error where any disagrees."""
     problems = again.problems(asked.outputs)
-    other = None if problems else finished(again, samples, feeding, asked)
+    other = None if problems else finished(again, samples, asked)
     if other is None or text(other.graph) != text(graph):
         raise UnsupportedModel(
             "forward: found other layers on another input than on the example, accepted control "
@@ -157,7 +183,7 @@ def _compare(finished: Finished, recording: Recording, samples: Samples, toleran
     return compare(finished.graph, finished.names, observed, frames, tolerance)
 
 
-def finished(recording: Recording, samples: Samples, feeding: Feeding, asked: Asked) -> Finished:
+def finished(recording: Recording, samples: Samples, asked: Asked) -> Finished:
     """The verified graph of a recording."""
     outputs = raise_problems(recording, asked.outputs)
     made = recording.steps
@@ -176,6 +202,13 @@ def finished(recording: Recording, samples: Samples, feeding: Feeding, asked: As
             problems.append(
                 "output: found the input itself, accepted a layer's output; add a layer"
             )
+    used = reached(sketch, [output.source for output in outputs])
+    if is_unrolled(sketch, used, steps):
+        problems.append(
+            "forward: found a recurrence of currents or activations, which reaches back to the "
+            "first step, accepted feedback of spikes; let a neuron carry it, or describe the "
+            "module that does with @e3ne.register_neuron"
+        )
     if len(asked.readouts) not in (1, len(outputs)):
         raise BadInput(
             f"readout: found {len(asked.readouts)} for {len(outputs)} outputs, accepted one for "

@@ -13,13 +13,10 @@ from torch import nn
 from e3ne import reference
 from e3ne.frontend import NeuronModel, register_neuron, trace
 from e3ne.ir import (
-    ChannelAffine,
     Graph,
     IntegrateFire,
-    Linear,
     TraceMismatch,
     UnsupportedModel,
-    frozen,
     text,
 )
 
@@ -79,7 +76,8 @@ def assert_equal_spikes(graph: Graph, model: nn.Module, x: torch.Tensor) -> None
     for module in model.modules():
         if isinstance(module, Fire):
             forget(module)
-    expected = model(x.transpose(0, 1)).transpose(0, 1).detach().numpy()
+    first = x.transpose(0, 1) if x.ndim == 3 else x
+    expected = model(first).transpose(0, 1).detach().numpy()
     sent = reference.run(graph, x.numpy())[graph.outputs[0].source]
     np.testing.assert_array_equal(sent, expected)
     assert 0 < expected.mean() < 1
@@ -146,6 +144,11 @@ def input_of_the_step_before(
     return m.fire2(m.fc2(m.fire1(m.fc1(x) + m.late(before))))
 
 
+def joined_to_the_input(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    state["spikes"] = m.fire1(m.late(torch.cat([x[:, :1], state.get("spikes", silence(x))], 1)))
+    return state["spikes"]
+
+
 BODIES: list[tuple[Any, dict[tuple[str, str], int]]] = [
     (through_a_layer, {("back", "fire1"): 1}),
     (directly, {("mul", "fire1"): 1}),
@@ -154,6 +157,7 @@ BODIES: list[tuple[Any, dict[tuple[str, str], int]]] = [
     (two_steps_ago, {("back", "fire1"): 2, ("mul", "fire1"): 1}),
     (a_step_late, {("back", "fire1"): 1}),
     (input_of_the_step_before, {("late", "input"): 1}),
+    (joined_to_the_input, {("late", "fire1"): 1}),
 ]
 
 
@@ -166,3 +170,107 @@ def test_what_an_earlier_step_sent(
     graph = trace(model, x, input_has_steps=True)
     assert delays(graph) == found, text(graph)
     assert_equal_spikes(graph, model, x)
+
+
+def layers_from_the_second_step_on(
+    m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]
+) -> torch.Tensor:
+    current = m.fc1(x)
+    if step > 0:
+        current = current + m.back(state["spikes"])
+    state["spikes"] = m.fire1(current)
+    return state["spikes"]
+
+
+def test_a_layer_that_the_first_step_leaves_out_is_silent_then() -> None:
+    model, x = Loop(layers_from_the_second_step_on), events(6)
+    graph = trace(model, x, input_has_steps=True)
+    assert delays(graph) == {("add", "back"): 1}  # 0 at first, and not the bias of `back`
+    assert_equal_spikes(graph, model, x)
+
+
+class Repeats(Loop):
+    """The same frame in every step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.unsqueeze(0).expand(STEPS, *x.shape))
+
+
+class Static(Loop):
+    """The same, without a tensor of all steps."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state: dict[str, Any] = {}
+        return torch.stack([self._body(self, x, step, state) for step in range(STEPS)])
+
+
+@pytest.mark.parametrize("kind", [Repeats, Static])
+@pytest.mark.parametrize(
+    "body",
+    [through_a_layer, directly, from_the_second_layer, two_steps_ago, pipeline, a_step_late,
+     joined_to_the_input, layers_from_the_second_step_on],
+)  # fmt: skip
+def test_feedback_of_static_input(kind: Any, body: Any) -> None:
+    model, x = kind(body), events(6)[:, 0]
+    graph = trace(model, x)
+    assert graph.inputs[0].type.steps == 1
+    assert delays(graph)
+    assert_equal_spikes(graph, model, x)
+
+
+def activations(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    state["h"] = torch.relu(m.fc1(x) + m.back(state.get("h", silence(x))))
+    return m.fire1(m.fc2(state["h"]))
+
+
+def currents(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    state["h"] = m.fc1(x) + 0.5 * state.get("h", silence(x))
+    return m.fire1(m.fc2(state["h"]))
+
+
+def the_first_step_for_ever(
+    m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]
+) -> torch.Tensor:
+    spikes = m.fire1(m.fc1(x))
+    second = m.fire2(m.fc2(spikes) + state.get("first", silence(x)))
+    state.setdefault("first", spikes)
+    return second
+
+
+def every_other_step(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    layer = m.back if step % 2 else m.fc2
+    state["spikes"] = m.fire1(m.fc1(x) + layer(state.get("spikes", silence(x))))
+    return state["spikes"]
+
+
+def constants_alone(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    return m.fire1(m.fc1(x) + m.fire2(m.fc2(silence(x))))
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (activations, "forward: found a recurrence of currents or activations"),
+        (currents, "forward: found a recurrence of currents or activations"),
+        (the_first_step_for_ever, "fire2 (Fire): found another input in call number 3"),
+        (every_other_step, "fire1 (Fire): found another input in call number 3"),
+        (constants_alone, "fire2 (Fire): found an input that does not come from the network's"),
+    ],
+)
+def test_loops_that_no_delay_explains(body: Any, found: str) -> None:
+    with pytest.raises(UnsupportedModel) as caught:
+        trace(Loop(body), events(6), input_has_steps=True)
+    (problem,) = caught.value.problems
+    assert problem.startswith(found)
+    assert "accepted" in problem
+
+
+def starts_with_spikes(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
+    state["spikes"] = m.fire1(m.fc1(x) + m.back(state.get("spikes", silence(x) + 1)))
+    return state["spikes"]
+
+
+def test_a_start_that_is_not_silent_names_the_neurons_and_the_first_step() -> None:
+    message = r"^fire1, step 0, .*; this network reads spikes of earlier steps, of which those bef"
+    with pytest.raises(TraceMismatch, match=message):
+        trace(Loop(starts_with_spikes), events(6), input_has_steps=True)

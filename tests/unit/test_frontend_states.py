@@ -15,12 +15,10 @@ from e3ne.frontend.values import Layout
 from e3ne.ir import (
     ChannelAffine,
     Graph,
-    Integrate,
     IntegrateFire,
     Linear,
     Readout,
     Relay,
-    TraceMismatch,
     UnsupportedModel,
     frozen,
 )
