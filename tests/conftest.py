@@ -12,7 +12,9 @@ import pytest
 GOLDEN = Path(__file__).parent / "golden"
 
 # Collected where sinabs can be seen: in the session that test_separate_libraries.py starts.
-collect_ignore = [] if find_spec("sinabs") else ["unit/test_frontend_sinabs.py"]
+collect_ignore = (
+    [] if find_spec("sinabs") else ["unit/test_frontend_sinabs.py", "e2e/test_nir_sinabs.py"]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

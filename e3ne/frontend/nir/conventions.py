@@ -53,6 +53,7 @@ class Convention:
     max_spikes: int | None = 1
     starts_at: Literal["zero", "leak", "reset"] = "zero"
     leaks_to_zero: bool = False  # the library knows no other v_leak
+    steps_in_shape: bool = False  # its exporter leaves the steps in the shape of an Input
     resets_to_zero: bool = False  # the library knows no other v_reset
 
 
@@ -140,7 +141,7 @@ CONVENTIONS = {
         Convention("norse", norse, ("subtract", "value", "zero"), starts_at="leak"),
         Convention(
             "sinabs", sinabs, ("subtract", "value", "zero"), fire_on=">=", max_spikes=None,
-            leaks_to_zero=True, resets_to_zero=True,
+            steps_in_shape=True, leaks_to_zero=True, resets_to_zero=True,
         ),
         Convention("rockpool", rockpool, ("subtract",), fire_on=">=", max_spikes=None),
     )

@@ -68,7 +68,7 @@ def graph_of(
     """`read_nir` of a network that is loaded already."""
     notes = read_notes(network.metadata)
     options = _options(notes, dt, reset, convention, steps)
-    reads, sends = infer_shapes(network)
+    reads, sends = infer_shapes(network, options.reading.convention.steps_in_shape)
     wiring = Wiring(network, reads, sends, options.reading.dt)
     problems: list[str] = []
     nodes: list[Node] = []

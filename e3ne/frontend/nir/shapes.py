@@ -20,8 +20,12 @@ Shape = tuple[int, ...]
 MOST_NEURONS = 1 << 24
 
 
-def infer_shapes(network: Network) -> tuple[dict[str, Shape], dict[str, Shape]]:
+def infer_shapes(
+    network: Network, steps_in_shape: bool = False
+) -> tuple[dict[str, Shape], dict[str, Shape]]:
     """(shape that each node reads, shape that it sends), by name.
+
+    `steps_in_shape`: an Input of shape (steps, N) is one of shape (N,) where its readers say so.
 
     BadInput lists the nodes whose sources do not fit, and inputs without a shape.
     """
@@ -31,7 +35,7 @@ def infer_shapes(network: Network) -> tuple[dict[str, Shape], dict[str, Shape]]:
     waiting = network.of("Input")
     for name in waiting:
         try:
-            reads[name] = _input_shape(network, name)
+            reads[name] = _input_shape(network, name, steps_in_shape)
         except ValueError as error:
             raise BadInput(f"{name}: {error}") from error
     while waiting:
@@ -81,7 +85,7 @@ def spread(values: Array, shape: Shape, what: str) -> Array:
     )
 
 
-def _input_shape(network: Network, name: str) -> Shape:
+def _input_shape(network: Network, name: str, steps_in_shape: bool) -> Shape:
     declared = network.nodes[name].values.get("shape")
     readers = [network.nodes[reader] for reader in network.readers(name)]
     if declared is None:
@@ -94,9 +98,11 @@ def _input_shape(network: Network, name: str) -> Shape:
     # A writer that traces with one frame leaves the frames axis in front.
     if len(shape) == 4 or (len(shape) == 3 and "Conv1d" in kinds):
         return shape[1:] if shape[0] == 1 else shape
+    wanted = [found for found in map(_read_shape, readers) if found is not None]
+    if steps_in_shape and shape[1:] in wanted and shape not in wanted:
+        return shape[1:]
     if len(shape) == 2 and kinds <= {"Affine", "Linear"}:
         return squeezed(shape)
-    wanted = [found for found in map(_read_shape, readers) if found is not None]
     if any(squeezed(shape) == found for found in wanted):
         return squeezed(shape)
     return shape
