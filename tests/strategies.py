@@ -88,31 +88,28 @@ def draw_upsample(draw: Any) -> Upsample2d:
     return Upsample2d(factor, draw(st.sampled_from(["repeat", "zero"])), crop)  # type: ignore[arg-type]
 
 
-def factors(draw: Any, channels: int, largest: int = 1) -> Dyadic:
-    """A constant in [0, largest], scalar or per channel."""
-    shift = draw(st.integers(0, 6))
-    high = largest << shift
-    if draw(st.booleans()):
-        return Dyadic(draw(st.integers(0, high)), shift)
-    random = np.random.default_rng(draw(st.integers(0, 2**31)))
-    return Dyadic(frozen(random.integers(0, high + 1, channels), np.int64), shift)
-
-
-def parameter(draw: Any, channels: int, low: int, high: int) -> Any:
-    """A scalar or one value a channel."""
-    if draw(st.booleans()):
+def parameter(draw: Any, shape: tuple[int, ...], low: int, high: int) -> Any:
+    """A scalar, one value a channel or one a neuron."""
+    size = draw(st.sampled_from([(), (), shape[:1], shape]))
+    if size == ():
         return draw(st.integers(low, high))
     random = np.random.default_rng(draw(st.integers(0, 2**31)))
-    return frozen(random.integers(low, high + 1, channels), np.int64)
+    return frozen(random.integers(low, high + 1, size), np.int64)
 
 
-def draw_spiking(draw: Any, channels: int) -> IntegrateFire | Integrate:
+def factors(draw: Any, shape: tuple[int, ...], largest: int = 1) -> Dyadic:
+    """A constant in [0, largest], scalar, one a channel or one a neuron."""
+    shift = draw(st.integers(0, 6))
+    return Dyadic(parameter(draw, shape, 0, largest << shift), shift)
+
+
+def draw_spiking(draw: Any, shape: tuple[int, ...]) -> IntegrateFire | Integrate:
     """A spiking neuron or an integrator with random options; membrane_bits still open."""
     common: dict[str, Any] = {
-        "decay": factors(draw, channels),
-        "gain": factors(draw, channels, 3),
-        "synaptic_decay": factors(draw, channels) if draw(st.integers(0, 3)) == 0 else None,
-        "offset": parameter(draw, channels, -3, 3),
+        "decay": factors(draw, shape),
+        "gain": factors(draw, shape, 3),
+        "synaptic_decay": factors(draw, shape) if draw(st.integers(0, 3)) == 0 else None,
+        "offset": parameter(draw, shape, -3, 3),
     }
     if draw(st.integers(0, 4)) == 0:
         return Integrate(**common)
@@ -120,16 +117,25 @@ def draw_spiking(draw: Any, channels: int) -> IntegrateFire | Integrate:
     reset = draw(st.sampled_from(["subtract", "to_value", "none"]))
     if reset_step == "both":
         reset = "subtract"
+    most = draw(st.sampled_from([1, 1, 1, 3, 7, 15]))
     return IntegrateFire(
         **common,
-        threshold=parameter(draw, channels, 1, 12),
+        threshold=parameter(draw, shape, 1, 12),
         fire_on=draw(st.sampled_from([">", ">="])),
         reset=reset,
         reset_value=draw(st.integers(-3, 3)),
         reset_step=reset_step,
         reset_keeps_input=draw(st.booleans()),
-        max_spikes=1 if reset_step == "both" else draw(st.sampled_from([1, 1, 3])),
+        max_spikes=1 if reset_step == "both" else most,
         floor=draw(st.sampled_from([None, None, 0, -4])),
+        sends=draw(st.sampled_from(["spikes", "spikes", "spikes", "membrane"])),
+    )
+
+
+def sends_membrane(neuron: Neuron) -> bool:
+    """Whether the edge of a node carries membranes."""
+    return isinstance(neuron, Integrate) or (
+        isinstance(neuron, IntegrateFire) and neuron.sends == "membrane"
     )
 
 
@@ -154,24 +160,29 @@ def finished(draw: Any, graph: Graph, node: Node) -> Node:
             needed = max(max(widest).bit_length(), (~min(widest)).bit_length(), 1) + 1
             narrow = draw(st.booleans())  # saturates
             width = max(6, needed - 2) if narrow else needed
-            neuron = replace(neuron, membrane_bits=width)
-            if isinstance(neuron, Integrate):
-                return replace(node, neuron=neuron, type=replace(type, bits=width, signed=True))
-            bits = neuron.max_spikes.bit_length()
-            return replace(node, neuron=neuron, type=replace(type, bits=bits))
+            if neuron.membrane_bits == 0:
+                neuron = replace(neuron, membrane_bits=width)
+            return replace(node, neuron=neuron, type=spiking_type(neuron, type))
         case _:
             raise AssertionError(neuron)
 
 
-def draw_neuron(draw: Any, channels: int, steps: int) -> Neuron:
+def spiking_type(neuron: IntegrateFire | Integrate, type: SpikeType) -> SpikeType:
+    """The narrowest edge for what a neuron with a state sends."""
+    if isinstance(neuron, IntegrateFire) and neuron.sends == "spikes":
+        return replace(type, bits=neuron.most_spikes.bit_length())
+    return replace(type, bits=neuron.membrane_bits, signed=True)
+
+
+def draw_neuron(draw: Any, shape: tuple[int, ...], steps: int) -> Neuron:
     kinds = ["spiking", "spiking", "relay"] + (["requantize"] * 2 if steps == 1 else [])
     kind = draw(st.sampled_from(kinds))
     if kind == "relay":
         return Relay()
     if kind == "requantize":
-        multiplier = parameter(draw, channels, 1, 40) if draw(st.booleans()) else 1
+        multiplier = parameter(draw, shape, 1, 40) if draw(st.booleans()) else 1
         return Requantize(multiplier, draw(st.integers(0, 8)))
-    return draw_spiking(draw, channels)
+    return draw_spiking(draw, shape)
 
 
 def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
@@ -206,14 +217,18 @@ def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
 def mapped_graphs(
     draw: Any, max_nodes: int = 4, recurrent: bool = True, joins: bool = True
 ) -> Graph:
-    """A legal mapped graph of up to `max_nodes` nodes: chains, residual sums, recurrence."""
+    """A legal mapped graph: a chain of up to `max_nodes` nodes, residual sums.
+
+    Where `recurrent`, half of them have delays on some synapses and feedback of one or more nodes
+    (`with_feedback`); the others may change the number of steps.
+    """
     shape = draw(st.sampled_from([(1,), (4,), (6,), (1, 4, 4), (2, 3, 4), (3, 4, 3)]))
     steps = draw(st.sampled_from([1, 1, 2, 4]))
     bits = draw(st.sampled_from([1, 1, 3, 8]))
     is_signed = bits > 1 and draw(st.booleans())
     source = Input("input", SpikeType(shape, steps, bits, is_signed))
     graph = Graph(Stage.INTEGER, (source,), (), ())
-    loops = False
+    delays = recurrent and draw(st.booleans())
     last = "input"
     count = draw(st.integers(1, max_nodes))
     for index in range(count):
@@ -233,36 +248,92 @@ def mapped_graphs(
             fits = joins and alike.shape == out_shape and alike.steps == from_type.steps
             if fits and draw(st.booleans()):
                 synapses.append(Synapse(Identity(), other, 0, draw(st.sampled_from([1, 2]))))
-        neuron = draw_neuron(draw, out_shape[0], from_type.steps)
-        spiking = isinstance(neuron, IntegrateFire | Integrate)
+        if delays:
+            late = st.sampled_from([0, 0, 0, 1, 2, 3])
+            synapses = [replace(synapse, delay=draw(late)) for synapse in synapses]
+        neuron = draw_neuron(draw, out_shape, from_type.steps)
         out_steps = from_type.steps
-        if from_type.steps == 1 and spiking and not loops:
+        if delays:
+            if sends_membrane(neuron):  # of a width that no feedback changes
+                neuron = replace(neuron, membrane_bits=draw(st.integers(6, 9)))  # type: ignore[call-arg]
+        elif from_type.steps == 1 and isinstance(neuron, IntegrateFire | Integrate):
             out_steps = draw(st.sampled_from([1, steps, 3]))
-        elif from_type.steps > 1 and not loops and draw(st.integers(0, 4)) == 0:
+        elif from_type.steps > 1 and draw(st.integers(0, 4)) == 0:
             out_steps = 1
-        type = SpikeType(out_shape, out_steps)
-        if (
-            recurrent
-            and isinstance(neuron, IntegrateFire)
-            and len(out_shape) == 1
-            and out_steps == from_type.steps
-            and draw(st.booleans())
-            and all(node.type.steps == steps for node in graph.nodes)
-        ):
-            loops = True
-            size = out_shape[0]
-            loop = Linear(weights(draw, (size, size)), None)
-            synapses.append(Synapse(loop, name, draw(st.sampled_from([1, 1, 2]))))
-            type = replace(type, bits=neuron.max_spikes.bit_length())
-        node = Node(name, tuple(synapses), neuron, type)
+        node = Node(name, tuple(synapses), neuron, SpikeType(out_shape, out_steps))
         graph = graph.with_nodes([*graph.nodes, node])
         node = finished(draw, graph, node)
         graph = graph.with_nodes([*graph.nodes[:-1], node])
         last = name
     readout = draw(st.sampled_from(list(Readout)))
     graph = replace(graph, outputs=(Output(last, readout),))
+    if delays:
+        graph = with_feedback(draw, graph)
     verify(graph)
-    return draw_layout(draw, graph, loops)
+    return draw_layout(draw, graph, delays)
+
+
+def with_feedback(draw: Any, graph: Graph) -> Graph:
+    """Up to three delayed synapses from later nodes, or from themselves, into spiking ones.
+
+    They come directly, or through a Relay that stands behind their source or before their target.
+    """
+    for number in range(draw(st.integers(1, 3))):
+        targets = [n for n in graph.nodes if isinstance(n.neuron, IntegrateFire | Integrate)]
+        if not targets:
+            return graph
+        target = draw(st.sampled_from(targets))
+        later = graph.nodes[graph.nodes.index(target) :]
+        source = draw(st.sampled_from(later))
+        relay = f"relay{number}"
+        delay = draw(st.sampled_from([1, 1, 2, 3]))
+        op = feedback_op(draw, source.type, target.type.shape)
+        if op is None:
+            continue
+        kind = draw(st.sampled_from(["direct", "direct", "behind", "before"]))
+        nodes = list(graph.nodes)
+        gain = draw(st.sampled_from([1, 1, 2]))
+        if kind == "behind":  # the delay is read through the weights
+            relayed = Node(relay, (Synapse(Identity(), source.name),), Relay(), source.type)
+            nodes.insert(nodes.index(source) + 1, relayed)
+            fed = Synapse(op, relay, delay, gain)
+        elif kind == "before":  # the weights are read at once, the Relay is late
+            relayed = Node(relay, (Synapse(Identity(), source.name, delay),), Relay(), source.type)
+            nodes.insert(nodes.index(target), relayed)
+            fed = Synapse(op, relay, 0, gain)
+        else:
+            fed = Synapse(op, source.name, delay, gain)
+        nodes[nodes.index(target)] = replace(target, synapses=(*target.synapses, fed))
+        graph = graph.with_nodes(nodes)
+    return graph.with_nodes([widened(draw, graph, node) for node in graph.nodes])
+
+
+def widened(draw: Any, graph: Graph, node: Node) -> Node:
+    """The node with a membrane for its feedback as well, where its edge does not show it."""
+    if isinstance(node.neuron, IntegrateFire) and not sends_membrane(node.neuron):
+        return finished(draw, graph, replace(node, neuron=replace(node.neuron, membrane_bits=0)))
+    return node
+
+
+def feedback_op(draw: Any, source: SpikeType, shape: tuple[int, ...]) -> Op | None:
+    """An op from `source` to `shape`; None where there is none, or numbers would grow large."""
+    if source.bits > 12:
+        return None
+    choices: list[str] = ["identity"] if source.shape == shape else []
+    if len(shape) == 1:
+        choices.append("linear")
+    elif source.shape[1:] == shape[1:]:
+        choices += ["conv"]
+    if not choices:
+        return None
+    kind = draw(st.sampled_from(choices))
+    if kind == "linear":
+        return Linear(weights(draw, (shape[0], source.neurons)), biases(draw, shape[0]))
+    if kind == "conv":
+        size = draw(st.sampled_from([1, 3]))
+        weight = weights(draw, (shape[0], source.shape[0], size, size))
+        return Conv2d(weight, biases(draw, shape[0]), (1, 1), (size // 2, size // 2))
+    return Identity()
 
 
 def draw_layout(draw: Any, graph: Graph, loops: bool) -> Graph:

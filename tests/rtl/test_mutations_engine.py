@@ -41,7 +41,13 @@ def plumbing() -> None:
         test_plumbing.test_a_delay_closes_a_loop(2, 2, 3, pauses)
         test_plumbing.test_a_delay_is_silent_first_and_drops_the_rest(2, 5, 2, pauses)
     test_plumbing.test_a_delay_speaks_first(3, 4, 2)
-    test_plumbing.test_a_delay_never_makes_the_loop_wait(3, 4, 2)
+    for held in ((1, 4, 1, 2), (2, 3, 3, 0), (2, 9, 3, 8), (4, 8, 7, 4)):
+        test_plumbing.test_a_delay_holds_one_step_more_than_it_delays(*held)
+    test_plumbing.test_frames_that_begin_wait_where_a_delay_can_count_no_more()
+    for words in (1, 3):
+        test_plumbing.test_every_frame_begins_once(words, (0.5, 0.5))
+    test_plumbing.test_a_frame_begins_when_it_is_offered()
+    test_plumbing.test_a_frame_passes_when_it_begins()
     test_plumbing.test_words_that_a_delay_drops_wait_for_nobody()
     regroup_with_pauses()
 
@@ -134,14 +140,29 @@ PLUMBING = [
     ("self.i.ready.eq(done.all())", "self.i.ready.eq(done.any())"),
     ("with m.If(self.i.valid):\n", "with m.If(1):\n"),
     ("Mux(done.all(), 0, done)", "done"),
+    # FrameStart
+    ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid & ~begun)"),
+    ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid)"),
+    ("passes.eq(begun | self.room)", "passes.eq(1)"),
+    ("passes.eq(begun | self.room)", "passes.eq(begun)"),
+    ("self.i.ready.eq(self.o.ready & passes)", "self.i.ready.eq(self.o.ready)"),
+    ("m.d.sync += begun.eq(1)", "pass"),
+    ("self.o.valid & self.o.ready & self.o.payload.last", "self.o.valid & self.o.payload.last"),
+    ("self.o.valid & self.o.ready & self.o.payload.last", "self.o.valid & self.o.ready"),
     # Delay
-    ("Queue(self.word, self.silent_words + 1)", "Queue(self.word, 1)"),
-    ("keep.eq(written < kept_words)", "keep.eq(1)"),
+    ("words_per_step * (delay_steps + 1)", "words_per_step * delay_steps"),
+    ("words_per_step * (delay_steps + 1), self.kept_words)", "1, 1)"),
+    ("keep.eq(written < self.kept_words)", "keep.eq(1)"),
+    ("~first | (pending != 0)", "1"),
+    ("~first | (pending != 0)", "pending != 0"),
+    ("self.room.eq(pending != self.PENDING_FRAMES)", "self.room.eq(1)"),
+    ("self.begins - (goes & first)", "self.begins - goes"),
+    ("self.begins - (goes & first)", "self.begins"),
+    ("pending.eq(pending + self.begins -", "pending.eq(pending -"),
     ("self.i.ready.eq(queue.i.ready | ~keep)", "self.i.ready.eq(queue.i.ready)"),
     ("queue.i.valid.eq(self.i.valid & keep)", "queue.i.valid.eq(self.i.valid)"),
     ("Mux(written == self.frame_words - 1, 0,", "Mux(written == self.frame_words - 1, 1,"),
     ("silent.eq(read < self.silent_words)", "silent.eq(read <= self.silent_words)"),
-    ("self.o.valid.eq(silent | queue.o.valid)", "self.o.valid.eq(queue.o.valid)"),
     ("self.o.payload.last.eq(read == self.frame_words - 1)", "self.o.payload.last.eq(0)"),
     ("queue.o.ready.eq(self.o.ready & ~silent)", "queue.o.ready.eq(self.o.ready)"),
     ("with m.If(~silent):", "with m.If(1):"),
@@ -312,7 +333,9 @@ OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("core", joins, "stream.valid & stream.ready for", "stream.valid for"),
     ("core", joins, "offset += unit.word.value_bits", "offset += 1"),
     ("core", joins, "m.d.comb += stream.ready.eq(1)", "pass"),
-    ("core", joins, "type.steps, delay)", "type.steps, 1)"),
+    ("core", joins, "type.steps, synapse.delay)", "type.steps, 1)"),
+    ("core", joins, "start.room.eq(Cat(delay.room for delay in", "start.room.eq(0 if 1 else ("),
+    ("core", joins, "m.d.comb += delay.begins.eq(start.begins)", "m.d.comb += delay.begins.eq(0)"),
     ("core", joins, "if wanted.lanes != word.lanes:", "if wanted.lanes > word.lanes:"),
     ("rom", matrices, "with m.If(self.enable):", "with m.If(1):"),
     ("rom", matrices, "(int(value) & mask)", "abs(int(value))"),

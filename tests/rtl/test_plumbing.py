@@ -12,7 +12,16 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from e3ne.gateware.plumbing import Collect, Delay, Fork, Hold, Queue, Regroup, Split
+from e3ne.gateware.plumbing import (
+    Collect,
+    Delay,
+    Fork,
+    FrameStart,
+    Hold,
+    Queue,
+    Regroup,
+    Split,
+)
 from e3ne.gateware.streams import Word
 
 from .bench import Sink, Source, from_payloads, simulate, to_payloads
@@ -162,54 +171,144 @@ def shifted(word: Word, trains: np.ndarray, words_per_step: int, delay: int) -> 
     return to_payloads(word, late)
 
 
+FRAME = Word(1, 1, 1)
+
+
+class Begun(wiring.Component):
+    """A delay with a stream `frames`, each word of which begins one."""
+
+    def __init__(self, words_per_step: int, steps: int, delay: int) -> None:
+        self.delay = Delay(WORD, words_per_step, steps, delay)
+        super().__init__(
+            {"i": In(WORD.signature), "o": Out(WORD.signature), "frames": In(FRAME.signature)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.delay = delay = self.delay
+        wiring.connect(m, wiring.flipped(self.i), delay.i)
+        wiring.connect(m, delay.o, wiring.flipped(self.o))
+        begin_frames(m, self.frames, delay)
+        return m
+
+
+def begin_frames(m: Module, frames, delay: Delay) -> None:
+    m.d.comb += [frames.ready.eq(delay.room), delay.begins.eq(frames.valid & delay.room)]
+
+
 @pytest.mark.parametrize("pauses", PAUSES)
 @pytest.mark.parametrize(
     ("words", "steps", "delay"), [(1, 5, 1), (3, 4, 1), (2, 5, 2), (2, 3, 3), (3, 2, 5), (1, 1, 1)]
 )
 def test_a_delay_is_silent_first_and_drops_the_rest(words, steps, delay, pauses):
     """Three frames back to back: each starts with silence and forgets the one before."""
-    unit = Delay(WORD, words, steps, delay)
+    unit = Begun(words, steps, delay)
     trains = np.random.default_rng(words).integers(1, 8, (3, words * steps, 2, 1))
+    wanted = shifted(WORD, trains, words, delay)
     run = short_run(
         unit,
-        [Source(unit.i, to_payloads(WORD, trains), pauses[0])],
-        [Sink(unit.o, None, pauses[1])],
+        [Source(unit.i, to_payloads(WORD, trains), pauses[0]), Source(unit.frames, [0] * 3)],
+        [Sink(unit.o, len(wanted), pauses[1])],
         seed=steps,
-        settle_cycles=300,
+        settle_cycles=100,  # nothing more comes, not even silence: three frames, no fourth
     )
-    wanted = shifted(WORD, trains, words, delay)
-    assert run.sinks[0].payloads[: len(wanted)] == wanted
-    # The silence of the next frame waits for nobody; no more than that comes.
-    ahead = run.sinks[0].payloads[len(wanted) :]
-    assert {payload & 0b111111 for payload in ahead} <= {0}
-    assert delay >= steps or len(ahead) == words * delay
+    assert run.sinks[0].payloads == wanted
 
 
 @pytest.mark.parametrize(("words", "steps", "delay"), [(1, 4, 1), (3, 4, 2), (2, 4, 3)])
 def test_a_delay_speaks_first(words, steps, delay):
-    """The silence of the first frame comes out before any word goes in, a word a cycle."""
-    unit = Delay(WORD, words, steps, delay)
-    run = short_run(unit, [], [Sink(unit.o, None)], settle_cycles=40)
-    assert run.sinks[0].cycles == list(range(words * delay))
+    """The silence of a frame comes out before any word goes in, a word a cycle."""
+    unit = Begun(words, steps, delay)
+    begin = Source(unit.frames, [0], start_cycle=7)
+    run = short_run(unit, [begin], [Sink(unit.o, None)], settle_cycles=40)
+    assert run.sinks[0].cycles == list(range(8, 8 + words * delay))
     assert {payload & 0b111111 for payload in run.sinks[0].payloads} == {0}
 
 
-@pytest.mark.parametrize(("words", "steps", "delay"), [(1, 4, 1), (3, 4, 2), (2, 3, 3)])
-def test_a_delay_never_makes_the_loop_wait(words, steps, delay):
-    """Nobody listens: what goes in within the first `delay` steps is taken at once."""
-    unit = Delay(WORD, words, steps, delay)
-    payloads = some_payloads(WORD, 1, words * min(delay, steps))
+@pytest.mark.parametrize(
+    ("words", "steps", "delay", "held"),
+    [(1, 4, 1, 2), (3, 4, 2, 6), (2, 3, 3, 0), (2, 9, 3, 8), (4, 8, 7, 4)],
+)
+def test_a_delay_holds_one_step_more_than_it_delays(words, steps, delay, held):
+    """Nobody listens: so much is taken at once, and after it all that is dropped."""
+    unit = Begun(words, steps, delay)
+    assert unit.delay.held_words == held
+    kept = words * max(steps - delay, 0)
+    count = words * steps if held == kept else held
+    payloads = some_payloads(WORD, 1, words * steps)[:count]
     run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, None, pause=1.0)])
-    assert run.sources[0].cycles == list(range(len(payloads)))
+    assert run.sources[0].cycles == list(range(count))
 
 
 def test_words_that_a_delay_drops_wait_for_nobody():
     """The queue is full of the steps that are kept; the last step goes in all the same."""
-    unit = Delay(WORD, 1, 4, 1)
-    run = short_run(
-        unit, [Source(unit.i, some_payloads(WORD, 1, 4))], [Sink(unit.o, None, pause=1.0)]
-    )
+    unit = Begun(1, 4, 1)
+    source = Source(unit.i, some_payloads(WORD, 1, 4))
+    run = short_run(unit, [source], [Sink(unit.o, None, pause=1.0)])
     assert run.sources[0].cycles == [0, 1, 2, 3]
+
+
+def test_frames_that_begin_wait_where_a_delay_can_count_no_more():
+    unit = Begun(1, 2, 1)
+    trains = np.ones((40, 2, 2, 1), int)
+    frames = Source(unit.frames, [0] * 40)
+    held_up = Sink(unit.o, 80, awake=lambda cycle: cycle >= 50)
+    run = short_run(unit, [Source(unit.i, to_payloads(WORD, trains)), frames], [held_up])
+    begun = run.sources[1].cycles
+    assert begun[: Delay.PENDING_FRAMES] == list(range(Delay.PENDING_FRAMES))
+    assert begun[Delay.PENDING_FRAMES] == 51  # when the silence of the first frame has gone
+    assert run.sinks[0].payloads == shifted(WORD, trains, 1, 1)
+
+
+class Started(wiring.Component):
+    """A FrameStart whose `begins` is a stream `begun`."""
+
+    def __init__(self) -> None:
+        self.start = FrameStart(WORD)
+        super().__init__(
+            {"i": In(WORD.signature), "o": Out(WORD.signature), "begun": Out(FRAME.signature)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.start = start = self.start
+        wiring.connect(m, wiring.flipped(self.i), start.i)
+        wiring.connect(m, start.o, wiring.flipped(self.o))
+        m.d.comb += [start.room.eq(self.begun.ready), self.begun.valid.eq(start.begins)]
+        return m
+
+
+@pytest.mark.parametrize("words", [1, 3])
+@pytest.mark.parametrize("pauses", PAUSES)
+def test_every_frame_begins_once(words, pauses):
+    """Before its first word passes, and in the cycle in which it is offered where there is room."""
+    unit = Started()
+    payloads = some_payloads(WORD, 5, words)
+    rooms = Sink(unit.begun, 5, awake=lambda cycle: cycle % 3 != 1)
+    run = short_run(
+        unit, [Source(unit.i, payloads, pauses[0])], [Sink(unit.o, 5 * words, pauses[1]), rooms]
+    )
+    assert run.sinks[0].payloads == payloads
+    begun, passed = run.sinks[1].cycles, run.sinks[0].cycles[::words]
+    assert all(begin <= word for begin, word in zip(begun, passed, strict=True))
+    ends = run.sinks[0].cycles[words - 1 :: words]
+    assert all(begin > end for begin, end in zip(begun[1:], ends, strict=False))
+
+
+def test_a_frame_begins_when_it_is_offered():
+    """Nobody takes its words until long after."""
+    unit = Started()
+    source = Source(unit.i, some_payloads(WORD, 1, 2), start_cycle=5)
+    late = Sink(unit.o, 2, awake=lambda cycle: cycle >= 30)
+    assert short_run(unit, [source], [late, Sink(unit.begun, 1)]).sinks[1].cycles == [5]
+
+
+def test_a_frame_passes_when_it_begins():
+    unit = Started()
+    source = Source(unit.i, some_payloads(WORD, 3, 2), start_cycle=5)
+    run = short_run(unit, [source], [Sink(unit.o, 6), Sink(unit.begun, 3)])
+    assert run.sinks[0].cycles == [5, 6, 7, 8, 9, 10]
+    assert run.sinks[1].cycles == [5, 7, 9]
 
 
 class Loop(wiring.Component):
@@ -217,7 +316,9 @@ class Loop(wiring.Component):
 
     def __init__(self, words_per_step: int, steps: int, delay: int) -> None:
         self.delay = Delay(WORD, words_per_step, steps, delay)
-        super().__init__({"go": In(WORD.signature), "o": Out(WORD.signature)})
+        super().__init__(
+            {"go": In(WORD.signature), "o": Out(WORD.signature), "frames": In(FRAME.signature)}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -233,6 +334,7 @@ class Loop(wiring.Component):
         for lane in range(WORD.lanes):
             value = delay.o.payload.values[lane][0]
             m.d.comb += fork.i.payload.values[lane][0].eq(value + 1)
+        begin_frames(m, self.frames, delay)
         wiring.connect(m, fork.o0, delay.i)
         wiring.connect(m, fork.o1, wiring.flipped(self.o))
         return m
@@ -245,7 +347,10 @@ def test_a_delay_closes_a_loop(words, steps, delay, pauses):
     total = 3 * words * steps
     run = short_run(
         unit,
-        [Source(unit.go, some_payloads(WORD, 3, words * steps), pauses[0])],
+        [
+            Source(unit.go, some_payloads(WORD, 3, words * steps), pauses[0]),
+            Source(unit.frames, [0] * 3),
+        ],
         [Sink(unit.o, total, pauses[1])],
         seed=words,
     )
