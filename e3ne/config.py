@@ -9,9 +9,10 @@ As YAML (or the same dict):
     calibration_frames: 256          # at most so many calibration frames are run
     window: null                     # time steps in one word of a stream; null: chosen by mapping
     input: {bits: 8, scale: null, signed: null}                     # null: from calibration
+    #      several inputs: also a section for each, {left: {scale: 0.5}, right: {bits: 4}}
     default: {weight_bits: 8, edge_bits: 4, per_channel: false,
               membrane_fraction_bits: null, membrane_bits: null, decay_bits: null,
-              multiplier_bits: 16}
+              multiplier_bits: 16, max_spikes: null}
     nodes: {conv1: {weight_bits: 3}}                                # the keys of `default`
     mapping: {conv1: {in_lanes: 25, out_lanes: 6}}                  # also pixel_lanes, step_lanes
     utilisation: 0.6                 # fraction of the board's LUTs that the mapper may use
@@ -41,10 +42,11 @@ class NodeConfig:
 
     `weight_bits` 2..8; `edge_bits` 1..8 of what a ReLU sends; `per_channel`: one weight scale an
     output channel; `membrane_fraction_bits`: the membrane's unit is the accumulator's / 2**this
-    (None: the least of 0 .. 8 that gives the threshold 15 bits); `membrane_bits`: at most so wide,
+    (None: the least of 0 .. 14 that gives the threshold 15 bits); `membrane_bits`: at most so wide,
     saturating (None: as wide as range analysis asks); `decay_bits`: decays are m / 2**this (None:
     exact within 16 bits, else the nearest of 12 .. 16 bits); `multiplier_bits` of a ReLU's
-    requantisation.
+    requantisation; `max_spikes`: the most spikes a step of neurons that have no limit of their own
+    (None: as many as the calibration frames show).
     """
 
     weight_bits: int = 8
@@ -54,6 +56,7 @@ class NodeConfig:
     membrane_bits: int | None = None
     decay_bits: int | None = None
     multiplier_bits: int = 16
+    max_spikes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ class MappingConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration; the module's docstring says what each key means."""
+    """The whole configuration; the module's docstring says what each key means.
+
+    `inputs` holds what stands under `input` for one input by its name.
+    """
 
     steps: int | None = None
     readout: str | None = None
@@ -86,6 +92,7 @@ class Config:
     calibration_frames: int = 256
     window: int | None = None
     input: InputConfig = InputConfig()
+    inputs: Mapping[str, InputConfig] = field(default_factory=dict)
     default: NodeConfig = NodeConfig()
     nodes: Mapping[str, NodeConfig] = field(default_factory=dict)
     mapping: Mapping[str, MappingConfig] = field(default_factory=dict)
@@ -95,6 +102,10 @@ class Config:
     def node(self, name: str) -> NodeConfig:
         """The settings of the node called `name`."""
         return self.nodes.get(name, self.default)
+
+    def input_of(self, name: str) -> InputConfig:
+        """The settings of the input called `name`."""
+        return self.inputs.get(name, self.input)
 
     @property
     def percentile(self) -> float:
@@ -117,6 +128,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "membrane_bits": (2, 48),
     "decay_bits": (1, 16),
     "multiplier_bits": (2, 24),
+    "max_spikes": (1, 255),
     "in_lanes": (1, 4096),
     "out_lanes": (1, 4096),
     "pixel_lanes": (1, 4096),
@@ -146,13 +158,17 @@ def parse_config(data: Any, where: str = "config") -> Config:
     problems: list[str] = []
     values = dict(data)
     default = _section(NodeConfig(), values.pop("default", None), f"{where}.default", problems)
-    chosen = _section(InputConfig(), values.pop("input", None), f"{where}.input", problems)
+    chosen, inputs = _inputs(values.pop("input", None), f"{where}.input", problems)
     nodes = _sections(default, values.pop("nodes", None), f"{where}.nodes", problems)
     mapping = _sections(MappingConfig(), values.pop("mapping", None), f"{where}.mapping", problems)
+    if "inputs" in values:
+        problems.append(f"{where}.inputs: found an unknown key, accepted input")
+        del values["inputs"]
     config = _section(Config(), values, where, problems)
     if problems:
         raise BadInput(problems)
-    return replace(config, default=default, input=chosen, nodes=nodes, mapping=mapping)
+    sections = {"default": default, "input": chosen, "inputs": inputs}
+    return replace(config, nodes=nodes, mapping=mapping, **sections)  # type: ignore[arg-type]
 
 
 def default_config(names: Graph | Iterable[str], config: Config | None = None) -> dict[str, Any]:
@@ -164,7 +180,9 @@ def default_config(names: Graph | Iterable[str], config: Config | None = None) -
     config = config or Config()
     if isinstance(names, Graph):
         names = [node.name for node in names.nodes]
-    editable = asdict(replace(config, nodes={}, mapping={}))
+    editable = asdict(replace(config, nodes={}, mapping={}, inputs={}))
+    del editable["inputs"]
+    editable["input"] |= {name: asdict(chosen) for name, chosen in config.inputs.items()}
     names = list(names)
     editable["nodes"] = {name: asdict(config.node(name)) for name in names}
     editable["mapping"] = {
@@ -174,15 +192,24 @@ def default_config(names: Graph | Iterable[str], config: Config | None = None) -
 
 
 def check_names(
-    config: Config, names: Iterable[str], part_of: Mapping[str, str] | None = None
+    config: Config,
+    names: Iterable[str],
+    part_of: Mapping[str, str] | None = None,
+    inputs: Iterable[str] | None = None,
 ) -> None:
     """BadInput with every module path of `config` that is not one of the nodes `names`.
 
-    `part_of` knows the node that a module was merged into (a ReLU into the layer before it).
+    `part_of` knows the node that a module was merged into (a ReLU into the layer before it);
+    `inputs` are the names of the inputs, where they are to be checked, too.
     """
     accepted = sorted(names)
     merged = part_of or {}
-    problems = []
+    known = sorted(config.inputs if inputs is None else inputs)
+    problems = [
+        f"config.input.{name}: found no such input, accepted {_nearest(name, known)}"
+        for name in sorted(config.inputs)
+        if name not in known
+    ]
     for section in ("nodes", "mapping"):
         for name in sorted(getattr(config, section)):
             if name in merged:
@@ -197,6 +224,18 @@ def check_names(
                 )
     if problems:
         raise BadInput(problems)
+
+
+def _inputs(
+    data: Any, where: str, problems: list[str]
+) -> tuple[InputConfig, dict[str, InputConfig]]:
+    """The settings of every input, and those of single inputs: the sections inside."""
+    named: dict[Any, Any] = {}
+    if isinstance(data, Mapping):
+        named = {key: part for key, part in data.items() if isinstance(part, Mapping)}
+        data = {key: value for key, value in data.items() if key not in named}
+    chosen = _section(InputConfig(), data, where, problems)
+    return chosen, _sections(chosen, named, where, problems)
 
 
 def _section(start: Record, data: Any, where: str, problems: list[str]) -> Record:

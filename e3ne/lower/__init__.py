@@ -15,6 +15,7 @@ from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
 from .context import Context
 from .distribute_sums import distribute_sums
+from .drop_unread import drop_unread
 from .fold_batchnorm import fold_batchnorm
 from .fold_concatenation import fold_concatenation
 from .fuse_nodes import fuse, fuse_nodes
@@ -25,10 +26,11 @@ from .quantize import quantize
 Pass = Callable[[Graph, Context], Graph]
 
 STRUCTURE: tuple[Pass, ...] = (
-    move_delays,
+    drop_unread,
     fold_concatenation,
     distribute_sums,
     fold_batchnorm,
+    move_delays,
     absorb_flatten,
     move_rectify,
     fuse_nodes,
@@ -56,7 +58,8 @@ def lower(
     context = Context(config, frames)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
     fused = fuse(graph)
-    check_names(config, [node.name for node in fused.graph.nodes], fused.part_of)
+    names = [node.name for node in fused.graph.nodes]
+    check_names(config, names, fused.part_of, [source.name for source in graph.inputs])
     graph = _run(graph, STRUCTURE[-1:], context, dump)
     return _run(graph, NUMBERS, context, dump)
 

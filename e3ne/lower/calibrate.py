@@ -1,4 +1,4 @@
-"""Measures on the calibration frames how large the values of each ReLU become."""
+"""Measures on the calibration frames how large the values of ReLUs and spikes become."""
 
 from __future__ import annotations
 
@@ -9,35 +9,54 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
-from ..ir import Array, BadInput, Graph, Input, Node, Rectify
+from ..ir import Array, BadInput, Graph, Input, IntegrateFire, Node, Rectify
 from .context import Context
 
 log = logging.getLogger(__name__)
 
 CHUNK_ELEMENTS = 1 << 20  # values of all edges of the frames that are run at once
+LARGEST_COUNT = 255  # spikes in one step: an edge of 8 bits
 SAMPLES = 1 << 21  # values of one edge that a percentile looks at
 
 
 def calibrate(graph: Graph, context: Context) -> Graph:
-    """Gives every ReLU without a bound the largest value (or the percentile) that it sends.
+    """Bounds what has no bound: the values of ReLUs, and the spikes a step of neurons.
 
-    The percentile is that of the values above zero. BadInput where a bound is missing and there
-    are no calibration frames; a ReLU that never sends anything is logged by name.
+    A ReLU gets the largest value (or the percentile of those above zero) that it sends, a neuron
+    the largest count within 1 .. 255, unless the configuration's `max_spikes` says another.
+    BadInput where a bound is missing and there are no calibration frames; what never sends
+    anything, and a limit below what the frames show, is logged by name.
     """
-    unbounded = [
-        node.name
-        for node in graph.nodes
-        if isinstance(node.neuron, Rectify) and node.neuron.bound is None
-    ]
-    if not unbounded:
-        return graph
-    if context.calibration is None:
+    unbounded = [node.name for node in graph.nodes if _is_unbounded(node, context)]
+    measured = dict.fromkeys(unbounded, 0.0)
+    if unbounded and context.calibration is None:
         raise BadInput(
             f"calibration: found none, needed for the ranges of {', '.join(unbounded)}; give "
-            "frames of training data, or ReLUs with a bound"
+            "frames of training data, ReLUs with a bound, or max_spikes in the configuration"
         )
-    bounds = _bounds(graph, context, context.calibration, unbounded)
-    return graph.with_nodes([_bounded(node, bounds.get(node.name)) for node in graph.nodes])
+    unlimited = [node.name for node in graph.nodes if _is_unlimited(node)]
+    if context.calibration is not None and (unbounded or unlimited):
+        measured = _bounds(graph, context, context.calibration, [*unbounded, *unlimited])
+    return graph.with_nodes(
+        [
+            _limited(node, measured.get(node.name), context)
+            if node.name in unlimited
+            else _bounded(node, measured.get(node.name) if node.name in unbounded else None)
+            for node in graph.nodes
+        ]
+    )
+
+
+def _is_unlimited(node: Node) -> bool:
+    """May it send any number of spikes a step?"""
+    return isinstance(node.neuron, IntegrateFire) and node.neuron.max_spikes is None
+
+
+def _is_unbounded(node: Node, context: Context) -> bool:
+    """Does it need the calibration frames?"""
+    if _is_unlimited(node):
+        return context.config.node(node.name).max_spikes is None
+    return isinstance(node.neuron, Rectify) and node.neuron.bound is None
 
 
 def checked_calibration(graph: Graph, calibration: Array | Sequence[Array]) -> tuple[Array, ...]:
@@ -88,6 +107,9 @@ def _problems(source: Input, array: Array) -> list[str]:
 def _bounds(
     graph: Graph, context: Context, calibration: tuple[Array, ...], names: list[str]
 ) -> dict[str, float]:
+    """What each node of `names` sends at most: spikes as they are counted, values by percentile."""
+    graph, counters = _with_counters(graph, names)
+    percentile = context.config.percentile
     frames = min(len(calibration[0]), context.config.calibration_frames)
     types = [graph.edge(item.name) for item in graph.inputs] + [n.type for n in graph.nodes]
     per_frame = sum(type.neurons * type.steps for type in types)
@@ -99,13 +121,29 @@ def _bounds(
         for name in names:
             type = graph.edge(name)
             stride = max(1, type.neurons * type.steps * frames // SAMPLES)
-            sent = values[name].reshape(-1)
-            every = context.config.percentile < 100
+            sent = values[counters.get(name, name)].reshape(-1)
+            every = percentile < 100 and not _is_unlimited(graph.node(name))
             positive[name].append(sent[sent > 0][::stride] if every else sent.max(keepdims=True))
     return {
-        name: _bound(np.concatenate(parts), context.config.percentile)
+        name: _bound(
+            np.concatenate(parts), 100.0 if _is_unlimited(graph.node(name)) else percentile
+        )
         for name, parts in positive.items()
     }
+
+
+def _with_counters(graph: Graph, names: list[str]) -> tuple[Graph, dict[str, str]]:
+    """The graph with a twin, which sends its spikes, of each neuron that sends its membrane."""
+    counters: dict[str, str] = {}
+    nodes = list(graph.nodes)
+    for node in graph.nodes:
+        neuron = node.neuron
+        sent = isinstance(neuron, IntegrateFire) and neuron.sends == "membrane"
+        if isinstance(neuron, IntegrateFire) and sent and node.name in names:
+            counters[node.name] = f"{node.name} spikes"
+            twin = replace(neuron, sends="spikes")
+            nodes.append(replace(node, name=counters[node.name], neuron=twin))
+    return graph.with_nodes(nodes), counters
 
 
 def _bound(values: Array, percentile: float) -> float:
@@ -122,3 +160,19 @@ def _bounded(node: Node, bound: float | None) -> Node:
             node.name,
         )
     return replace(node, neuron=Rectify(bound or 1.0))
+
+
+def _limited(node: Node, seen: float | None, context: Context) -> Node:
+    """The neuron with a limit of spikes: the user's, else the largest count that was seen."""
+    assert isinstance(node.neuron, IntegrateFire)
+    chosen = context.config.node(node.name).max_spikes
+    limit = chosen or min(max(1, int(seen or 0)), LARGEST_COUNT)
+    if seen is not None and seen > limit:
+        log.warning(
+            "%s: found %d spikes in one step in the calibration frames, max_spikes is %d; it will "
+            "saturate there",
+            *(node.name, seen, limit),
+        )
+    if seen == 0:
+        log.warning("%s: found no spike in the calibration frames; is the layer dead?", node.name)
+    return replace(node, neuron=replace(node.neuron, max_spikes=limit))

@@ -7,7 +7,7 @@ integer network, and is measured here spike by spike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +16,11 @@ from .. import reference
 from ..config import Config
 from ..ir import Array, Conv2d, Graph, IntegrateFire, Linear, Node, Requantize, Synapse
 from ..ir import frozen as frozen_array
+from ..ir.loops import computing_order
 from . import STRUCTURE, simplify
 from .context import Context
 from .fuse_nodes import fuse
+from .quantize_neurons import sends_spikes
 from .synapse_scales import synapse_weight_scale
 
 
@@ -41,7 +43,8 @@ class Agreement:
 def dequantized(traced: Graph, integer: Graph, config: Config | None = None) -> Graph:
     """The simplified FLOAT graph with the weights and biases of `integer` loaded back.
 
-    `integer` is lower(traced, ..., config); every neuron keeps its real parameters.
+    `integer` is lower(traced, ..., config); every neuron keeps its real parameters, but sends at
+    most as many spikes a step as its integer twin.
     """
     nodes = []
     for node, weights in _loaded(traced, integer, config or Config()):
@@ -49,7 +52,10 @@ def dequantized(traced: Graph, integer: Graph, config: Config | None = None) -> 
             synapse if loaded is None else replace(synapse, op=_with(synapse, *loaded))
             for synapse, loaded in zip(node.synapses, weights, strict=True)
         ]
-        nodes.append(replace(node, synapses=tuple(synapses)))
+        neuron, twin = node.neuron, integer.node(node.name).neuron
+        if isinstance(neuron, IntegrateFire) and isinstance(twin, IntegrateFire):
+            neuron = replace(neuron, max_spikes=twin.max_spikes)
+        nodes.append(replace(node, synapses=tuple(synapses), neuron=neuron))
     return simplify(traced).with_nodes(nodes)
 
 
@@ -58,40 +64,59 @@ def quantized_state(
 ) -> dict[str, tuple[Array, Array | None]]:
     """Module path to its quantised (weight, bias) as float32 arrays, to load into the torch model.
 
-    A folded batch normalisation is part of them: make the torch one an identity.
+    A folded batch normalisation is part of them: make the torch one an identity. Weights that
+    several synapses share stand once; those that were split (over the parts of a concatenation)
+    are no tensor of the torch model any more and are left out.
     """
     origins = _origins(traced)
-    state: dict[str, tuple[Array, Array | None]] = {}
+    found: dict[str, list[tuple[Array, Array | None]]] = {}
     for node, weights in _loaded(traced, integer, config or Config()):
         for path, loaded in zip(origins[node.name], weights, strict=True):
             if loaded is not None:
                 assert path is not None
-                state[path] = loaded
-    return state
+                found.setdefault(path, []).append(loaded)
+    return {path: several[0] for path, several in found.items() if _shared(several)}
 
 
-def spike_agreement(real: Graph, integer: Graph, x: Array) -> dict[str, Agreement]:
+def _shared(several: list[tuple[Array, Array | None]]) -> bool:
+    """Are these the same weights, the first with the bias?"""
+    first = several[0][0]
+    return all(np.array_equal(first, weight) for weight, _ in several)
+
+
+def spike_agreement(
+    real: Graph, integer: Graph, x: Array | Sequence[Array]
+) -> dict[str, Agreement]:
     """For each spiking or radix node, how many values of its trains are equal.
 
-    `real` is `dequantized`, `x` real frames (frames, steps, *shape); both networks get the input
-    as the integers that the hardware gets. Radix edges of the real network are rounded to their
-    scale, as in training, clip(floor(x / scale + 1/2)); nothing else in it is.
+    `real` is `dequantized`, `x` real frames (frames, steps, *shape), or a sequence of them, one
+    an input; both networks get the input as the integers that the hardware gets. Radix edges of
+    the real network are rounded to their scale, as in training, clip(floor(x / scale + 1/2));
+    nothing else in it is. Membranes are not counted.
     """
-    words = reference.encode_input(integer.inputs[0], x)
-    integers = reference.run(integer, words)
-    source = real.inputs[0]
-    values = {source.name: reference.checked_input(source, words * integer.inputs[0].scale)}
+    frames = x if isinstance(x, list | tuple) else (x,)
+    words = [
+        reference.encode_input(source, array)
+        for source, array in zip(integer.inputs, frames, strict=True)
+    ]
+    integers = reference.run(integer, *words)
+    values = {
+        source.name: reference.checked_input(source, array * coded.scale)
+        for source, coded, array in zip(real.inputs, integer.inputs, words, strict=True)
+    }
     found = {}
-    for node in integer.nodes:
-        sent = reference.node_spikes(real, real.node(node.name), values)
-        if isinstance(node.neuron, Requantize):
-            units = np.floor(sent / node.scale + 0.5)
-            sent = np.clip(units, node.type.low, node.type.high) * node.scale
-        values[node.name] = sent
-        if isinstance(node.neuron, IntegrateFire | Requantize):
-            equal = np.rint(sent / node.scale) == integers[node.name]
-            found[node.name] = Agreement(int(equal.sum()), equal.size)
-    return found
+    for group in computing_order(real):
+        values.update(reference.group_spikes(real, group, values))
+        for node in (integer.node(other.name) for other in group):
+            sent = values[node.name]
+            if isinstance(node.neuron, Requantize):
+                units = np.floor(sent / node.scale + 0.5)
+                sent = np.clip(units, node.type.low, node.type.high) * node.scale
+                values[node.name] = sent
+            if isinstance(node.neuron, Requantize) or sends_spikes(node.neuron):
+                equal = np.rint(sent / node.scale) == integers[node.name]
+                found[node.name] = Agreement(int(equal.sum()), equal.size)
+    return {node.name: found[node.name] for node in integer.nodes if node.name in found}
 
 
 def _loaded(

@@ -33,12 +33,14 @@ class Fused:
     """The fused graph, and where its parts come from.
 
     `origins`: for each synapse of each node the module path of its weights; `part_of`: the node
-    that a module which is no node any more belongs to.
+    that a module which is no node any more belongs to; `neurons`: for each node the module of its
+    neurons (or, of a sum that stays, its last one).
     """
 
     graph: Graph
     origins: dict[str, tuple[str | None, ...]]
     part_of: dict[str, str]
+    neurons: dict[str, str]
 
 
 def fuse(graph: Graph) -> Fused:
@@ -49,7 +51,7 @@ def fuse(graph: Graph) -> Fused:
             graph = without_wire(graph, name)
     parts = {node.name: _started(node) for node in graph.nodes}
     for name in [node.name for node in graph.nodes]:
-        while (found := _to_merge(graph, graph.node(name))) is not None:
+        while name in parts and (found := _to_merge(graph, graph.node(name))) is not None:
             source = graph.node(name).synapses[found].source
             parts[name] = parts[name].merged(found, parts.pop(source))
             nodes = [node for node in graph.nodes if node.name != source]
@@ -67,6 +69,7 @@ def fuse(graph: Graph) -> Fused:
             for member in (*part.members, part.node.name)
             if member != part.name
         },
+        {part.name: part.node.name for part in parts.values()},
     )
 
 

@@ -22,14 +22,20 @@ def quantized_inputs(graph: Graph, context: Context) -> tuple[Input, ...]:
     largest integer. BadInput where there are no frames and the user did not choose.
     """
     frames = context.calibration or (None,) * len(graph.inputs)
-    return tuple(
-        _quantized(graph, source, context, array)
-        for source, array in zip(graph.inputs, frames, strict=True)
-    )
+    inputs: list[Input] = []
+    problems: list[str] = []
+    for source, array in zip(graph.inputs, frames, strict=True):
+        try:
+            inputs.append(_quantized(graph, source, context, array))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return tuple(inputs)
 
 
 def _quantized(graph: Graph, source: Input, context: Context, frames: Array | None) -> Input:
-    chosen = context.config.input
+    chosen = context.config.input_of(source.name)
     if frames is None:
         if chosen.bits is None or chosen.scale is None:
             raise BadInput(
@@ -42,7 +48,10 @@ def _quantized(graph: Graph, source: Input, context: Context, frames: Array | No
     bits = chosen.bits or _bits(graph, context, frames)
     type = replace(source.type, bits=bits, signed=signed)
     if type.high < 1:
-        raise BadInput(f"input.bits: found {bits} bits with a sign, accepted 2 or more")
+        raise BadInput(
+            f"input.bits: found {bits} bits with a sign, accepted 2 or more; choose them for "
+            f"input {source.name}"
+        )
     scale = chosen.scale
     if scale is None:
         scale = _scale(frames, type.high, context)

@@ -25,7 +25,7 @@ from ..ir import (
 from ..ir.ranges import Range, membrane_range
 from .factors import decay_dyadic, dyadic, integers, scale_of_kind
 from .parameters import aligned, compacted, real
-from .rewiring import is_weighted
+from .rewiring import is_selection, is_weighted
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,10 @@ def spike_type(node: Node, neuron: IntegrateFire) -> SpikeType:
 
 
 def relay_type(node: Node, found: Range) -> SpikeType:
-    """The narrowest edge that holds every sum; sums of weights are signed."""
-    signed = found.low < 0 or any(is_weighted(synapse) for synapse in node.synapses)
+    """The narrowest edge that holds every sum; sums of weights (but of selections) are signed."""
+    signed = found.low < 0 or any(
+        is_weighted(synapse) and not is_selection(synapse.op) for synapse in node.synapses
+    )
     bits = found.signed_bits if signed else max(1, found.high.bit_length())
     return replace(node.type, bits=bits, signed=signed)
 

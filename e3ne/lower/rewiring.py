@@ -42,6 +42,13 @@ def is_silent(op: Op) -> bool:
             return True
 
 
+def is_selection(op: Op) -> bool:
+    """Weights of zeros and ones without a bias: a concatenation, a slice, another order."""
+    if not isinstance(op, Linear | Conv2d):
+        return False
+    return is_silent(op) and bool(((op.weight == 0) | (op.weight == 1)).all())
+
+
 def without_bias(op: Op) -> Op:
     """The same weights without their bias."""
     return replace(op, bias=None) if isinstance(op, Linear | Conv2d) else op
