@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,8 @@ from torch import nn
 
 from ..ir import BadInput
 
+WEIGHT_SUFFIXES = (".pt", ".pth", ".safetensors", ".ckpt", ".pkl")
+
 
 def load_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     """The module that a factory returns, with weights loaded, in evaluation mode.
@@ -24,6 +27,12 @@ def load_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     modules are refused. BadInput where anything is missing or does not fit.
     """
     where, separator, name = spec.rpartition(":")
+    if Path(spec).suffix in WEIGHT_SUFFIXES:
+        raise BadInput(
+            f"model {spec!r}: found a file of weights, accepted file.py:factory or "
+            "package.module:factory; give the function that makes the model, and this file as "
+            "weights"
+        )
     if not separator or not where or not name:
         raise BadInput(
             f"model {spec!r}: found no factory, accepted file.py:factory or "
@@ -74,10 +83,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BadInput(
-            f"weights {path}: found a file that holds more than tensors or is damaged, accepted a "
-            "state dict; save model.state_dict() instead of the model"
-        ) from error
+        raise BadInput(f"weights {path}: {_why_not_loaded(error)}") from error
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
     ):
@@ -86,6 +92,22 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             "accepted a state dict; save model.state_dict() alone"
         )
     return state
+
+
+def _why_not_loaded(error: Exception) -> str:
+    """What is wrong with a file that torch did not read, and what to do."""
+    text = str(error)
+    named = re.search(r"GLOBAL ([\w.]+)", text)
+    if named is not None or "TorchScript" in text:
+        objects = named.group(1) if named is not None else "a TorchScript archive"
+        return (
+            f"found Python objects beside tensors ({objects}), whose loading may run any code, "
+            "accepted a state dict; save model.state_dict() instead of the model"
+        )
+    return (
+        f"found a file that is cut off or damaged, or no torch file ({type(error).__name__}), "
+        "accepted a state dict; save model.state_dict() with torch.save, or copy the file again"
+    )
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,7 +115,7 @@ def test_whole_modules_are_refused(source: str, tmp_path: Path) -> None:
     path = tmp_path / "module.pt"
     torch.save(nn.Linear(2, 2), path)
     assert message(f"{source}:make", path).startswith(
-        f"weights {path}: found a file that holds more than tensors or is damaged, accepted a state"
+        f"weights {path}: found Python objects beside tensors (torch.nn.modules.linear.Linear), who"
     )
 
 
@@ -134,7 +137,9 @@ def test_weights_that_are_no_weights(source: str, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
         assert f"{found}, accepted .pt or .safetensors" in message(spec, tmp_path / name)
     (tmp_path / "a.pt").write_bytes(b"not a pickle")
-    assert "or is damaged" in message(spec, tmp_path / "a.pt")
+    assert "found a file that is cut off or damaged, or no torch file" in message(
+        spec, tmp_path / "a.pt"
+    )
     (tmp_path / "a.safetensors").write_bytes(b"not tensors")
     assert "found a damaged file" in message(spec, tmp_path / "a.safetensors")
 
@@ -169,3 +174,60 @@ def test_a_file_that_fails_on_import(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("1 / 0\n")
     assert message(f"{path}:make").startswith(f"model {path}: found ZeroDivisionError on import")
+
+
+class RunsWhenLoaded:
+    """Pickled, it makes a folder as soon as it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "pickle 2", "pickle 5", "among tensors"])
+def test_a_malicious_pickle_is_refused_and_runs_nothing(
+    source: str, tmp_path: Path, form: str
+) -> None:
+    path, made = tmp_path / "evil.pt", tmp_path / "made"
+    evil = RunsWhenLoaded(made)
+    if form.startswith("pickle"):
+        path.write_bytes(pickle.dumps(evil, protocol=int(form[-1])))
+    else:
+        state = {"0.weight": torch.zeros(2, 4) if form == "among tensors" else evil, "x": evil}
+        torch.save(state, path, _use_new_zipfile_serialization=form != "legacy")
+    found = f"found Python objects beside tensors ({os.name}.mkdir), whose loading may run any code"
+    if form == "pickle 5":
+        found = "found a file that is cut off or damaged, or no torch file (UnpicklingError)"
+    assert found in message(f"{source}:make", path)
+    assert not made.exists()
+    pickle.loads(pickle.dumps(evil))  # the twin: it does act when somebody unpickles it
+    assert made.exists()
+
+
+def test_torchscript_archives_are_refused(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "script.pt"
+    torch.jit.script(nn.Linear(2, 2)).save(str(path))
+    assert "found Python objects beside tensors (a TorchScript archive)" in message(
+        f"{source}:make", path
+    )
+
+
+@pytest.mark.parametrize("form", [".pt", "legacy.pt", ".safetensors"])
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
+def test_files_that_are_cut_off(source: str, tmp_path: Path, form: str, part: float) -> None:
+    path = tmp_path / f"cut{form}"
+    state = load_model(f"{source}:make").state_dict()
+    if path.suffix == ".pt":
+        torch.save(state, path, _use_new_zipfile_serialization="legacy" not in form)
+    else:
+        save_file(state, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    assert "damaged" in message(f"{source}:make", path)
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.safetensors", "folder/net.pth", "net.ckpt"])
+def test_weights_in_the_place_of_a_model(name: str) -> None:
+    assert message(name).startswith(f"model {name!r}: found a file of weights, accepted file.py:")
