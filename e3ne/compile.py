@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,22 @@ from typing import Any
 from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
+from .data import first_frames
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
-from .ir import Array, BadInput, Graph, Stage, text, verify
+from .ir import Array, BadInput, Graph, Readout, Stage, text, verify
+from .ir.user_arrays import UserArrays, input_arrays
 from .progress import Stages, Tell, peak_memory_bytes
 from .report import new_report
 from .report.document import Report, write_report
 from .synthesis import part_of, resources_available
 
 DEFAULT_BOARD = "ulx3s-85f"
+EXAMPLE_FRAMES = 2  # of the calibration: enough to trace with
 
 ConfigSource = Config | Mapping[str, Any] | str | Path | None
+Readouts = Readout | str | None | list[Readout | str | None] | tuple[Readout | str | None, ...]
+Wanted = int | str | Sequence[int | str]
+"""As `frontend.trace` takes them: how outputs are read, and which they are."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,11 @@ def compile(
     example_input: Any = None,
     *,
     steps: int | None = None,
-    input_has_steps: bool = False,
-    readout: str | None = None,
+    input_has_steps: bool | Sequence[bool] | Mapping[str, bool] = False,
+    readout: Readouts = None,
+    outputs: Wanted = 1,
     board: str | Board = DEFAULT_BOARD,
-    calibration: Array | None = None,
+    calibration: UserArrays | None = None,
     config: ConfigSource = None,
     output: str | Path | None = None,
     name: str | None = None,
@@ -51,8 +58,11 @@ def compile(
     """Compiles a torch module, or a Graph of stage FLOAT, into the build folder `output`.
 
     `example_input` and `calibration` are real frames (frames, *shape), or (frames, steps, *shape)
-    with `input_has_steps`; without an example the first calibration frames serve. `steps` is the
-    number of time steps where the model makes one a call. `config` is a Config, a dict as
+    with `input_has_steps`; without an example the first calibration frames serve. A model of
+    several inputs takes a tuple of them, or a dict by the arguments of its forward. `steps` is the
+    number of time steps where the model makes one a call. `outputs` says which of the tensors that
+    forward returns are the network's (the first so many, or names or positions), and `readout` may
+    be one for each. `config` is a Config, a dict as
     `default_config` gives, or the path of a YAML file; its `steps` and `readout` serve where the
     arguments are None. `output` None stands for build/<name>, and `name` None for the model's
     class. `dump` is a folder for the text of the graph after each pass. Raises UnsupportedModel,
@@ -61,19 +71,21 @@ def compile(
     stages = Stages(progress)
     chosen = board if isinstance(board, Board) else load_board(board)
     settings = read_config(config)
-    settings = replace(
-        settings,
-        steps=settings.steps if steps is None else steps,
-        readout=settings.readout if readout is None else readout,
-    )
+    settings = replace(settings, steps=settings.steps if steps is None else steps)
+    if isinstance(readout, str):
+        settings, readout = replace(settings, readout=readout), None
     title = name or type(model).__name__.lower()
     folder = Path(output) if output is not None else Path("build") / title
     check_output(folder)
 
     with stages("trace"):
-        example = example_input if example_input is not None else first_frames(calibration)
-        traced = trace_model(model, example, input_has_steps, settings)
+        example = example_input
+        if example is None and calibration is not None:
+            example = first_frames(calibration, EXAMPLE_FRAMES)
+        traced = trace_model(model, example, input_has_steps, settings, readout, outputs)
         dump_text(dump, "traced", traced)
+    if calibration is not None:
+        calibration = input_arrays("calibration", traced.inputs, calibration)
     journey = map_traced(traced, calibration, chosen, settings, stages, dump)
     build = write(journey, chosen, folder, title, settings, stages)
     return Hardware(build, chosen, journey.traced, journey.dequantized)
@@ -81,7 +93,7 @@ def compile(
 
 def map_traced(
     traced: Graph,
-    calibration: Array | None,
+    calibration: Array | Sequence[Array] | None,
     board: Board,
     config: Config,
     stages: Stages,
@@ -153,7 +165,14 @@ def predicted_resources(predicted: Any) -> dict[str, int]:
     return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
 
 
-def trace_model(model: Any, example: Any, input_has_steps: bool, config: Config) -> Graph:
+def trace_model(
+    model: Any,
+    example: Any,
+    input_has_steps: bool | Sequence[bool] | Mapping[str, bool],
+    config: Config,
+    readout: Readouts = None,
+    outputs: Wanted = 1,
+) -> Graph:
     """A torch module as a checked graph of stage FLOAT; such a graph as it is."""
     if isinstance(model, Graph):
         if model.stage is not Stage.FLOAT:
@@ -166,7 +185,8 @@ def trace_model(model: Any, example: Any, input_has_steps: bool, config: Config)
         )
     from .frontend import trace
 
-    return trace(model, example, config.steps, input_has_steps, config.readout)
+    asked = config.readout if readout is None else readout
+    return trace(model, example, config.steps, input_has_steps, asked, outputs)
 
 
 def default_config(
@@ -198,11 +218,6 @@ def read_config(config: ConfigSource) -> Config:
     if isinstance(config, Config):
         return config
     return parse_config(config) if isinstance(config, Mapping) else load_config(config)
-
-
-def first_frames(calibration: Array | None) -> Array | None:
-    """Two calibration frames: enough to trace with."""
-    return None if calibration is None else calibration[:2]
 
 
 def check_output(folder: Path) -> None:

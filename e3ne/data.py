@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .ir import Array, BadInput, Graph, Input
+from .ir.user_arrays import UserArrays, as_frames, input_arrays
 from .reference import encode_input
 
 CHUNK_VALUES = 1 << 24  # values of all nodes that are held at once
@@ -19,14 +20,22 @@ FAR_SPANS = 3.0  # widths of the range; a value farther away than this was scale
 
 @dataclass(frozen=True)
 class Frames:
-    """`x` (frames, *shape) or (frames, steps, *shape), real; `y` int64 (frames,) or None."""
+    """Real frames, and labels int64 or None.
 
-    x: Array
+    `x` is (frames, *shape) or (frames, steps, *shape), or several such arrays in the order or by
+    the names of the inputs. `y` is (frames,), or (frames, rows, columns) where the first output is
+    an image.
+    """
+
+    x: UserArrays
     y: Array | None = None
 
 
 def load_frames(path: Path) -> Frames:
-    """The arrays `x` and, where it is there, `y` of an .npz file; BadInput lists every problem."""
+    """The arrays of an .npz file; BadInput lists every problem.
+
+    `x`, or `x_<name>` for each input of that name where there are several; `y` where it is there.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
@@ -35,28 +44,78 @@ def load_frames(path: Path) -> Frames:
             f"{path}: found no readable .npz file ({error}), accepted one with an array x "
             "(frames, ...) and, where labels are known, y (frames,)"
         ) from error
-    if "x" not in arrays:
-        raise BadInput(f"{path}: found arrays {sorted(arrays)}, accepted x and y; name them so")
-    return checked_frames(str(path), arrays["x"], arrays.get("y"))
+    by_name = {name[2:]: array for name, array in arrays.items() if name.startswith("x_")}
+    if ("x" in arrays) == bool(by_name):
+        raise BadInput(
+            f"{path}: found arrays {sorted(arrays)}, accepted x and y; name them so, or x_<input> "
+            "for each input where there are several"
+        )
+    return checked_frames(str(path), by_name or arrays["x"], arrays.get("y"))
 
 
-def checked_frames(where: str, x: Array, y: Array | None = None) -> Frames:
+def checked_frames(where: str, x: UserArrays, y: Array | None = None) -> Frames:
     """`x` and `y` where they are frames and labels; BadInput with every problem."""
-    problems = []
-    if x.dtype.kind not in "buif":
-        problems.append(f"{where}: x: found dtype {x.dtype}, accepted real numbers")
-    elif x.ndim < 2 or not x.size:
-        problems.append(f"{where}: x: found shape {x.shape}, accepted (frames, ...), one or more")
-    elif not np.isfinite(x).all():
-        problems.append(f"{where}: x: found NaN or infinite values, accepted finite ones")
-    if y is not None and (y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "ui"):
+    named = named_arrays(x)
+    problems = [
+        f"{where}: {name}: {problem}"
+        for name, array in named.items()
+        if (problem := _frame_problem(array))
+    ]
+    lengths = {len(array) for array in named.values() if array.ndim}
+    if len(lengths) > 1:
         problems.append(
-            f"{where}: y: found shape {y.shape} of {y.dtype}, accepted integers ({len(x)},), one "
-            "label a frame"
+            f"{where}: found {', '.join(map(str, sorted(lengths)))} frames, accepted as many for "
+            "each input"
+        )
+    labelled = y is None or (y.ndim in (1, 3) and {len(y)} == lengths and y.dtype.kind in "ui")
+    if y is not None and not labelled:
+        problems.append(
+            f"{where}: y: found shape {y.shape} of {y.dtype}, accepted integers ("
+            f"{max(lengths, default=0)},), one label a frame (and pixel, where an image leaves)"
         )
     if problems:
         raise BadInput(problems)
     return Frames(x, None if y is None else y.astype(np.int64))
+
+
+def named_arrays(x: UserArrays) -> dict[str, Array]:
+    """The arrays by the names that messages use: x, x_<input>, or x[0], x[1], ..."""
+    if isinstance(x, Mapping):
+        return {f"x_{name}": np.asarray(array) for name, array in x.items()}
+    if isinstance(x, tuple):
+        return {f"x[{place}]": np.asarray(array) for place, array in enumerate(x)}
+    return {"x": np.asarray(x)}
+
+
+def first_frames(x: UserArrays, frames: int | None) -> UserArrays:
+    """The first so many frames of each array; all of them where `frames` is None."""
+    if isinstance(x, Mapping):
+        return {name: np.asarray(array)[:frames] for name, array in x.items()}
+    if isinstance(x, tuple):
+        return tuple(np.asarray(array)[:frames] for array in x)
+    return np.asarray(x)[:frames]
+
+
+def _frame_problem(x: Array) -> str:
+    if x.dtype.kind not in "buif":
+        return f"found dtype {x.dtype}, accepted real numbers"
+    if x.ndim < 2 or not x.size:
+        return f"found shape {x.shape}, accepted (frames, ...), one or more"
+    if not np.isfinite(x).all():
+        return "found NaN or infinite values, accepted finite ones"
+    return ""
+
+
+def encoded_inputs(inputs: Sequence[Input], x: UserArrays) -> tuple[Array, ...]:
+    """Real frames of every input as integers (frames, steps, *shape); see `encoded`."""
+    arrays = input_arrays("data", inputs, x)
+    return tuple(encoded(source, array) for source, array in zip(inputs, arrays, strict=True))
+
+
+def inputs_with_steps(inputs: Sequence[Input], x: UserArrays) -> tuple[Array, ...]:
+    """Real frames of every input as (frames, steps, *shape); see `with_steps`."""
+    arrays = input_arrays("data", inputs, x)
+    return tuple(with_steps(source, array) for source, array in zip(inputs, arrays, strict=True))
 
 
 def encoded(source: Input, x: Array) -> Array:
@@ -88,17 +147,19 @@ def check_range(source: Input, x: Array) -> None:
 
 
 def with_steps(source: Input, x: Array) -> Array:
-    """Frames as (frames, steps, *shape); BadInput where their shape does not fit the input."""
-    wanted = (source.type.steps, *source.type.shape)
+    """Frames as (frames, steps, *shape); BadInput where their shape does not fit the input.
+
+    Axes of length 1 may be missing or too many (`ir.user_arrays.as_frames`).
+    """
     x = np.asarray(x)
-    if source.type.steps == 1 and x.shape[1:] == source.type.shape:
-        x = x[:, None]
-    if x.shape[1:] != wanted:
+    shaped = as_frames(source.type, x)
+    if shaped is None:
+        wanted = (source.type.steps, *source.type.shape)
         shape = ", ".join(map(str, wanted if source.type.steps > 1 else source.type.shape))
         raise BadInput(
             f"input {source.name}: found frames of shape {x.shape[1:]}, accepted ({shape})"
         )
-    return x
+    return shaped
 
 
 def chunks(graph: Graph, frames: int) -> Iterator[slice]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from . import reference, synthesis
 from .boards import Board, board_from_table
-from .check import CheckResult, Simulator, simulate
-from .data import Frames, checked_frames, chunks, encoded, with_steps
+from .check import CheckResult, Simulator, checked_labels, simulate
+from .data import checked_frames, chunks, encoded_inputs, first_frames, inputs_with_steps
 from .emit import Build, load_build, load_graph
 from .ir import Array, BadInput, Graph, text
+from .ir.frames import is_image
+from .ir.user_arrays import UserArrays, input_arrays
 from .measure import float_accuracy, measure
 from .progress import Stages, Tell
 from .report import merge_report, read_report, write_html
@@ -26,10 +29,15 @@ BOARD_FILE = "synth/board.json"
 
 @dataclass(frozen=True)
 class Answers:
-    """What leaves the network: words (frames, classes) and the class of each frame (frames,)."""
+    """What leaves the network at its first output; `more` has the other outputs, in their order.
+
+    `words` (frames, classes) and the class of each frame (frames,); of an image `words` (frames,
+    *shape) and the largest channel of each pixel (frames, rows, columns).
+    """
 
     words: Array
     classes: Array
+    more: tuple[Answers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,17 @@ class Hardware:
         """The mapped integer graph."""
         return self.build.graph
 
-    def reference(self, x: Array) -> Answers:
-        """What the integer reference answers to real frames `x`, chunk by chunk."""
-        return answers(self.graph, encoded(self.graph.inputs[0], checked_frames("x", x).x))
+    def reference(self, x: UserArrays) -> Answers:
+        """What the integer reference answers to real frames `x`, chunk by chunk.
+
+        `x` is an array, or a tuple of them in the order of the inputs, or a dict by their names.
+        """
+        given = checked_frames("x", self._by_input(x))
+        return answers(self.graph, encoded_inputs(self.graph.inputs, given.x))
 
     def simulate(
         self,
-        x: Array,
+        x: UserArrays,
         labels: Array | None = None,
         *,
         frames: int | None = None,
@@ -67,44 +79,48 @@ class Hardware:
     ) -> CheckResult:
         """Real frames `x` through the hardware, every word of every node against the reference.
 
-        `x` is (frames, *shape) or (frames, steps, *shape), `labels` int (frames,); `frames` takes
-        the first ones only (Icarus and Amaranth: two unless given). `stalls` is the seed of random
-        pauses on both sides, 0 for none. Accuracy, bit-exactness, cycles, activity and fidelity go
+        `x` is (frames, *shape) or (frames, steps, *shape); a tuple or a dict of such arrays where
+        there are several inputs; axes of length 1 may be missing. `labels` int (frames,) are those
+        of the first output, (frames, rows, columns) where it is an image. `frames` takes the first
+        ones only (Icarus and Amaranth: two unless given). `stalls` is the seed of random pauses on
+        all ports, 0 for none. Accuracy, bit-exactness, cycles, activity and fidelity go
         into the report. The caller looks at `mismatches`, or calls `raise_for_mismatch`.
         """
         stages = Stages(progress)
-        given = checked_frames("data", np.asarray(x)[:frames], _first(labels, frames))
-        self._check_labels(given.y)
-        integers = encoded(self.graph.inputs[0], given.x)
+        some = first_frames(self._by_input(x), frames)
+        given = checked_frames("data", some, _first(labels, frames))
+        y = None if given.y is None else checked_labels(self.graph, given.y)
+        integers = encoded_inputs(self.graph.inputs, given.x)
         with stages("simulate"):
             result = simulate(
-                *(self.build, integers, given.y, frames, simulator, stalls),
+                *(self.build, integers, y, frames, simulator, stalls),
                 progress=lambda done, total: stages.tell("simulate", done, total),
             )
         with stages("measure"):
-            part = self._measured(given, result, stages)
+            part = self._measured(first_frames(given.x, result.frames), y, result, stages)
         merge_report(self.folder, {**part, "wall_s": {**stages.wall_s, **tool_times(result)}})
         return result
 
-    def _check_labels(self, labels: Array | None) -> None:
-        """BadInput where a label is no class of the output."""
-        classes = self.graph.node(self.graph.outputs[0].source).type.neurons
-        if labels is not None and (labels.min() < 0 or labels.max() >= classes):
-            raise BadInput(
-                f"data: y: found labels {labels.min()} .. {labels.max()}, accepted 0 .. "
-                f"{classes - 1}, one of {classes} classes; count the labels from 0"
-            )
+    def _by_input(self, x: UserArrays) -> UserArrays:
+        """The only array, or all of them by the names of their inputs."""
+        arrays = input_arrays("x", self.graph.inputs, x)
+        if len(arrays) == 1:
+            return arrays[0]
+        names = [source.name for source in self.graph.inputs]
+        return dict(zip(names, arrays, strict=True))
 
-    def _measured(self, given: Frames, result: CheckResult, stages: Stages) -> dict[str, Any]:
+    def _measured(
+        self, x: UserArrays, y: Array | None, result: CheckResult, stages: Stages
+    ) -> dict[str, Any]:
         """The figures of a simulation, and what the graphs say about the same frames."""
-        real = with_steps(self.graph.inputs[0], given.x[: result.frames])
+        real = inputs_with_steps(self.graph.inputs, x)
         part = {
             **measure(self.graph, self.dequantized, real, stages.tell),
             **simulation_figures(result),
         }
-        if given.y is not None:
-            labels = given.y[: result.frames]
-            traced_real = with_steps(self.traced.inputs[0], given.x[: result.frames])
+        if y is not None:
+            labels = y[: result.frames]
+            traced_real = inputs_with_steps(self.traced.inputs, x)
             part["accuracy"] = {
                 "float": round(float_accuracy(self.traced, traced_real, labels, stages.tell), 3),
                 "reference": _rounded(result.reference_accuracy),
@@ -138,15 +154,19 @@ class Hardware:
         return self.figures()
 
 
-def answers(graph: Graph, x: Array) -> Answers:
-    """What `graph` (of any stage) answers to frames as its input takes them, chunk by chunk."""
-    words, classes = [], []
-    for part in chunks(graph, len(x)):
-        values = reference.run(graph, x[part])
-        some_words, some_classes = reference.read_out(graph.outputs[0], values)
-        words.append(some_words)
-        classes.append(some_classes)
-    return Answers(np.concatenate(words), np.concatenate(classes))
+def answers(graph: Graph, x: Sequence[Array]) -> Answers:
+    """What `graph` (of any stage) answers to frames as its inputs take them, chunk by chunk."""
+    parts = []
+    for part in chunks(graph, len(x[0])):
+        values = reference.run(graph, *(array[part] for array in x))
+        parts.append([reference.read_out(output, values) for output in graph.outputs])
+    found = []
+    for place, output in enumerate(graph.outputs):
+        type = graph.edge(output.source)
+        words = np.concatenate([part[place][0] for part in parts])
+        classes = np.concatenate([part[place][1] for part in parts])
+        found.append(Answers(words.reshape(-1, *type.shape) if is_image(type) else words, classes))
+    return replace(found[0], more=tuple(found[1:]))
 
 
 def simulation_figures(result: CheckResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,37 @@ from .progress import Tell, tell_nobody
 from .report import Activity
 
 
-def float_accuracy(traced: Graph, x: Array, labels: Array, tell: Tell = tell_nobody) -> float:
-    """Percent of real frames (frames, steps, *shape) that the traced graph classifies right."""
-    right = 0
-    for part in chunks(traced, len(x)):
-        tell("float accuracy", part.start, len(x))
-        values = reference.run(traced, x[part].astype(np.float64))
+def float_accuracy(
+    traced: Graph, x: Sequence[Array], labels: Array, tell: Tell = tell_nobody
+) -> float:
+    """Percent of labels that the traced graph's first output gets right.
+
+    `x` are real frames (frames, steps, *shape) of each input; of an image every pixel counts.
+    """
+    right, count = 0, len(labels)
+    for part in chunks(traced, count):
+        tell("float accuracy", part.start, count)
+        values = reference.run(traced, *(array[part].astype(np.float64) for array in x))
         right += int((reference.read_out(traced.outputs[0], values)[1] == labels[part]).sum())
-    return 100.0 * right / len(x)
+    return 100.0 * right / labels.size
 
 
-def measure(graph: Graph, dequantized: Graph, x: Array, tell: Tell = tell_nobody) -> dict[str, Any]:
-    """`activity`, `energy` and `fidelity` of report.json for real frames (frames, steps, *shape).
+def measure(
+    graph: Graph, dequantized: Graph, x: Sequence[Array], tell: Tell = tell_nobody
+) -> dict[str, Any]:
+    """`activity`, `energy` and `fidelity` of report.json.
 
-    `graph` is the integer network, `dequantized` the float one with its weights loaded back.
+    `x` are real frames (frames, steps, *shape) of each input; `graph` is the integer network,
+    `dequantized` the float one with its weights loaded back.
     """
     activity = Activity(graph)
     agreement: dict[str, Agreement] = {}
-    for part in chunks(graph, len(x)):
-        tell("activity", part.start, len(x))
-        activity.add(reference.run(graph, reference.encode_input(graph.inputs[0], x[part])))
-        for node, found in spike_agreement(dequantized, graph, x[part]).items():
+    for part in chunks(graph, len(x[0])):
+        tell("activity", part.start, len(x[0]))
+        some = [array[part] for array in x]
+        integers = map(reference.encode_input, graph.inputs, some)
+        activity.add(reference.run(graph, *integers))
+        for node, found in spike_agreement(dequantized, graph, some).items():
             agreement[node] = agreement.get(node, Agreement(0, 0)) + found
     return {
         "activity": activity.summary(),

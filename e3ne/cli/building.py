@@ -9,9 +9,12 @@ import click
 import numpy as np
 
 from ..boards import load_board
-from ..data import load_frames
-from ..ir import Array, BadInput
+from ..data import first_frames, load_frames
+from ..ir import BadInput
+from ..ir.user_arrays import UserArrays
 from .terminal import command_options, print_json, print_table, progress, stdout
+
+EXAMPLE_FRAMES = 2
 
 EPILOG = """\b
 MODEL is file.py:factory or package.module:factory. The factory is a function
@@ -31,20 +34,28 @@ Examples:
 @click.option("--weights", type=click.Path(path_type=Path), help="State dict of the model.")
 @click.option("--input-shape", metavar="C,H,W", help="Shape of one frame, without its steps.")
 @click.option("--steps", type=click.IntRange(1), help="Time steps of a frame.")
-@click.option(
-    "--input-has-steps", is_flag=True, help="Frames are trains: (frames, steps, *shape)."
-)
+@click.option("--input-has-steps", is_flag=True, help="Frames are trains: (frames, steps, *shape).")
 @click.option(
     "--readout",
     type=click.Choice(["count", "last", "max", "mean"]),
     help="How the output trains become class scores (default: as in the model's forward).",
 )
+@click.option(
+    "--outputs",
+    metavar="N|NAMES",
+    help="Which tensors of those that forward returns leave the network: the first N, or their "
+    "names with commas (default: the first).",
+)
 @click.option("--board", default="ulx3s-85f", show_default=True, help="A name of `e3ne boards`.")
 @click.option(
-    "--calibration", type=click.Path(path_type=Path), help=".npz with x: frames to take ranges from."
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help=".npz with x (or x_<input> for each of several): frames to take ranges from.",
 )
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="YAML: bits, layer by layer.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Build folder.")
+@click.option(
+    *("-o", "--output"), type=click.Path(path_type=Path), required=True, help="Build folder."
+)
 @click.option("--dump", type=click.Path(path_type=Path), help="Folder: the graph after each pass.")
 @command_options
 def compile(
@@ -54,6 +65,7 @@ def compile(
     steps: int | None,
     input_has_steps: bool,
     readout: str | None,
+    outputs: str | None,
     board: str,
     calibration: Path | None,
     config: Path | None,
@@ -80,6 +92,7 @@ def compile(
             steps=steps,
             input_has_steps=has_steps,
             readout=readout,
+            outputs=parse_outputs(outputs),
             board=board,
             calibration=frames,
             config=settings,
@@ -128,14 +141,21 @@ def parse_shape(given: str | None) -> tuple[int, ...] | None:
     return shape
 
 
-def frames_have_steps(frames: Array | None, shape: tuple[int, ...] | None) -> bool:
+def parse_outputs(given: str | None) -> int | list[str]:
+    """`2` as 2, `class,map` as two names; 1 where nothing is given."""
+    if given is None:
+        return 1
+    return int(given) if given.isdecimal() else [name.strip() for name in given.split(",")]
+
+
+def frames_have_steps(frames: UserArrays | None, shape: tuple[int, ...] | None) -> bool:
     """Whether calibration frames have one axis more than the shape that the user gave."""
-    return frames is not None and shape is not None and frames.ndim == len(shape) + 2
+    return isinstance(frames, np.ndarray) and shape is not None and frames.ndim == len(shape) + 2
 
 
 def example_frames(
-    frames: Array | None, shape: tuple[int, ...] | None, steps: int | None
-) -> Array:
+    frames: UserArrays | None, shape: tuple[int, ...] | None, steps: int | None
+) -> UserArrays:
     """Two frames to trace with: the first of the calibration, else random ones of `shape`.
 
     `steps` is their number of steps where frames have any. BadInput where frames and shape
@@ -149,9 +169,11 @@ def example_frames(
             )
         axes = shape if steps is None else (steps, *shape)
         return np.random.default_rng(0).random((2, *axes), dtype=np.float32)
-    if shape is not None and frames.shape[-len(shape) :] != shape:
+    if shape is None or not isinstance(frames, np.ndarray):
+        return first_frames(frames, EXAMPLE_FRAMES)
+    if frames.shape[-len(shape) :] != shape:
         raise BadInput(
             f"calibration: found frames of shape {frames.shape[1:]}, accepted {shape} as "
             "--input-shape says; leave the option out or mend the data"
         )
-    return frames[:2]
+    return frames[:EXAMPLE_FRAMES]

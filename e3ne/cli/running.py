@@ -34,7 +34,7 @@ Examples:
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help=".npz with x (frames, ...) and, where labels are known, y (frames,).",
+    help=".npz with x (frames, ...), or x_<input> for each input, and, where labels are known, y.",
 )
 @click.option(
     "--frames", type=click.IntRange(1), help="At most so many frames (icarus and amaranth: 2)."

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e3ne.data import checked_frames, chunks, encoded, load_frames, with_steps
+from e3ne.data import checked_frames, chunks, encoded, first_frames, load_frames, with_steps
 from e3ne.ir import (
     BadInput,
     Graph,
@@ -37,6 +37,44 @@ def test_frames_survive_the_file(tmp_path: Path) -> None:
 def test_labels_may_be_missing(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.ones((4, 3)))
     assert load_frames(tmp_path / "data.npz").y is None
+
+
+def test_several_inputs_have_an_array_each(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez(path, x_left=np.ones((4, 3)), x_right=np.zeros((4, 2)), y=np.zeros((4, 2, 2), int))
+    frames = load_frames(path)
+    assert {name: array.shape for name, array in frames.x.items()} == {  # type: ignore[union-attr]
+        "left": (4, 3),
+        "right": (4, 2),
+    }
+    assert frames.y is not None
+    assert frames.y.shape == (4, 2, 2)
+
+
+def test_x_and_x_of_an_input_exclude_each_other(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 3)), x_left=np.ones((4, 3)))
+    with pytest.raises(BadInput, match=r"found arrays \['x', 'x_left'\], accepted x and y; name"):
+        load_frames(tmp_path / "data.npz")
+
+
+def test_problems_of_every_input_are_told() -> None:
+    x = {"a": np.full((2, 3), np.nan), "b": np.ones((3, 1), complex)}
+    with pytest.raises(BadInput) as caught:
+        checked_frames("test", x, np.zeros(2, int))
+    assert caught.value.problems == (
+        "test: x_a: found NaN or infinite values, accepted finite ones",
+        "test: x_b: found dtype complex128, accepted real numbers",
+        "test: found 2, 3 frames, accepted as many for each input",
+        "test: y: found shape (2,) of int64, accepted integers (3,), one label a frame (and pixel, "
+        "where an image leaves)",
+    )
+
+
+def test_first_frames_of_every_form() -> None:
+    x = np.arange(6).reshape(3, 2)
+    assert first_frames(x, 2).shape == (2, 2)  # type: ignore[union-attr]
+    assert [len(array) for array in first_frames((x, x), 1)] == [1, 1]
+    assert {n: len(array) for n, array in first_frames({"a": x}, None).items()} == {"a": 3}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 half of a zip"])
@@ -109,7 +147,7 @@ def test_frames_get_their_axis_of_steps() -> None:
 
 @pytest.mark.parametrize(
     ("source", "shape", "accepted"),
-    [(IMAGE, (7, 2, 2), "(1, 2, 2)"), (TRAIN, (7, 3), "(5, 3)"), (TRAIN, (7, 4, 3), "(5, 3)")],
+    [(IMAGE, (7, 2, 3), "(1, 2, 2)"), (TRAIN, (7, 3), "(5, 3)"), (TRAIN, (7, 4, 3), "(5, 3)")],
 )
 def test_frames_of_another_shape(source: Input, shape: tuple[int, ...], accepted: str) -> None:
     with pytest.raises(BadInput) as caught:

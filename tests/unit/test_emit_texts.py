@@ -57,7 +57,7 @@ def test_an_unknown_family_is_refused() -> None:
 
 
 def test_a_missing_value_is_an_error() -> None:
-    with pytest.raises(jinja2.UndefinedError, match="input_msb"):
+    with pytest.raises(jinja2.UndefinedError, match="stream_ports"):
         filled("e3ne_top.v.j2", title="t", version="1")
 
 
