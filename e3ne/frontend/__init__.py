@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .load import load_model
-    from .registry import NeuronModel, register_neuron
+    from .registry import NeuronModel, register_neuron, register_reset
     from .tracing import trace
+    from .values import Layout
 
-__all__ = ["NeuronModel", "load_model", "register_neuron", "trace"]
+__all__ = ["Layout", "NeuronModel", "load_model", "register_neuron", "register_reset", "trace"]
 
 _HOMES = {
+    "Layout": "values",
     "NeuronModel": "registry",
     "load_model": "load",
     "register_neuron": "registry",
+    "register_reset": "registry",
     "trace": "tracing",
 }
 
