@@ -2,8 +2,9 @@
 
 Hardware follows the graph, so a wrong reading of the model must be found here. The graph runs in
 float64 from weights rounded to float32, and so may the model; what is left is rounding, which
-moves a spike only where a membrane passes its threshold by less than the tolerance. Such a frame
-says nothing about what follows and is left out of the rest of the comparison.
+moves a spike only where a membrane passes its threshold by less than the tolerance: a tie. What
+follows such a frame is computed from the model's own spikes; within a feedback loop the frame is
+left out of the rest of the comparison.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from .. import reference
-from ..ir import Array, Graph, IntegrateFire, Node, TraceMismatch, computing_order
+from ..ir import Array, Graph, IntegrateFire, Node, TraceMismatch, computing_order, in_loop
 from .codes import lead_axes
 from .values import Kind, Value
 
@@ -58,14 +59,34 @@ def compare(
                 for value in by_node.get(node.name, ())
             }
             try:
-                alive &= _compare_node(graph, node, values, seen, alive, tolerance)
+                without_tie = _compare_node(graph, node, values, seen, alive, tolerance)
             except NodeMismatch as found:
                 wrong.append(found)
+                continue
+            tied = alive & ~without_tie
+            own = None if in_loop(graph, node.name) else _train(node, seen)
+            if own is None:
+                alive = without_tie
+            elif tied.any():
+                values[node.name] = np.where(_spread(tied, own), own, values[node.name])
         if wrong:  # nodes of a loop spoil each other: it began where the first step differs
             raise min(wrong, key=lambda found: found.step)
         for name in [name for name in values if last_read.get(name, -1) <= index]:
             del values[name]
     return int(alive.sum())
+
+
+def _train(node: Node, seen: Mapping[Value, Array]) -> Array | None:
+    """What the model's own neurons sent, (frames, steps, *shape); None where steps are missing."""
+    steps = {value.steps: array for value, array in seen.items() if value.kind is Kind.STEP}
+    if sorted(steps) != list(range(node.type.steps)):
+        return None
+    return np.stack([steps[step] for step in range(node.type.steps)], axis=1)
+
+
+def _spread(frames: Array, like: Array) -> Array:
+    """(frames,) to broadcast over an array whose first axis is the frames."""
+    return frames.reshape(-1, *(1,) * (like.ndim - 1))
 
 
 def _inputs(graph: Graph, x: Sequence[Array]) -> Iterator[tuple[str, Array]]:
@@ -82,7 +103,7 @@ def _compare_node(
     alive: Array,
     tolerance: float,
 ) -> Array:
-    """Which frames go on being compared, (frames,)."""
+    """Which frames are compared and have no tie, (frames,)."""
     order = sorted(seen, key=lambda value: (value.kind.name, value.steps, value.layout.name))
     if isinstance(node.neuron, IntegrateFire) and node.neuron.sends == "membrane":
         alive = alive & _without_ties(graph, node, values, seen, tolerance)
@@ -160,7 +181,7 @@ def _compare_reals(
             "report this model to e3ne"
         )
     allowed = tolerance * max(1.0, float(np.abs(expected).max(initial=0)))
-    wrong = ~(np.abs(got - expected) <= allowed) & alive.reshape(-1, *(1,) * (got.ndim - 1))
+    wrong = ~(np.abs(got - expected) <= allowed) & _spread(alive, got)
     if wrong.any():
         place = tuple(int(axis) for axis in np.argwhere(wrong)[0])
         step = value.steps if value.kind is Kind.STEP else 0
@@ -178,7 +199,7 @@ def _compare_spikes(
     tolerance: float,
 ) -> Array:
     """Which frames have equal spikes, (frames,); ties are unequal but no mismatch."""
-    wrong = (values[node.name] != train) & alive.reshape(-1, *(1,) * (train.ndim - 1))
+    wrong = (values[node.name] != train) & _spread(alive, train)
     equal = np.asarray(~wrong.reshape(len(train), -1).any(axis=1))
     if equal.all():
         return equal

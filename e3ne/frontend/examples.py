@@ -10,6 +10,7 @@ from torch import nn
 
 from ..ir import Array, BadInput, Readout
 
+LARGE_WEIGHTS = 4_000_000
 RANDOM_TRIES = 6  # random inputs at most, where ties leave some without a word
 
 
@@ -66,6 +67,11 @@ def check_weights(model: nn.Module) -> None:
             )
     if problems:
         raise BadInput(problems)
+
+
+def is_large(model: nn.Module) -> bool:
+    """Whether the model has so many weights that tracing should get by with few frames."""
+    return sum(weight.numel() for weight in model.parameters()) > LARGE_WEIGHTS
 
 
 def random_inputs(frames: Array, seed: int = 0) -> Iterator[Array]:

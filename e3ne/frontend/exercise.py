@@ -6,6 +6,7 @@ neuron module is also driven alone, with random currents of the size of its thre
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from .values import Kind, Value
 
 FRAMES = 2
 STEPS = 16
+CORNER = 4  # rows and columns of an image
 
 Steps = dict[int, torch.Tensor]  # (frames, *shape) by step
 
@@ -43,16 +45,17 @@ def exercise(
     frames, steps = fixed_frames(module) or FRAMES, fixed_steps(module) or STEPS
     largest = _strong(model)
     generator = np.random.default_rng(0)
-    size = (frames, steps, *seen.taken_shape)
+    taken_shape, input_shape, shape = exercised_shapes(seen, model)
+    size = (frames, steps, *taken_shape)
     currents = generator.uniform(-largest, 2 * largest, size).astype(np.float32)
-    sketch = Sketch([Entry("input", seen.input_shape, True)], frames)
-    own = populations(sketch, model, seen.shape, Origin(path, True, "spikes"), path)
+    sketch = Sketch([Entry("input", input_shape, True)], frames)
+    own = populations(sketch, model, shape, Origin(path, True, "spikes"), path)
     own.drive(sketch, 0, 0)
     spikes, membranes = _drive(private_copy(module, dtype), model, currents, dtype)
-    x = currents.reshape(frames, steps, *seen.input_shape)
+    x = currents.reshape(frames, steps, *input_shape)
     shown = {own.spikes_shown: spikes, own.membrane_shown: membranes}
     observed = {
-        Value(number, Kind.STEP, step): output.reshape(frames, *seen.shape)
+        Value(number, Kind.STEP, step): output.reshape(frames, *shape)
         for number, outputs in shown.items()
         if number is not None
         for step, output in outputs.items()
@@ -60,6 +63,30 @@ def exercise(
     for number in sorted({value.source for value in observed}):
         graph, names = drawn(sketch, [(number, Readout.LAST)], steps)
         compare(graph, names, observed, [x], tolerance)
+
+
+def exercised_shapes(
+    seen: SpikingModule, model: NeuronModel
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """One frame as the module takes it, as its input is in the graph, and of its population.
+
+    Neurons of an image that are alike in every pixel, and read that pixel alone, are driven in a
+    corner of it.
+    """
+    alike = all(
+        np.asarray(getattr(record, item.name, 0)).ndim < 2
+        for record in (model, model.neuron, model.membrane)
+        if record is not None
+        for item in fields(record)
+        if isinstance(getattr(record, item.name), np.ndarray)
+    )
+    alone = model.input_op is None and not model.recurrence
+    shapes = {seen.taken_shape, seen.input_shape, seen.shape}
+    if alike and alone and len(shapes) == 1 and len(seen.shape) == 3:
+        channels, rows, columns = seen.shape
+        corner = (channels, min(rows, CORNER), min(columns, CORNER))
+        return corner, corner, corner
+    return seen.taken_shape, seen.input_shape, seen.shape
 
 
 def _drive(

@@ -61,7 +61,14 @@ class Recorder(TorchFunctionMode):
         self.values[id(tensor)] = value
         self._alive.append(tensor)
         if isinstance(value, Value) and value not in self.observed:
-            self._observe(value, tensor.detach().clone())
+            seen = tensor.detach()
+            self._observe(value, seen.clone() if self._inside_neuron else seen)
+
+    def forget(self) -> None:
+        """Lets go of all tensors; what the forward was seen to do stays known."""
+        self.values.clear()
+        self.observed.clear()
+        self._alive.clear()
 
     def meaning(self, tensor: object) -> Traced | None:
         """What a tensor stands for; NotSupported where no population sends it as it lies."""
@@ -99,14 +106,16 @@ class Recorder(TorchFunctionMode):
             return func(*args, **named)
         if name in CASTS and isinstance(args[0], torch.Tensor):
             return self._cast(func, args, named)
-        before = self._before_in_place(name, args)
+        before = self._before_in_place(name, args, named)
         result = func(*args, **named)
+        if name == "__setitem__":
+            result = args[0]
         if not any(isinstance(item, torch.Tensor) for item in flat(result)):
             return result
         origin = self._origin(name)
         call = Call(self.sketch, self.arrays, self.values, origin, result, func)
         self._note(call, self._meaning(call, name, before, named, traced))
-        return result
+        return None if name == "__setitem__" else result
 
     def _meaning(
         self,
@@ -149,16 +158,27 @@ class Recorder(TorchFunctionMode):
                 "ceil_mode, broadcasting and work across frames"
             )
 
-    def _before_in_place(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _before_in_place(
+        self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
         """The arguments, the first as it is before the function overwrites it."""
         in_place = name in IN_PLACE or (name.endswith("_") and not name.endswith("__"))
+        in_place = in_place or named.get("inplace") is True
         if not in_place or not isinstance(args[0], torch.Tensor):
             return args
         copy = args[0].detach().clone()
         self._alive.append(copy)
+        self._keep_observed(args[0])
         if id(args[0]) in self.values:
             self.values[id(copy)] = self.values[id(args[0])]
         return (copy, *args[1:])
+
+    def _keep_observed(self, tensor: torch.Tensor) -> None:
+        """Copies what was observed in the memory of a tensor that is about to be overwritten."""
+        memory = tensor.untyped_storage().data_ptr()
+        for value, seen in self.observed.items():
+            if seen.untyped_storage().data_ptr() == memory:
+                self.observed[value] = seen.clone()
 
     def _cast(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         result = func(*args, **named)

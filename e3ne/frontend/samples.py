@@ -94,6 +94,12 @@ def told_apart(model: nn.Module, samples: Samples) -> Samples:
     return tuple(replace(sample, frames=sample.frames[order]) for sample in samples)
 
 
+def first_frames(samples: Samples, count: int) -> Samples:
+    """The first `count` frames of every input, again from the first where there are fewer."""
+    order = np.arange(count) % len(samples[0].frames)
+    return tuple(replace(sample, frames=sample.frames[order]) for sample in samples)
+
+
 def random_samples(samples: Samples) -> Iterator[Samples]:
     """Random inputs as long as the samples and within their ranges."""
     draws = [random_inputs(sample.frames, seed) for seed, sample in enumerate(samples)]

@@ -57,6 +57,7 @@ HANDLERS: dict[str, Handler] = {
     "max": reducing.largest,
     "amax": reducing.largest,
     **dict.fromkeys(MOVES, moving.move),
+    "__setitem__": moving.assign,
     **dict.fromkeys(
         ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"),
         functions.dropout,
@@ -67,7 +68,7 @@ HANDLERS: dict[str, Handler] = {
 CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as"})
 """Casts between floating types are left out of the copied model: it computes in one type."""
 
-IN_PLACE = frozenset({"__iadd__", "__isub__", "__imul__", "__itruediv__"})
+IN_PLACE = frozenset({"__iadd__", "__isub__", "__imul__", "__itruediv__", "__setitem__"})
 """Functions that overwrite their first argument, beside those whose names end in `_`."""
 
 READS = frozenset(
@@ -130,7 +131,9 @@ ALTERNATIVES: dict[str, str] = {
         ["bernoulli", "rand_like", "randn_like", "poisson", "normal"],
         "encode the input before the network and pass input_has_steps=True",
     ),
-    **dict.fromkeys(["__setitem__", "fill_", "zero_", "copy_"], "compute a new tensor instead"),
+    **dict.fromkeys(
+        ["fill_", "zero_", "copy_", "index_fill_", "masked_fill"], "compute a new tensor instead"
+    ),
 }
 
 ACCEPTED = "Linear, convolutions, BatchNorm, ReLU, pooling, +, cat and moves of activations"

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..ir import (
     BadInput,
+    E3neError,
     Graph,
     Integrate,
     IntegrateFire,
@@ -23,12 +24,19 @@ from ..ir import (
 from .check import compare
 from .delays import is_unrolled
 from .drawing import drawn, reached
-from .examples import RANDOM_TRIES, check_weights, checked_readout
+from .examples import RANDOM_TRIES, check_weights, checked_readout, is_large
 from .exercise import exercise
 from .feeding import find_feeding
 from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
 from .outputs import Wanted
-from .samples import Samples, checked_samples, random_samples, steps_of, told_apart
+from .samples import (
+    Samples,
+    checked_samples,
+    first_frames,
+    random_samples,
+    steps_of,
+    told_apart,
+)
 from .values import Kind, Value
 
 logger = logging.getLogger(__name__)
@@ -85,6 +93,17 @@ def trace(
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     samples = told_apart(model, samples)
+    if is_large(model):
+        try:
+            return _trace_in(model, first_frames(samples, 1), steps, asked)
+        except E3neError:
+            logger.info("one frame at a time does not trace; two are tried", exc_info=True)
+            samples = first_frames(samples, 2)
+    return _trace_in(model, samples, steps, asked)
+
+
+def _trace_in(model: nn.Module, samples: Samples, steps: int | None, asked: Asked) -> Graph:
+    """In float64, or in float32 for a model that insists on it."""
     try:
         return _trace(model, samples, steps, asked, torch.float64)
     except ForwardFailed as error:
@@ -180,7 +199,9 @@ class Finished:
 def _compare(finished: Finished, recording: Recording, samples: Samples, tolerance: float) -> int:
     frames = [sample.values for sample in samples]
     observed = recording.recorder.observed
-    return compare(finished.graph, finished.names, observed, frames, tolerance)
+    agreed = compare(finished.graph, finished.names, observed, frames, tolerance)
+    recording.recorder.forget()
+    return agreed
 
 
 def finished(recording: Recording, samples: Samples, asked: Asked) -> Finished:

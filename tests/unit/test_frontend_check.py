@@ -123,7 +123,7 @@ def test_the_first_wrong_node_is_named_with_both_numbers(monkeypatch: pytest.Mon
     [
         ("relu", lambda call, input, inplace=False: call.node(Identity(), input)),
         ("hardtanh", lambda call, input, *a, **k: call.node(Identity(), input, Rectify(3.0))),
-        ("max_pool2d", lambda call, input, k, *a, **n: table.functions.avg_pool2d(call, input, k)),
+        ("max_pool2d", lambda call, input, k, *a, **n: table.pooling.avg_pool2d(call, input, k)),
         ("dropout", lambda call, input, *a, **k: call.affine(input, 2.0, 0.0)),
         ("add", lambda call, x, y, *a: call.nodes([Identity(), Identity()], [x, x])),
     ],
