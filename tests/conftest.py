@@ -11,6 +11,11 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 
+# Sessions side by side (-n) share the cores: one thread each, told before torch is loaded. With
+# more they wait for each other, and a trace of 0.2 s takes 6 s.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Collected where sinabs can be seen: in the session that test_separate_libraries.py starts.
 collect_ignore = (
     [] if find_spec("sinabs") else ["unit/test_frontend_sinabs.py", "e2e/test_nir_sinabs.py"]
