@@ -6,11 +6,12 @@ integer line. `verify` runs after each pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Config, check_names
-from ..ir import Array, Graph, text, verify
+from ..ir import Graph, text, verify
+from ..ir.user_arrays import UserArrays
 from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
 from .context import Context
@@ -41,16 +42,16 @@ PIPELINE: tuple[Pass, ...] = STRUCTURE + NUMBERS
 
 def lower(
     graph: Graph,
-    calibration: Array | Sequence[Array] | None = None,
+    calibration: UserArrays | None = None,
     config: Config | None = None,
     dump: str | Path | None = None,
 ) -> Graph:
     """A traced graph of stage FLOAT as a graph of stage INTEGER.
 
     `calibration` has real-valued frames (frames, steps, *shape), or (frames, *shape) where the
-    input has one step; a sequence of arrays where there are several inputs. `dump` is a folder
-    that gets the text of the graph after each pass. BadInput and UnsupportedModel list every
-    problem of the data, the configuration and the model.
+    input has one step; a sequence of arrays, or a dict by name, where there are several inputs.
+    `dump` is a folder that gets the text of the graph after each pass. BadInput and
+    UnsupportedModel list every problem of the data, the configuration and the model.
     """
     config = config or Config()
     verify(graph)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from .. import reference
 from ..ir import Array, BadInput, Graph, Input, IntegrateFire, Node, Rectify
+from ..ir.user_arrays import UserArrays, as_frames, input_arrays
 from .context import Context
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,13 @@ def _is_unbounded(node: Node, context: Context) -> bool:
     return isinstance(node.neuron, Rectify) and node.neuron.bound is None
 
 
-def checked_calibration(graph: Graph, calibration: Array | Sequence[Array]) -> tuple[Array, ...]:
+def checked_calibration(graph: Graph, calibration: UserArrays) -> tuple[Array, ...]:
     """One real array (frames, steps, *shape) an input; BadInput with every problem.
 
     No copy is made of data sets that are large and of another dtype than float64.
     """
+    if isinstance(calibration, Mapping):
+        calibration = input_arrays("calibration", graph.inputs, calibration)
     arrays = calibration if isinstance(calibration, list | tuple) else (calibration,)
     if len(arrays) != len(graph.inputs):
         raise BadInput(
@@ -97,10 +100,12 @@ def _problems(source: Input, array: Array) -> list[str]:
         return [f"{where}: found NaN or infinite values, accepted finite ones; clean the data"]
     if not array.any():
         return [f"{where}: found nothing but zeros, accepted frames with a signal"]
-    try:
-        reference.checked_input(source, array[:1])
-    except BadInput as error:
-        return [f"calibration of {problem}" for problem in error.problems]
+    if as_frames(source.type, array) is None:
+        wanted = ", ".join(map(str, (source.type.steps, *source.type.shape)))
+        return [
+            f"{where}: found shape {array.shape}, accepted (frames, {wanted}); give one row a "
+            "frame, with its steps before its shape"
+        ]
     return []
 
 

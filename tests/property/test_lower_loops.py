@@ -98,7 +98,7 @@ def delayed_loop(bias: float, delay: int) -> Graph:
 
 
 def test_the_comparison_finds_a_delay_and_a_bias_that_moved() -> None:
-    x = [np.array([[[1.0], [0.0], [1.0], [1.0], [0.0]]])]
+    x = [np.random.default_rng(0).random((9, 5, 1))]
     graph = delayed_loop(0.5, 1)
     assert_same_numbers(graph, graph, {"back": "back"}, x)
     for twin in (delayed_loop(0.5, 2), delayed_loop(0.25, 1)):

@@ -160,3 +160,27 @@ def test_unknown_modules_are_named_with_their_nearest() -> None:
         "config.mapping.zzz: found no such node, accepted conv1, conv2, fc",
     )
     check_names(parse_config({"nodes": {"fc": {}}}), ["fc"])
+
+
+def test_inputs_have_settings_of_their_own() -> None:
+    config = parse_config({"input": {"bits": 6, "left": {"scale": 0.5}, "right": {"bits": 3}}})
+    assert config.input == InputConfig(6)
+    assert config.input_of("left") == InputConfig(6, 0.5)
+    assert config.input_of("right") == InputConfig(3)
+    assert config.input_of("other") == InputConfig(6)
+    editable = default_config([], config)
+    assert "inputs" not in editable
+    assert parse_config(editable) == config
+    with pytest.raises(BadInput, match=r"config\.input\.left\.bits: found 99, accepted an integer"):
+        parse_config({"input": {"left": {"bits": 99}}})
+    with pytest.raises(BadInput, match=r"config\.inputs: found an unknown key, accepted input"):
+        parse_config({"inputs": {"left": {"bits": 9}}})
+    check_names(config, [], inputs=["left", "right"])
+    with pytest.raises(BadInput, match=r"config\.input\.right: found no such input, accepted lef"):
+        check_names(config, [], inputs=["left"])
+
+
+def test_a_limit_of_spikes() -> None:
+    assert parse_config({"default": {"max_spikes": 7}}).node("a").max_spikes == 7
+    with pytest.raises(BadInput, match=r"config\.default\.max_spikes: found 0, accepted"):
+        parse_config({"default": {"max_spikes": 0}})
