@@ -45,12 +45,15 @@ def zoo_check(animals: Callable[[], list]) -> Callable[[], None]:
 
 
 @CHECK
-@given(readouts(), st.sampled_from([0.0, 0.4]), st.integers(0, 2**32))
-def readout_check(found, pause, seed):
-    word, classes, windows, rule, trains, verdicts = found
-    design = Readout(word, classes, windows, rule)
+@given(
+    *(readouts(), st.sampled_from([True, True, False])),
+    *(st.sampled_from([0.0, 0.4]), st.integers(0, 2**32)),
+)
+def readout_check(found, has_class, pause, seed):
+    word, elements, windows, rule, trains, verdicts = found
+    design = Readout(word, elements, windows, rule, has_class)
     beats = run(design, trains, verdicts, pause, seed=seed, limit_cycles=2_000).sinks[0].payloads
-    assert beats == expected_beats(rule, trains, verdicts)
+    assert beats == expected_beats(rule, trains, verdicts, has_class)
 
 
 @CHECK
@@ -211,6 +214,19 @@ READOUT_MUTATIONS = [
         ("starts | (sends & ends_word)", "starts"),
         ("window == self.windows - 1)", "window == 0)"),
         ("bits.as_signed() if", "bits.as_unsigned() if"),
+        ("if self.has_class else self.elements - 1", "if 1 else self.elements - 1"),
+        ("count), number) if self.has_class", "count), number) if 1"),
+        (
+            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
+            "read.addr.eq(word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
+        ),
+        (
+            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
+            "read.addr.eq(next_word),\n                    read.en.eq(store)",
+        ),
+        ("read.en.eq(store)", "read.en.eq(1)"),
+        ("next_word.eq(Mux(ends_window, 0, word + 1))", "next_word.eq(word + 1)"),
+        ("if self.words == 1:", "if False:"),
     ]
 ]
 INPUT_MUTATIONS = [
