@@ -98,7 +98,7 @@ def traced(case: Case) -> Graph:
 
 @dataclass(frozen=True)
 class Own:
-    """What the library computed: its output, and all that each neuron module returned.
+    """What the library computed: its output, and all that each neuron module returned or shows.
 
     All (frames, steps, -1), or (frames, 1, -1) for scores; a module may return spikes, currents
     and membranes.
@@ -127,7 +127,8 @@ def _own_forward(case: Case, x: Array, dtype: torch.dtype) -> Own:
 
     def watch(path: str) -> Callable[..., None]:
         def catch(module: nn.Module, args: object, output: object) -> None:
-            found = [item.detach().clone() for item in flat(output) if is_real(item)]
+            shown = (*flat(output), getattr(module, "v", None))  # spikingjelly keeps its membrane
+            found = [item.detach().clone() for item in shown if is_real(item)]
             caught.setdefault(path, []).append(found)
 
         return catch
