@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+# Small arrays, and a process for each core already: threads within them only wait for each other.
+for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_library, "1")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # Sessions side by side (-n) share the cores: one thread each, told before torch is loaded. With
