@@ -15,10 +15,12 @@ from e3ne.reference import run
 STEPS = 100
 
 
-def spikes(shape: tuple[int, ...], steps: int = STEPS, frames: int = 4, seed: int = 7) -> Any:
-    """Random spikes (frames, steps, *shape) of a third of the places, float64."""
-    random = np.random.default_rng(seed)
-    return (random.random((frames, steps, *shape)) < 0.35).astype(np.float64)
+def spikes(
+    shape: tuple[int, ...], steps: int = STEPS, frames: int = 4, density: float = 0.35
+) -> Any:
+    """Random spikes (frames, steps, *shape), `density` of the places, float64."""
+    random = np.random.default_rng(7)
+    return (random.random((frames, steps, *shape)) < density).astype(np.float64)
 
 
 def sent(graph: Graph, x: Any) -> Any:
