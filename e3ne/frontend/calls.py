@@ -12,10 +12,8 @@ import torch
 from ..ir import (
     Array,
     ChannelAffine,
-    Conv2d,
     Flatten,
     Identity,
-    Linear,
     Neuron,
     Op,
     Relay,
@@ -25,6 +23,7 @@ from .arrays import ArrayCache, channel_values
 from .codes import Reading, codes_of, lead_axes, readings
 from .delays import Root, later
 from .placing import own_population, placed
+from .silence import without_silence
 from .sketch import Origin, Sketch
 from .values import Kind, Layout, Moved, Unknown, Value, population_shape, unknown
 
@@ -84,14 +83,32 @@ class Call:
 
     def _behind(self, value: Value) -> Value | None:
         """What `value` flattens or repeats, if it does: the same elements in the same order."""
-        draft = self.sketch.drafts[value.source]
-        if not isinstance(draft.neuron, Relay) or len(draft.ops) != 1 or any(draft.delays):
+        number = self._flattened(value.source)
+        number = self.repeated(value.source) if number is None else number
+        return None if number is None else replace(value, source=number)
+
+    def _flattened(self, number: int) -> int | None:
+        """What population `number` is the flattened form of; None where it is none."""
+        draft = self.sketch.drafts[number]
+        plain = isinstance(draft.neuron, Relay) and not any(draft.delays)
+        if not plain or len(draft.ops) != 1 or not isinstance(draft.ops[0], Flatten):
             return None
-        before = self.sketch.drafts[draft.sources[0]]
-        same = isinstance(draft.ops[0], Flatten | Identity) and before.timed == draft.timed
-        if same or (isinstance(draft.ops[0], Identity) and not before.timed):
-            return replace(value, source=draft.sources[0])
-        return None
+        same = self.sketch.drafts[draft.sources[0]].timed == draft.timed
+        return draft.sources[0] if same else None
+
+    def repeated(self, number: int) -> int | None:
+        """What population `number` sends the same of at every step; None where it does not."""
+        draft = self.sketch.drafts[number]
+        plain = isinstance(draft.neuron, Relay) and not any(draft.delays)
+        if not plain or not draft.timed or [type(op) for op in draft.ops] != [Identity]:
+            return None
+        return None if self.sketch.drafts[draft.sources[0]].timed else draft.sources[0]
+
+    def unflattened(self, value: Value) -> Value:
+        """An output before it was flattened: its readout does not mind, and it may be neurons."""
+        while (number := self._flattened(value.source)) is not None:
+            value = replace(value, source=number)
+        return value
 
     def readings(self, codes: torch.Tensor, wanted: Layout | None = None) -> Iterator[Reading]:
         """The ways to read a tensor with these codes, the plainest first."""
@@ -144,7 +161,7 @@ class Call:
         self, ops: Sequence[Op], sources: Sequence[object], neuron: Neuron | None = None
     ) -> Traced:
         """The population (Relay unless `neuron` is given) with a synapse from each source."""
-        ops, sources = self._without_silence(ops, sources)
+        ops, sources = without_silence(self.value, ops, sources)
         found = [self.value(source) for source in sources]
         known = [item for item in found if isinstance(item, Value)]
         if len(known) < len(found):
@@ -165,15 +182,34 @@ class Call:
                 f"({', '.join(map(self.describe, known))}), accepted one step, or all steps, "
                 "everywhere; stack the steps, or take the train apart"
             )
+        neuron = neuron or Relay()
+        once = [self._once(item) for item in known]
+        if timed and None not in once:  # computed once, and then repeated
+            number = self._added(ops, [item for item in once if item is not None], neuron, False)
+            return replace(timed[0], source=self.sketch.repeated(number))
         newest = max((item.steps for item in timed), default=0)
         reads = [self._read(item, newest, bool(timed)) for item in known]
-        numbers, delays = [number for number, _ in reads], [delay for _, delay in reads]
-        neuron = neuron or Relay()
+        number = self._added(
+            ops, [number for number, _ in reads], neuron, bool(timed), [late for _, late in reads]
+        )
+        return replace(max(timed, key=lambda item: item.steps, default=known[0]), source=number)
+
+    def _once(self, value: Value) -> int | None:
+        """The population that sends `value` once for all steps; None where steps differ."""
+        return value.source if value.kind is Kind.STATIC else self.repeated(value.source)
+
+    def _added(
+        self,
+        ops: Sequence[Op],
+        sources: Sequence[int],
+        neuron: Neuron,
+        timed: bool,
+        delays: Sequence[int] = (),
+    ) -> int:
         try:
-            number = self.sketch.add(ops, numbers, neuron, bool(timed), self.origin, delays)
+            return self.sketch.add(ops, sources, neuron, timed, self.origin, delays)
         except ValueError as error:
             raise NotSupported(f"{error}; e3ne reads shapes without the frames axis") from error
-        return replace(max(timed, key=lambda item: item.steps, default=known[0]), source=number)
 
     def _read(self, value: Value, newest: int, timed: bool) -> Root:
         """The population to read for `value` at step `newest`, and how many steps ago."""
@@ -194,17 +230,6 @@ class Call:
             origin = Origin(self.origin.path, False, "late")
             number = self.sketch.add([Identity()], [number], Relay(), True, origin, [delay])
         return Value(number, Kind.STEP, newest)
-
-    def _without_silence(
-        self, ops: Sequence[Op], sources: Sequence[object]
-    ) -> tuple[Sequence[Op], Sequence[object]]:
-        """Leaves out zeros that a layer without bias reads: spikes from before the first step."""
-        kept = [
-            (op, source)
-            for op, source in zip(ops, sources, strict=True)
-            if not (self.bound(source) is None and _keeps_zeros(op) and _is_zeros(source))
-        ]
-        return ([op for op, _ in kept], [source for _, source in kept]) if kept else (ops, sources)
 
     def per_step(self, value: Value) -> Value:
         """`value` where a population sends it as it is; sums over time become a population."""
@@ -324,14 +349,3 @@ class Call:
         """The shape of the population that the result holds, as it is there if it is `value`."""
         shape = self.frame_shape(value, self.result)
         return population_shape(shape) or shape
-
-
-def _is_zeros(item: object) -> bool:
-    return isinstance(item, torch.Tensor) and not bool(item.any())
-
-
-def _keeps_zeros(op: Op) -> bool:
-    """Whether zeros make no current."""
-    if isinstance(op, Linear | Conv2d):
-        return op.bias is None
-    return not (isinstance(op, ChannelAffine) and bool(op.offset.any()))

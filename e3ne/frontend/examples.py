@@ -71,7 +71,7 @@ def check_weights(model: nn.Module) -> None:
 
 def is_large(model: nn.Module) -> bool:
     """Whether the model has so many weights that tracing should get by with few frames."""
-    return sum(weight.numel() for weight in model.parameters()) > LARGE_WEIGHTS
+    return sum(weight.numel() for weight in nn.Module.parameters(model)) > LARGE_WEIGHTS
 
 
 def random_inputs(frames: Array, seed: int = 0) -> Iterator[Array]:

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from ..ir import BadInput
-from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
+from ..ir import BadInput, UnsupportedModel
+from .forward import (
+    Feeding,
+    ForwardFailed,
+    Recording,
+    raise_problems,
+    record,
+)
+from .memory import memory_problem
 from .outputs import Wanted
 from .registry import find_neuron
 from .samples import Samples, steps_of
@@ -26,7 +33,7 @@ def find_feeding(
     frames, and everything can be followed. BadInput where the steps do not fit.
     """
     if not any(find_neuron(module) for module in nn.Module.modules(model)):
-        return _feed_stateless(model, samples, steps, dtype)
+        return _feed_stateless(model, samples, steps, wanted, dtype)
     if steps_of(samples) is not None:
         return _feed_steps(model, samples, steps, wanted, dtype)
     whole = Feeding()
@@ -50,7 +57,7 @@ def find_feeding(
             return repeated
     raise_problems(recording, wanted)
     if not made:
-        return _feed_stateless(model, samples, steps, dtype)
+        return _feed_stateless(model, samples, steps, wanted, dtype)
     if made == {1} and steps is None:
         raise BadInput(
             "steps: found a model that makes one time step a call, accepted a number of steps; "
@@ -65,16 +72,23 @@ def find_feeding(
 
 
 def _feed_stateless(
-    model: nn.Module, samples: Samples, steps: int | None, dtype: torch.dtype
+    model: nn.Module, samples: Samples, steps: int | None, wanted: Wanted, dtype: torch.dtype
 ) -> Fed:
     has_steps = steps_of(samples) is not None
-    if steps not in (None, 1) or has_steps:
+    feeding = Feeding(calls=steps_of(samples))
+    recording = record(model, samples, feeding, dtype)
+    problems = recording.problems(wanted)
+    memory = memory_problem(model, samples, dtype)
+    if problems or memory is not None:  # such as a neuron that nobody registered
+        raise UnsupportedModel([*problems, *([] if memory is None else [memory])])
+    if has_steps or steps not in (None, 1):
         found = "input_has_steps=True" if has_steps else f"steps={steps}"
         raise BadInput(
             f"steps: found {found} for a model without spiking neurons, accepted one step; leave "
-            "it out (the code of its edges is chosen when it is lowered)"
+            "it out (the code of its edges is chosen when it is lowered), or describe neurons of "
+            "yours with @e3ne.register_neuron"
         )
-    return Feeding(), record(model, samples, Feeding(), dtype)
+    return feeding, recording
 
 
 def _feed_repeated(

@@ -18,6 +18,7 @@ from .arguments import check_arguments
 from .drawing import reached, undriven
 from .layouts import arranged
 from .libraries import sinabs, snntorch
+from .nesting import flat
 from .outputs import Outputs, Wanted, outputs_of, selected, stacked_outputs
 from .recorder import Recorder
 from .registry import reset
@@ -84,7 +85,7 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     """
     memo: dict[int, Any] = {}
     for module in nn.Module.modules(model):
-        for item in (*vars(module).values(), *module._buffers.values()):
+        for item in flat(vars(module)):
             if isinstance(item, torch.Tensor) and item.grad_fn is not None:
                 memo[id(item)] = item.detach().clone()
     try:
@@ -93,7 +94,8 @@ def private_copy(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     except Exception as error:
         raise BadInput(
             f"model: found a {type(model).__name__} that cannot be copied ({error}), accepted one "
-            "that copy.deepcopy copies; take locks, files and generators out of the module"
+            "that copy.deepcopy copies; take locks, files, generators and compiled functions out "
+            "of it"
         ) from error
     return copied.cpu().float().to(dtype).eval()
 
@@ -174,7 +176,7 @@ def _run(
             _whole(recorder, number, sample, x, feeding)
             for number, (sample, x) in enumerate(zip(samples, tensors, strict=True))
         ]
-        return outputs_of(recorder.meaning, _called(model, samples, whole))
+        return outputs_of(recorder.meaning, called(model, samples, whole))
     found: list[Outputs] = []
     for step in range(feeding.calls):
         parts = []
@@ -183,7 +185,7 @@ def _run(
             kind = Kind.STEP if sample.timed else Kind.STATIC
             recorder.bind(part, Value(number, kind, step if sample.timed else 0))
             parts.append(part)
-        found.append(outputs_of(recorder.meaning, _called(model, samples, parts)))
+        found.append(outputs_of(recorder.meaning, called(model, samples, parts)))
     return stacked_outputs(found)
 
 
@@ -203,7 +205,8 @@ def _whole(
     return whole
 
 
-def _called(model: nn.Module, samples: Samples, tensors: Sequence[torch.Tensor]) -> Any:
+def called(model: nn.Module, samples: Samples, tensors: Sequence[torch.Tensor]) -> Any:
+    """What the model returns for one tensor an input."""
     pairs = list(zip(samples, tensors, strict=True))
     positional = [tensor for sample, tensor in pairs if sample.keyword is None]
     named = {sample.keyword: tensor for sample, tensor in pairs if sample.keyword is not None}

@@ -145,7 +145,9 @@ class SpikingModule:
         if value.kind is Kind.STATIC and self.model is not None and self.model.recurrence:
             return call.sketch.repeated(value.source), 0  # its other synapses have steps
         if value.kind is not Kind.STEP:
-            return value.source, 0
+            recurrent = self.model is not None and bool(self.model.recurrence)
+            once = None if recurrent else call.repeated(value.source)
+            return value.source if once is None else once, 0
         if value.steps > step:
             raise NotSupported(
                 f"found step {value.steps} of its input in its call number {step + 1}, accepted "

@@ -88,7 +88,10 @@ CONSTANTS = frozenset(
 """Functions that take nothing but shape and type from an activation."""
 
 _RELU = "use ReLU or ReLU6, which become the radix neuron"
-_NO_CONDITIONS = "use a registered neuron such as snntorch.Leaky, or ReLU"
+_NO_CONDITIONS = (
+    "use a neuron of a library such as snntorch.Leaky, or ReLU; if this module is a neuron, "
+    "describe it with @e3ne.register_neuron"
+)
 _LINEAR_SCORES = "leave it out of forward: the class is the largest score with or without it"
 _CHAIN = "use Linear or Conv2d with BatchNorm and ReLU, or a spiking neuron"
 

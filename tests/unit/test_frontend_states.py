@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from e3ne import reference
-from e3ne.frontend import NeuronModel, register_neuron, trace
+from e3ne.frontend import NeuronModel, register_neuron, register_reset, trace
 from e3ne.frontend.values import Layout
 from e3ne.ir import (
     ChannelAffine,
@@ -19,6 +19,7 @@ from e3ne.ir import (
     Linear,
     Readout,
     Relay,
+    TraceMismatch,
     UnsupportedModel,
     frozen,
 )
@@ -307,3 +308,127 @@ def test_spikes_and_membranes_in_the_units_of_the_library() -> None:
     forget_kept(model.neuron)
     expected = torch.stack([model(step) for step in x.unbind(1)], 1)
     np.testing.assert_allclose(sent(graph, x), expected.detach().numpy(), atol=1e-5)
+
+
+class Container(nn.Module):
+    """No neuron, but it keeps what the neuron inside it sent, and feeds it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.inner, self.layer = Inner(), nn.Linear(4, 4)
+        self.memory: dict[str, Any] = {"spikes": None}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        before = self.memory["spikes"]
+        before = torch.zeros_like(x) if before is None else before
+        self.memory["spikes"] = self.inner(x + self.layer(before))
+        return self.memory["spikes"]
+
+
+class Inner(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.v: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spikes, self.v = fired(x if self.v is None else 0.8 * self.v + x)
+        return spikes + 0 * x  # hangs on the training graph
+
+
+@register_neuron(Inner, forget)
+def describe_inner(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
+    return NeuronModel(FIRES, None)
+
+
+@register_reset(Container)
+def forget_container(module: Any) -> None:
+    module.memory = {"spikes": None}
+
+
+def test_containers_with_a_memory_are_reset_and_traced() -> None:
+    model, x = nn.Sequential(nn.Linear(6, 4), Container()), events(6)
+    before = model(x[:2, 0])  # frames of another number, on the training graph
+    graph = trace(model, x, input_has_steps=True)
+    assert [synapse.delay for synapse in graph.node("1.layer").synapses] == [1]
+    assert model[1].memory["spikes"] is before  # the user's own stays as it was
+    model[1].memory, model[1].inner.v = {"spikes": None}, None
+    expected = torch.stack([model(step) for step in x.unbind(1)], 1)
+    np.testing.assert_array_equal(sent(graph, x), expected.detach().numpy())
+
+
+class Twin(Explicit):
+    """A neuron whose description is wrong: it fires at the threshold too."""
+
+
+@register_neuron(Twin)
+def describe_twin(module: Any, shape: tuple[int, ...]) -> NeuronModel:
+    return NeuronModel(IntegrateFire(0.51, decay=0.8, reset_step="same"), None, states=("state",))
+
+
+def test_a_wrong_description_is_found_though_the_frames_leave_it_silent() -> None:
+    with pytest.raises(TraceMismatch, match=r"^neuron, step "):
+        trace(Explicitly(Twin()), 0 * events(6), input_has_steps=True)
+
+
+class Unregistered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.v: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spikes, self.v = fired(x if self.v is None else 0.8 * self.v + x)
+        return spikes
+
+
+class Integrator(Unregistered):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.v = x if self.v is None else 0.8 * self.v + x
+        return self.v
+
+
+@pytest.mark.parametrize("options", [{}, {"steps": 4}, {"input_has_steps": True}])
+@pytest.mark.parametrize("cls", [Unregistered, Integrator])
+def test_neurons_that_nobody_registered_are_named(cls: Any, options: dict[str, Any]) -> None:
+    x = events(6) if "input_has_steps" in options else events(6)[:, 0]
+    model = nn.Sequential(nn.Linear(6, 4), cls(), nn.Linear(4, 2))
+    with pytest.raises(UnsupportedModel) as caught:
+        trace(model, x, **options)
+    assert "describe it with @e3ne.register_neuron" in str(caught.value)
+    assert f"1 ({cls.__name__})" in str(caught.value)
+
+
+class Forgets(Explicitly):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = None
+        for current in x:
+            spikes, state = self.neuron(self.fc(current), state)
+            state = State(state.spikes, state.v) if self.what == "swapped" else state
+            state = State(state.v * 1, state.spikes) if self.what == "changed" else state
+            state = State(state.v.clone(), state.spikes.detach()) if self.what == "same" else state
+        return spikes
+
+
+@pytest.mark.parametrize("what", ["swapped", "changed"])
+def test_states_that_are_not_passed_on_as_they_are(what: str) -> None:
+    with pytest.raises(UnsupportedModel, match=r"^neuron \(Explicit\): found a state in call numbe"
+                       r"r 2 that is not the one returned by the call before"):  # fmt: skip
+        trace(Forgets(Explicit(), what), events(6), input_has_steps=True)
+
+
+def test_detached_and_cloned_states_are_the_same() -> None:
+    trace(Forgets(Explicit(), "same"), events(6), input_has_steps=True)
+
+
+def test_a_first_state_of_the_models_own() -> None:
+    class Starts(Explicitly):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            state = State(torch.full((x.shape[1], 4), 0.25), torch.zeros(x.shape[1], 4))
+            for current in x:
+                spikes, state = self.neuron(self.fc(current), state)
+            return spikes
+
+    with pytest.raises(
+        UnsupportedModel, match=r"^neuron \(Explicit\): found a first state other t"
+    ):
+        trace(Starts(Explicit()), events(6), input_has_steps=True)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...ir import Array, Integrate, IntegrateFire, UnsupportedModel
-from ..registry import Describe, NeuronModel, register_neuron
+from ..registry import Describe, NeuronModel, register_neuron, register_reset
 from ..values import Layout
 from .parameters import Parameters
 
@@ -23,6 +23,7 @@ _NEURONS = f"{_PACKAGE}.neuron"
 _ACCEPTED = "IFNode, LIFNode, ParametricLIFNode and CUBALIFNode"
 
 
+@register_reset(f"{_PACKAGE}.base.MemoryModule")
 def forget(module: nn.Module) -> None:
     """The library's own reset; some neurons keep nothing and have none."""
     reset = getattr(module, "reset", None)
