@@ -105,10 +105,10 @@ class Call:
         return None if self.sketch.drafts[draft.sources[0]].timed else draft.sources[0]
 
     def unflattened(self, value: Value) -> Value:
-        """An output before it was flattened: its readout does not mind, and it may be neurons."""
-        while (number := self._flattened(value.source)) is not None:
-            value = replace(value, source=number)
-        return value
+        """The neurons whose trains an output flattens, if it does: no readout minds."""
+        number = self._flattened(value.source)
+        neurons = number is not None and self.sketch.drafts[number].keeps_state
+        return replace(value, source=number) if number is not None and neurons else value
 
     def readings(self, codes: torch.Tensor, wanted: Layout | None = None) -> Iterator[Reading]:
         """The ways to read a tensor with these codes, the plainest first."""

@@ -114,6 +114,8 @@ def _at_one_step(
     mixed = len(steps) + any(value.kind is Kind.STATIC for value in values.values())
     if not steps or mixed < 2 or any(id(tensor) not in values for tensor in tensors):
         return None
+    if len({value.source for value in values.values()}) == 1:
+        return None  # a record of steps, as it stands
 
     def codes(tensor: torch.Tensor) -> torch.Tensor:
         value = call.late(values[id(tensor)], max(steps))

@@ -73,7 +73,9 @@ class Recorder(TorchFunctionMode):
     def meaning(self, tensor: object) -> Traced | None:
         """What a tensor stands for; NotSupported where no population sends it as it lies."""
         origin = Origin("", False, "output")
-        return Call(self.sketch, self.arrays, self.values, origin, tensor).value(tensor)
+        call = Call(self.sketch, self.arrays, self.values, origin, tensor)
+        value = call.value(tensor)
+        return call.unflattened(value) if isinstance(value, Value) else value
 
     def _observe(self, value: Value, seen: torch.Tensor) -> None:
         """Keeps what torch computed; of neurons step by step, however they send it."""
