@@ -53,8 +53,8 @@ def copy_layers(model: nn.Module, memo: dict[int, Any]) -> None:
     for module in reversed(list(nn.Module.modules(model))):
         if any(cls.__module__ == f"{_LAYERS}.stateful_layer" for cls in type(module).__mro__):
             copied = memo[id(module)] = type(module).__new__(type(module))
-            memo[id(vars(module).get("recordings"))] = {}
-            copied.__dict__.update(copy.deepcopy(vars(module), memo))
+            held = {name: item for name, item in vars(module).items() if name != "recordings"}
+            copied.__dict__.update(copy.deepcopy(held, memo))
 
 
 def registered(*names: str) -> Callable[[Describe], Describe]:
