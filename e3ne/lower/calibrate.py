@@ -103,8 +103,8 @@ def _problems(source: Input, array: Array) -> list[str]:
     if as_frames(source.type, array) is None:
         wanted = ", ".join(map(str, (source.type.steps, *source.type.shape)))
         return [
-            f"{where}: found shape {array.shape}, accepted (frames, {wanted}); give one row a "
-            "frame, with its steps before its shape"
+            f"calibration of input {source.name}: found shape {array.shape}, accepted (frames, "
+            f"{wanted}); give one row a frame, with its steps before its shape"
         ]
     return []
 

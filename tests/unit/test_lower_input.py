@@ -76,7 +76,7 @@ def test_what_the_user_chose_for_the_input_wins() -> None:
     ("x", "words"),
     [
         (np.zeros((0, 6)), "calibration of x: found no frames, accepted at least one"),
-        (np.ones((3, 5)), r"calibration of input x: found shape \(1, 5\), accepted \(frames, 1, 6"),
+        (np.ones((3, 5)), r"calibration of input x: found shape \(3, 5\), accepted \(frames, 1, 6"),
         (np.full((3, 6), np.nan), "calibration of x: found NaN or infinite values, accepted fin"),
         (np.full((3, 6), np.inf), "calibration of x: found NaN or infinite values"),
         (np.zeros((3, 6)), "calibration of x: found nothing but zeros, accepted frames with a s"),
