@@ -15,6 +15,7 @@ from .forward import (
     raise_problems,
     record,
 )
+from .layouts import fixed_steps
 from .memory import memory_problem
 from .outputs import Wanted
 from .registry import find_neuron
@@ -34,6 +35,7 @@ def find_feeding(
     """
     if not any(find_neuron(module) for module in nn.Module.modules(model)):
         return _feed_stateless(model, samples, steps, wanted, dtype)
+    _check_fixed_steps(model, steps_of(samples) or steps)
     if steps_of(samples) is not None:
         return _feed_steps(model, samples, steps, wanted, dtype)
     whole = Feeding()
@@ -71,6 +73,16 @@ def find_feeding(
     return whole, recording
 
 
+def _check_fixed_steps(model: nn.Module, steps: int | None) -> None:
+    """BadInput where neurons insist on another number of steps."""
+    fixed = fixed_steps(model)
+    if None not in (steps, fixed) and steps != fixed:
+        raise BadInput(
+            f"steps: found {steps} for neurons whose num_timesteps is {fixed}, accepted the same "
+            "number; give as many steps, or set num_timesteps"
+        )
+
+
 def _feed_stateless(
     model: nn.Module, samples: Samples, steps: int | None, wanted: Wanted, dtype: torch.dtype
 ) -> Fed:
@@ -95,6 +107,7 @@ def _feed_repeated(
     model: nn.Module, samples: Samples, steps: int | None, wanted: Wanted, dtype: torch.dtype
 ) -> Fed | None:
     """The same frame at every step, for models that take all steps at once; None: does not work."""
+    steps = steps or fixed_steps(model)
     if steps is None:
         return None
     for layout in Layout:

@@ -13,6 +13,7 @@ from e3ne import reference
 from e3ne.frontend import NeuronModel, register_neuron, register_reset, trace
 from e3ne.frontend.values import Layout
 from e3ne.ir import (
+    BadInput,
     ChannelAffine,
     Graph,
     IntegrateFire,
@@ -239,6 +240,39 @@ def test_the_wrong_layout_is_named() -> None:
                        r"\(steps, frames, \*shape\) in its call, accepted all time steps in one "
                        r"call as \(frames, steps"):  # fmt: skip
         trace(model, events(6), input_has_steps=True)
+
+
+def test_a_number_of_steps_that_neurons_insist_on() -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(6, 4), AllSteps(Layout.MERGED_STEPS_FRAMES, steps=4))
+    assert trace(model, events(6)[:, 0]).node("1").type.steps == 4  # and nobody had to say so
+    for options in ({"input_has_steps": True}, {"steps": STEPS}):
+        x = events(6) if "input_has_steps" in options else events(6)[:, 0]
+        with pytest.raises(BadInput, match=r"^steps: found 6 for neurons whose num_timesteps is 4"):
+            trace(model, x, **options)  # type: ignore[arg-type]
+
+
+class OneByOne(AllSteps):
+    """It insists on a number of frames instead, and finds the steps by itself."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__(Layout.MERGED_FRAMES_STEPS)
+        self.batch_size, self.num_timesteps = frames, None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        whole = x.reshape(self.batch_size, -1, *x.shape[1:])
+        inner = AllSteps(Layout.FRAMES_STEPS)
+        return inner(whole).reshape(x.shape)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_a_number_of_frames_that_neurons_insist_on(frames: int) -> None:
+    torch.manual_seed(3)
+    model, x = nn.Sequential(nn.Linear(6, 4), OneByOne(frames)), events(6)
+    graph = trace(model, x, input_has_steps=True)
+    one = nn.Sequential(model[0], OneByOne(1))
+    expected = torch.stack([one(frame) for frame in x])
+    np.testing.assert_array_equal(sent(graph, x), expected.detach().numpy())
 
 
 class Reads(nn.Module):
