@@ -29,6 +29,11 @@ def argument_names(model: nn.Module, count: int) -> list[str]:
     return positional[:count]
 
 
+def takes_state(model: nn.Module, inputs: int) -> bool:
+    """Whether forward has a `state` behind its inputs: what it returned last, as in Norse."""
+    return "state" in list(inspect.signature(model.forward).parameters)[inputs:]
+
+
 def check_arguments(model: nn.Module, given: Sequence[str | None]) -> None:
     """BadInput where forward needs more than its inputs, or lacks one.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..ir import BadInput, E3neError, UnsupportedModel
-from .arguments import check_arguments
+from .arguments import check_arguments, takes_state
 from .drawing import reached, undriven
 from .layouts import arranged
 from .libraries import sinabs, snntorch
@@ -178,6 +178,7 @@ def _run(
         ]
         return outputs_of(recorder.meaning, called(model, samples, whole))
     found: list[Outputs] = []
+    state: dict[str, Any] = {}
     for step in range(feeding.calls):
         parts = []
         for number, (sample, x) in enumerate(zip(samples, tensors, strict=True)):
@@ -185,7 +186,10 @@ def _run(
             kind = Kind.STEP if sample.timed else Kind.STATIC
             recorder.bind(part, Value(number, kind, step if sample.timed else 0))
             parts.append(part)
-        found.append(outputs_of(recorder.meaning, called(model, samples, parts)))
+        returned = called(model, samples, parts, state)
+        if isinstance(returned, tuple) and len(returned) > 1 and takes_state(model, len(samples)):
+            state = {"state": returned[-1]}
+        found.append(outputs_of(recorder.meaning, returned))
     return stacked_outputs(found)
 
 
@@ -205,12 +209,17 @@ def _whole(
     return whole
 
 
-def called(model: nn.Module, samples: Samples, tensors: Sequence[torch.Tensor]) -> Any:
-    """What the model returns for one tensor an input."""
+def called(
+    model: nn.Module,
+    samples: Samples,
+    tensors: Sequence[torch.Tensor],
+    more: Mapping[str, Any] | None = None,
+) -> Any:
+    """What the model returns for one tensor an input, and `more` arguments."""
     pairs = list(zip(samples, tensors, strict=True))
     positional = [tensor for sample, tensor in pairs if sample.keyword is None]
     named = {sample.keyword: tensor for sample, tensor in pairs if sample.keyword is not None}
-    return model(*positional, **named)
+    return model(*positional, **named, **(more or {}))
 
 
 def _failure(recorder: Recorder, samples: Samples, feeding: Feeding, error: Exception) -> str:

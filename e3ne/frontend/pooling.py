@@ -83,6 +83,25 @@ def avg_pool1d(
     return _whole_windows(call, call.node(pooling, input))
 
 
+def lp_pool2d(
+    call: Call,
+    input: object,
+    norm_type: float,
+    kernel_size: Size,
+    stride: Size | None = None,
+    ceil_mode: bool = False,
+) -> Traced:
+    """torch.nn.functional.lp_pool2d of norm 1: a sum, as sinabs's SumPool2d calls it."""
+    if norm_type != 1:
+        raise NotSupported(
+            f"found pooling by a norm of {norm_type:g}, accepted 1, which is a sum; use AvgPool2d "
+            "or MaxPool2d"
+        )
+    kernel = pair(kernel_size, 2, 1)
+    call.check_frames(input, 3)
+    return _whole_windows(call, call.node(SumPool2d(kernel, _stride(stride, kernel, 2)), input))
+
+
 def adaptive_avg_pool2d(call: Call, input: object, output_size: object) -> Traced:
     """torch.nn.functional.adaptive_avg_pool2d where the output size divides the input's."""
     kernel = _dividing_kernel(call, input, 2)

@@ -37,6 +37,7 @@ HANDLERS: dict[str, Handler] = {
     "max_pool2d": pooling.max_pool2d,
     "avg_pool1d": pooling.avg_pool1d,
     "avg_pool2d": pooling.avg_pool2d,
+    "lp_pool2d": pooling.lp_pool2d,
     "adaptive_avg_pool1d": pooling.adaptive_avg_pool1d,
     "adaptive_avg_pool2d": pooling.adaptive_avg_pool2d,
     "adaptive_max_pool1d": pooling.adaptive_max_pool1d,
@@ -122,9 +123,7 @@ ALTERNATIVES: dict[str, str] = {
     **dict.fromkeys(["conv3d", "conv_transpose3d"], "use Conv2d"),
     **dict.fromkeys(["fractional_max_pool2d", "fractional_max_pool3d"], "use MaxPool2d"),
     **dict.fromkeys(["embedding", "bilinear"], "use Linear"),
-    **dict.fromkeys(
-        ["max_pool3d", "adaptive_max_pool3d", "lp_pool1d", "lp_pool2d"], "use MaxPool2d"
-    ),
+    **dict.fromkeys(["max_pool3d", "adaptive_max_pool3d", "lp_pool1d"], "use MaxPool2d"),
     **dict.fromkeys(["avg_pool3d", "adaptive_avg_pool3d"], "use AvgPool2d"),
     **dict.fromkeys(
         ["pixel_shuffle", "fold", "unfold", "grid_sample", "max_unpool2d"],

@@ -74,7 +74,8 @@ def trace(
     times, so give a few that are typical. Models of several inputs get a tuple of them, or a dict
     by the arguments of forward, and `input_has_steps` may then have one entry for each.
 
-    A model that makes one step a call is called once for each of `steps`, from a reset state. One
+    A model that makes one step a call is called once for each of `steps`, from a reset state; what
+    it returned last comes back as `state` where its forward has an argument of that name. One
     that takes all steps at once gets them in the order that it wants: steps first, frames first,
     or both on one axis. The model is left as it was.
 

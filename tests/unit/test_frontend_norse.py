@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,8 @@ pytest.importorskip("norse", reason="make setup")
 from norse import torch as norse
 from norse.torch import module as modules
 
+from e3ne import reference
+from e3ne.frontend import trace
 from e3ne.frontend.registry import find_neuron
 from e3ne.frontend.values import Layout
 from e3ne.ir import Array, Integrate, IntegrateFire, UnsupportedModel
@@ -189,6 +192,27 @@ def test_a_wrong_description_is_caught() -> None:
             assert_spikes(replace(model, neuron=replace(model.neuron, **change)), x, spikes)
 
 
+def test_a_model_that_takes_and_returns_its_state() -> None:
+    """SequentialState called for each step, as its users do: the state comes back to it."""
+    torch.manual_seed(5)
+    model = norse.SequentialState(
+        nn.Linear(6, 8),
+        norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.2))),
+        nn.Linear(8, 3),
+        norse.LICell(),
+    )
+    x = currents(6, high=3.0)
+    graph = trace(model, x, input_has_steps=True)
+    assert [node.name for node in graph.nodes] == ["0", "1", "2", "3"]
+    state, membranes = None, []
+    for step in torch.from_numpy(x).unbind(1):
+        membrane, state = model(step, state)
+        membranes.append(membrane)
+    got = reference.run(graph, x)
+    np.testing.assert_allclose(got["3"], torch.stack(membranes, 1).detach().numpy(), atol=1e-4)
+    assert 0.02 < got["1"].mean() < 0.98
+
+
 def refused(module: nn.Module, pattern: str) -> None:
     with pytest.raises(UnsupportedModel, match=pattern):
         described(module, (4,))
@@ -209,7 +233,7 @@ DESCRIBED = {
     "LI", "LILinearCell", "LIBoxCell",
 }  # fmt: skip
 WIRING = {
-    "Lift", "SequentialState", "RecurrentSequential", "SpatialReceptiveField2d",
+    "Lift", "SequentialState", "SpatialReceptiveField2d",
     "ParameterizedSpatialReceptiveField2d", "SampledSpatialReceptiveField2d",
     "TemporalReceptiveField",
 }  # fmt: skip

@@ -162,6 +162,7 @@ def test_the_same_call_twice_is_one_node() -> None:
         (nn.AvgPool2d(2), SumPool2d),
         (nn.AvgPool2d(3, stride=2, padding=1), SumPool2d),
         (nn.AvgPool2d(2, divisor_override=3), SumPool2d),
+        (nn.LPPool2d(1, 3, stride=1), SumPool2d),
         (nn.AdaptiveAvgPool2d(2), SumPool2d),
         (nn.AdaptiveAvgPool2d((1, 4)), SumPool2d),
         (nn.Flatten(), Flatten),

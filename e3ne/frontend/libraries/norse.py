@@ -104,6 +104,7 @@ _INSTEAD: dict[str, str] = {
     "izhikevich.IzhikevichRecurrent": "use LIFRecurrent",
     "lif_correlation.LIFCorrelation": "use LIFRecurrentCell",
     "regularization.RegularizationCell": "leave it out after training",
+    "sequential.RecurrentSequential": "use SequentialState with LIFRecurrentCell",
     "snn.SNN": "use LIF",
     "snn.SNNCell": "use LIFCell or LIFBoxCell",
     "snn.SNNRecurrent": "use LIFRecurrent",
