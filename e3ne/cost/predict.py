@@ -24,13 +24,15 @@ from ..ir import (
     Node,
     SumPool2d,
     Upsample2d,
+    computing_order,
+    in_loop,
 )
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
 from ..ir.frames import input_format, output_format, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
-from .schedule import frame_latency
+from .schedule import frame_latency, loop_cycles
 
 _walk_cycles = lru_cache(maxsize=4096)(folded_window_cycles)
 
@@ -66,8 +68,12 @@ def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
 
 
 def frame_interval(graph: Graph) -> int:
-    """Cycles between two frames back to back: those of the slowest part."""
-    return max(port_cycles(graph), *(node_cycles(graph, node) for node in graph.nodes))
+    """Cycles between two frames back to back: those of the slowest part or loop."""
+    parts = [node_cycles(graph, node) for node in graph.nodes]
+    for group in computing_order(graph):
+        if in_loop(graph, group[0].name):
+            parts.append(loop_cycles(graph, group))
+    return max(port_cycles(graph), *parts)
 
 
 def port_cycles(graph: Graph) -> int:

@@ -2,61 +2,44 @@
 
 Times are the cycles in which words are transferred, counted from the frame's first beat (0). A
 producer is assumed never to wait for room behind it: in an idle pipeline a full queue in front of
-a busy unit delays the producer, not the unit.
+a busy unit delays the producer, not the unit. Feedback is walked step by step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never
 
 import numpy as np
 
-from ..ir import (
-    ChannelAffine,
-    Conv2d,
-    Flatten,
-    Graph,
-    Identity,
-    Linear,
-    MaxPool2d,
-    Node,
-    SumPool2d,
-    Synapse,
-    Upsample2d,
-)
-from ..ir.arrays import Array
+from ..ir import Graph, Node, computing_order
 from ..ir.cycles import (
     neuron_cycles_per_word,
     neuron_latency_cycles,
     readout_latency_cycles,
 )
-from ..ir.engine_cycles import matrix_latency, pool_latency, upsample_latency
 from ..ir.frames import input_format, output_format, window_steps
-from ..ir.geometry import (
-    Fold,
-    Window,
-    matrix_fold,
-    op_window,
-    pool_fold,
-    upsample_held_words,
-    wanted_lanes,
-)
+from ..ir.geometry import wanted_lanes
+from .engines import DelayClock, Pace, SynapseClock, Times
 
-Times = Array
-"""Cycles (words,), int64, increasing: when each word of a frame crosses a stream."""
+WALKED_STEPS = 16  # of a frame, to see how fast a loop goes
+
+Windows = list[Times]
+"""The words of each window of a frame."""
 
 
 def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int:
     """Cycles from a frame's first input beat to its last output word; `known`: see node_times.
 
-    The first beats of all inputs come together; the last word is that of the latest output.
+    The first beats of all inputs come together; the last word is that of the latest output. No
+    output leaves before the frame's last beat has shown that the frame is whole.
     """
     times = node_times(graph, known)
+    whole = max(int(times[source.name][-1]) for source in graph.inputs) + 1
     ends = []
     for output in graph.outputs:
         window = window_steps(graph, graph.edge(output.source).steps)
-        first = int(times[output.source][-1]) + readout_latency_cycles(window, output.readout)
+        last = int(times[output.source][-1]) + readout_latency_cycles(window, output.readout)
+        first = max(last, whole + readout_latency_cycles(1, output.readout))
         ends.append(first + output_format(graph, output).words - 1)
     return max(ends)
 
@@ -64,243 +47,127 @@ def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int
 def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
     """When the words of each input and of each node are sent.
 
-    `known` holds those of nodes before which nothing changed since they were computed.
+    `known` holds those of nodes that nothing changed before (in `computing_order`, for a loop all
+    of its nodes) since they were computed.
     """
     known = known or {}
     times = {
         source.name: np.arange(input_format(graph, source).beats_per_frame, dtype=np.int64) + 1
         for source in graph.inputs
     }
-    for node in graph.nodes:
-        if node.name in known:
-            times[node.name] = known[node.name]
+    for group in computing_order(graph):
+        if all(node.name in known for node in group):
+            times.update({node.name: known[node.name] for node in group})
             continue
-        times[node.name] = _node(graph, node, times)
+        sent = _walked(graph, group, times)
+        times.update({name: np.concatenate(windows) for name, windows in sent.items()})
     return times
 
 
-def _node(graph: Graph, node: Node, times: dict[str, Times]) -> Times:
-    """The words of a node; recurrence is walked step by step."""
-    assert node.mapping is not None
-    currents = [
-        synapse_times(graph, node, index, _source_times(graph, synapse, times))
-        for index, synapse in enumerate(node.synapses)
-        if synapse.source != node.name
-    ]
-    loops = [index for index, s in enumerate(node.synapses) if s.source == node.name]
-    joined = currents[0] if len(currents) == 1 else np.max(currents, axis=0)
-    steps_in = min(
-        graph.edge(node.synapses[0].source).steps,
-        window_steps(graph, graph.edge(node.synapses[0].source).steps),
-    )
-    steps_out = window_steps(graph, node.type.steps)
-    words = node.type.neurons // node.mapping.lanes
-    kept = words if node.type.steps > steps_out else 0
-    apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
-    latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
-    if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:
-        joined = joined + 1  # a SumUnit, or the Hold before a slow neuron
-    if not loops:
-        return _paced(joined + latency, apart)
-    return _recurrent(graph, node, joined, loops, apart, latency)
+def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
+    """Cycles between two frames back to back that the feedback of a loop's nodes allows.
 
-
-def _recurrent(
-    graph: Graph, node: Node, joined: Times, loops: list[int], apart: int, latency: int
-) -> Times:
-    """Words of one step wait for the node's own spikes of the steps before."""
-    words = len(joined) // node.type.steps
-    sent = np.zeros(0, np.int64)
-    for step in range(node.type.steps):
-        ready = joined[: (step + 1) * words].copy()
-        for index in loops:
-            fed = _delayed(sent, node.synapses[index].delay * words, (step + 1) * words)
-            ready = np.maximum(ready, synapse_times(graph, node, index, fed, step + 1) + 1)
-        sent = _paced(ready + latency, apart)
-    return sent
-
-
-def _source_times(graph: Graph, synapse: Synapse, times: dict[str, Times]) -> Times:
-    words = times[synapse.source]
-    silent = synapse.delay * len(words) // graph.edge(synapse.source).steps
-    return _delayed(words, silent, len(words)) if synapse.delay else words
-
-
-def _delayed(words: Times, silent: int, count: int) -> Times:
-    """Behind a Delay: `silent` words at once, then those of the source; `count` in all."""
-    at_once = np.arange(min(silent, count), dtype=np.int64)
-    return _paced(np.concatenate([at_once, words + 2])[:count], 1)
-
-
-def synapse_times(
-    graph: Graph, node: Node, index: int, source: Times, windows: int | None = None
-) -> Times:
-    """When the currents of one synapse leave its engine, given the words of its source.
-
-    `source` holds the words of `windows` windows (None: of a frame).
+    The third of three frames, whose words from elsewhere are all there. Steps behind the first 16
+    of a frame take as long as the last of these.
     """
-    return _engine(graph, node, index, source, windows)[0]
+    steps = group[0].type.steps
+    walked = min(steps, WALKED_STEPS)
+    clocks = {node.name: NodeClock(graph, node) for node in group}
+    ends: list[list[int]] = []
+    for _ in range(3):
+        sent: dict[str, Windows] = {
+            synapse.source: [np.zeros(_words(graph, synapse.source), np.int64)] * walked
+            for node in group
+            for synapse in node.synapses
+        }
+        sent.update({name: [] for name in clocks})
+        ends.append([])
+        for step in range(walked):
+            for name, clock in clocks.items():
+                sent[name].append(clock.window(step, sent, begins=0))
+            ends[-1].append(max(int(sent[name][step][-1]) for name in clocks))
+    interval = ends[2][-1] - ends[1][-1]
+    if steps == walked:
+        return interval
+    half = walked // 2
+    return interval + -(-(steps - walked) * (ends[2][-1] - ends[2][half - 1]) // half)
+
+
+def _walked(
+    graph: Graph, group: tuple[Node, ...], times: Mapping[str, Times]
+) -> dict[str, Windows]:
+    """The words of the nodes of a loop (or of one node), window after window."""
+    clocks = {node.name: NodeClock(graph, node) for node in group}
+    sent: dict[str, Windows] = {
+        source: np.split(times[source], _windows(graph, source))
+        for node in group
+        for source in (synapse.source for synapse in node.synapses)
+        if source not in clocks
+    }
+    sent.update({name: [] for name in clocks})
+    for window in range(_windows(graph, group[0].name)):
+        for name, clock in clocks.items():
+            sent[name].append(clock.window(window, sent))
+    return {name: sent[name] for name in clocks}
+
+
+def _windows(graph: Graph, name: str) -> int:
+    steps = graph.edge(name).steps
+    return steps // window_steps(graph, steps)
+
+
+class NodeClock:
+    """When a node sends its words, given those of its sources."""
+
+    def __init__(self, graph: Graph, node: Node) -> None:
+        assert node.mapping is not None
+        self.node = node
+        self.synapses = [SynapseClock(graph, node, index) for index in range(len(node.synapses))]
+        self.delays = [DelayClock(synapse.delay) for synapse in node.synapses]
+        self.words = [_words(graph, synapse.source) for synapse in node.synapses]
+        steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
+        steps_out = window_steps(graph, node.type.steps)
+        words = node.type.neurons // node.mapping.lanes
+        kept = words if node.type.steps > steps_out else 0
+        apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
+        self.latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
+        if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:
+            self.latency += 1  # a SumUnit, or the Hold before a slow neuron
+        # An engine whose currents wait at the sum stands still, and goes on at its own pace.
+        self.joined = Pace(max(synapse.apart for synapse in self.synapses))
+        self.pace = Pace(apart)
+
+    def window(self, window: int, sent: Mapping[str, Windows], begins: int = 2) -> Times:
+        """When the words of `window` are sent; `sent` has those of the sources until then.
+
+        The silence of delays comes from cycle `begins` on.
+        """
+        currents = []
+        for index, synapse in enumerate(self.node.synapses):
+            source = sent[synapse.source]
+            if synapse.delay:
+                delay = self.delays[index]
+                words = delay.window(window, source, self.words[index], begins)
+            else:
+                words = source[window]
+            currents.append(self.synapses[index].window(words)[0])
+        joined = self.joined(np.max(currents, axis=0))
+        return self.pace(joined + self.latency)
+
+
+def _words(graph: Graph, name: str) -> int:
+    """Words in a window of what the input or node called `name` sends."""
+    lanes = {source.name: source.lanes for source in graph.inputs}
+    if name not in lanes:
+        mapping = graph.node(name).mapping
+        assert mapping is not None
+        return graph.edge(name).neurons // mapping.lanes
+    return graph.edge(name).neurons // lanes[name]
 
 
 def taken_times(graph: Graph, node: Node, index: int, source: Times) -> tuple[Times, int]:
     """(when the engine of one synapse takes each of its words of a frame, their lanes)."""
-    return _engine(graph, node, index, source, None)[1], wanted_lanes(graph, node, index)
-
-
-def _engine(
-    graph: Graph, node: Node, index: int, source: Times, windows: int | None
-) -> tuple[Times, Times]:
-    """(when the currents leave, when each word is taken) of one synapse's engine."""
-    assert node.mapping is not None
-    mapping, synapse = node.mapping, node.synapses[index]
-    type = graph.edge(synapse.source)
-    steps = window_steps(graph, type.steps)
-    windows = windows or type.steps // steps
-    sent_lanes = type.neurons * windows // len(source)
-    words = _regrouped(source, sent_lanes, wanted_lanes(graph, node, index))
-    if not synapse.delay and (len(node.synapses) > 1 or _queued(graph, synapse.source)):
-        words = words + 2
-    match synapse.op:
-        case Linear() | Conv2d() as op:
-            lanes = mapping.synapses[index]
-            fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
-            window, chunks = op_window(op, type.shape), steps // lanes.step_lanes
-            latency = matrix_latency(fold.in_lanes, chunks)
-            if fold.in_memory:
-                leaves, taken = _row_memory(words, window, fold, chunks, windows)
-            else:
-                pixels = mapping.pixel_lanes
-                leaves, taken = _sliding_window(words, window, fold, pixels, chunks, windows)
-            return leaves + latency, taken
-        case MaxPool2d() | SumPool2d() as op:
-            fold = pool_fold(type.channels, op.kernel, mapping.out_lanes)
-            leaves, taken = _sliding_window(words, op_window(op, type.shape), fold, 1, 1, windows)
-            return leaves + pool_latency(op.kernel[0] * op.kernel[1]), taken
-        case Upsample2d() as op:
-            return _upsample(words, op, type.shape, mapping.lanes, windows)
-        case Identity() | Flatten():
-            return words, words
-        case ChannelAffine():
-            raise TypeError("ChannelAffine never reaches hardware")
-        case _:
-            assert_never(synapse.op)
-
-
-def _queued(graph: Graph, name: str) -> bool:
-    """Whether the mapping asks for a queue behind the node called `name`."""
-    return any(n.name == name and n.mapping and n.mapping.queue_words for n in graph.nodes)
-
-
-def _paced(earliest: Times, apart: int) -> Times:
-    """Words no earlier than `earliest` and at least `apart` cycles from each other."""
-    index = np.arange(len(earliest), dtype=np.int64) * apart
-    return np.maximum.accumulate(earliest - index) + index
-
-
-def _regrouped(words: Times, lanes: int, wanted: int) -> Times:
-    """Behind a Regroup: first split to the common lanes, then collected."""
-    common = int(np.gcd(lanes, wanted))
-    if lanes > common:
-        parts = lanes // common
-        words = _paced(np.repeat(words + 1, parts) + np.tile(np.arange(parts), len(words)), 1)
-    if wanted > common:
-        words = words[wanted // common - 1 :: wanted // common] + 1
-    return words
-
-
-def _row_memory(
-    words: Times, window: Window, fold: Fold, chunks: int, windows: int
-) -> tuple[Times, Times]:
-    """(last slice of each output word as it leaves a RowMemory, when each word found room)."""
-    rows, columns = window.out_shape
-    per_row = len(words) // (window.rows * windows)
-    row_there = words[per_row - 1 :: per_row]  # the last word of each image row
-    outs = columns * fold.groups * fold.outs
-    slices = np.arange(1, outs + 1, dtype=np.int64) * fold.slices * chunks
-    times = []
-    room: list[int] = []  # when each row of the ring is free again
-    clock = ended = 0  # the reader decides about the next row; the last slice has left
-    for index in range(windows):
-        freed = 0
-        for row in range(rows):
-            top = row * window.stride[0] - window.padding[0]
-            free = min(max(top, 0), window.rows)
-            room.extend(range(clock, clock + free - freed))
-            clock += free - freed
-            freed = free
-            last = min(max(top + window.span[0], 1), window.rows) - 1
-            clock = max(clock, int(row_there[index * window.rows + last]) + 1)
-            start = max(clock + 3, ended + chunks)  # the row's first slice leaves
-            times.append(start + slices - chunks)
-            ended = int(times[-1][-1])
-            clock = ended - 2 * chunks + 1  # two slices wait behind the reader
-        room.extend(range(clock, clock + window.rows - freed))
-        clock += window.rows - freed + 1
-    rows_free = np.array([0] * window.ring_rows + room, np.int64)[: len(row_there)]
-    return np.concatenate(times), np.maximum(words, np.repeat(rows_free, per_row))
-
-
-def _sliding_window(
-    words: Times, window: Window, fold: Fold, pixel_lanes: int, chunks: int, windows: int
-) -> tuple[Times, Times]:
-    """(last slice of each output word as it leaves the PatchSlices, when each pixel is taken)."""
-    rows, columns = window.walk
-    spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
-    strides = (window.stride[0], window.stride[1] * pixel_lanes)
-    counts = (window.out_shape[0], window.out_shape[1] // pixel_lanes)
-    ends = [
-        [
-            (at - span + 1) % stride == 0 and 0 <= (at - span + 1) // stride < count
-            for at in range(size)
-        ]
-        for size, span, stride, count in zip((rows, columns), spans, strides, counts, strict=True)
-    ]
-    inside_rows = range(window.padding[0], window.padding[0] + window.rows)
-    inside_columns = range(window.padding[1], window.padding[1] + window.columns)
-    arrivals = words.tolist()
-    pixel = free = multiplying = 0
-    step = -1
-    held = fold.words > 1
-    starts = []
-    taken_at = []
-    for _ in range(windows):
-        for row in range(rows):
-            for column in range(columns):
-                step += 1
-                if row in inside_rows and column in inside_columns:
-                    step = max(step, arrivals[pixel])
-                    taken_at.append(step)
-                    pixel += 1
-                if ends[0][row] and ends[1][column]:
-                    taken = max(step + 1, free)
-                    start = max(taken + held, multiplying)
-                    free = start + (fold.words - 1) * chunks if held else start + chunks
-                    multiplying = start + fold.words * chunks
-                    starts.append(start)
-                    step = taken - 1  # the next step may come with the transfer of the patch
-    outs = np.arange(1, fold.groups * fold.outs + 1, dtype=np.int64) * fold.slices
-    first = np.array(starts, np.int64)[:, None]
-    leaves = (first + (outs - 1)[None, :] * chunks).reshape(-1)
-    return leaves, np.array(taken_at, np.int64)
-
-
-def _upsample(
-    words: Times, op: Upsample2d, source: tuple[int, ...], lanes: int, windows: int
-) -> tuple[Times, Times]:
-    """(when each word of the large image leaves an UpsampleUnit, when each small one is taken)."""
-    held = upsample_held_words(op, source, lanes)
-    small = np.arange(len(words)).reshape(windows, source[1], source[2], -1)
-    large = small.repeat(op.factor[0], axis=1).repeat(op.factor[1], axis=2)
-    shown = np.zeros(large.shape, bool)
-    shown[:, :: op.factor[0], :: op.factor[1]] = True
-    rows, columns = (size - crop for size, crop in zip(large.shape[1:3], op.crop, strict=True))
-    needed: Array = large[:, :rows, :columns].reshape(-1)
-    passes: Array = shown[:, :rows, :columns].reshape(-1)
-    if not held:
-        leaves = _paced(np.where(passes, words[needed], 0), 1)
-        return leaves, leaves[passes]
-    leaves = _paced(words[needed] + upsample_latency(held), 1)
-    last_use = np.zeros(len(words), np.int64)
-    np.maximum.at(last_use, needed, leaves)
-    room = np.concatenate([np.zeros(held, np.int64), last_use])[: len(words)]
-    return leaves, np.maximum(words, room)
+    clock = SynapseClock(graph, node, index)
+    windows = np.split(source, _windows(graph, node.synapses[index].source))
+    taken = [clock.window(words)[1] for words in windows]
+    return np.concatenate(taken), wanted_lanes(graph, node, index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..cost import frame_interval
 from ..cost.schedule import frame_latency, node_times
-from ..ir import Graph
+from ..ir import Graph, computing_order
 from .fronts import Front
 
 WORTHWHILE = 0.5  # least relative gain in latency for a relative growth of the network of 1
@@ -23,11 +23,14 @@ def shorten_latency(
     """
     at = [_position(front, node.mapping) for front, node in zip(fronts, graph.nodes, strict=True)]
     latency, interval = frame_latency(graph), frame_interval(graph)
+    groups = enumerate(computing_order(graph))
+    place = {node.name: number for number, group in groups for node in group}
     while True:
         best: tuple[float, int, int, int] | None = None
         times = node_times(graph)
-        known = {source.name: times[source.name] for source in graph.inputs}
         for index, front in enumerate(fronts):
+            here = place[graph.nodes[index].name]
+            known = {name: times[name] for name in place if place[name] < here}
             for position in range(at[index] - 1, max(-1, at[index] - 1 - NEXT_LAYOUTS), -1):
                 growth = front[position].luts - front[at[index]].luts
                 more_brams = front[position].brams - front[at[index]].brams
@@ -41,7 +44,6 @@ def shorten_latency(
                     continue
                 if frame_interval(candidate) <= interval:
                     best = (worth, index, position, found)
-            known[graph.nodes[index].name] = times[graph.nodes[index].name]
         if best is None:
             return graph
         _, index, position, latency = best

@@ -11,6 +11,7 @@ from e3ne.ir.frames import output_format, to_beats
 from tests.strategies import draw_frames, mapped_graphs
 
 from .bench import Sink, Source, simulate
+from .test_deadlock_loops import looped_graphs
 
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -55,6 +56,19 @@ def test_latency_of_a_single_frame(data):
     counted = ends[0] - starts[0]
     # Short stalls between neighbours are not in the model: a few cycles, more in long frames.
     assert abs(counted - predicted) <= 4 + 0.12 * counted
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
+@given(st.data())
+def test_cycles_of_feedback(data):
+    """One to three loops of images: the latency of a frame, and the interval of four."""
+    graph = data.draw(looped_graphs())
+    starts, ends = run_frames(graph, draw_frames(data.draw, graph, 4))
+    predicted = predict(graph)
+    counted = ends[0] - starts[0]
+    assert abs(counted - predicted.latency_cycles) <= 6 + 0.1 * counted
+    interval = (ends[-1] - ends[1]) / 2
+    assert abs(interval - predicted.interval_cycles) <= 6 + 0.05 * interval
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
