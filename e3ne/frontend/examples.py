@@ -53,6 +53,18 @@ def checked_readout(readout: Readout | str | None) -> Readout | None:
     return Readout(readout)
 
 
+def check_module(model: object) -> None:
+    """BadInput where `model` is no torch module."""
+    if isinstance(model, nn.Module):
+        return
+    library = type(model).__module__.partition(".")[0]
+    hints = {"rockpool": "build it of its torch modules, such as LinearTorch and LIFTorch"}
+    raise BadInput(
+        f"model: found {type(model).__name__} of {library}, accepted a torch.nn.Module; "
+        + hints.get(library, "pass the model itself, not its file, its weights or its factory")
+    )
+
+
 def check_weights(model: nn.Module) -> None:
     """BadInput where parameters or saved buffers hold NaN or infinite values, listing them all."""
     problems = []

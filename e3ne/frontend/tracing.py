@@ -24,7 +24,7 @@ from ..ir import (
 from .check import compare
 from .delays import is_unrolled
 from .drawing import drawn, reached
-from .examples import RANDOM_TRIES, check_weights, checked_readout, is_large
+from .examples import RANDOM_TRIES, check_module, check_weights, checked_readout, is_large
 from .exercise import exercise
 from .feeding import find_feeding
 from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
@@ -88,6 +88,7 @@ def trace(
     Raises UnsupportedModel with everything that e3ne cannot compute, BadInput where example,
     steps, outputs or weights are not usable, TraceMismatch where graph and model differ.
     """
+    check_module(model)
     samples = checked_samples(model, example_input, input_has_steps)
     asked = Asked(outputs, _checked_readouts(readout))
     if steps is not None and steps < 1:
