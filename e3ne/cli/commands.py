@@ -6,11 +6,13 @@ import click
 
 from .. import __version__
 from .building import compile
+from .checking import check
 from .information import boards, doctor, report
 from .running import simulate, synth
 
 EPILOG = """\b
 Example:
+  e3ne check model.py:net --input-shape 1,28,28 --steps 10
   e3ne compile model.py:net --weights net.safetensors --calibration train.npz -o build/net
   e3ne simulate build/net --data test.npz
   e3ne synth build/net --seeds 3
@@ -28,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (compile, simulate, synth, report, boards, doctor):
+for command in (compile, check, simulate, synth, report, boards, doctor):
     main.add_command(command)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
+from ..config import Config
 from ..ir import Array, BadInput, Graph, Input, IntegrateFire, Node, Rectify
 from ..ir.user_arrays import UserArrays, as_frames, input_arrays
 from .context import Context
@@ -46,6 +47,18 @@ def calibrate(graph: Graph, context: Context) -> Graph:
             for node in graph.nodes
         ]
     )
+
+
+def unmeasured(graph: Graph, config: Config) -> list[str]:
+    """The inputs and nodes of a simplified graph whose ranges only calibration frames tell."""
+    inputs = [
+        source.name
+        for source in graph.inputs
+        for chosen in [config.input_of(source.name)]
+        if chosen.bits is None or chosen.scale is None
+    ]
+    context = Context(config)
+    return inputs + [node.name for node in graph.nodes if _is_unbounded(node, context)]
 
 
 def _is_unlimited(node: Node) -> bool:

@@ -20,8 +20,7 @@ def quantize(graph: Graph, context: Context) -> Graph:
     UnsupportedModel lists ReLUs inside of a time loop, and feedback loops in which no population
     sends spikes: the width of what runs round in them is not known before it is computed.
     """
-    problems = [problem for node in graph.nodes for problem in _problems(node)]
-    problems += _loops_without_spikes(graph)
+    problems = unquantizable(graph)
     if problems:
         raise UnsupportedModel(problems)
     result = replace(graph, stage=Stage.INTEGER, inputs=quantized_inputs(graph, context), nodes=())
@@ -38,6 +37,12 @@ def quantize(graph: Graph, context: Context) -> Graph:
         known[ready.name] = done[ready.name] = _integer_node(result, ready, known, context)
         waiting.remove(ready)
     return result.with_nodes([done[node.name] for node in graph.nodes])
+
+
+def unquantizable(graph: Graph) -> list[str]:
+    """The problems of a simplified graph that no calibration frames solve."""
+    problems = [problem for node in graph.nodes for problem in _problems(node)]
+    return problems + _loops_without_spikes(graph)
 
 
 def _is_ready(graph: Graph, node: Node, known: Mapping[str, Node]) -> bool:
