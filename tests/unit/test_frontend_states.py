@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from e3ne import reference
-from e3ne.frontend import NeuronModel, register_neuron, register_reset, trace
+from e3ne.frontend import NeuronModel, exercise, register_neuron, register_reset, trace
 from e3ne.frontend.values import Layout
 from e3ne.ir import (
     BadInput,
@@ -403,6 +403,34 @@ def describe_twin(module: Any, shape: tuple[int, ...]) -> NeuronModel:
 def test_a_wrong_description_is_found_though_the_frames_leave_it_silent() -> None:
     with pytest.raises(TraceMismatch, match=r"^neuron, step "):
         trace(Explicitly(Twin()), 0 * events(6), input_has_steps=True)
+
+
+class Slow(nn.Module):
+    """It takes currents of many thresholds to fire; its reset is another than described."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.v: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        v = x if self.v is None else x - 0.9 * self.v
+        spikes = (v > 10 * THETA).to(v.dtype)
+        self.v = v - 10 * THETA * spikes
+        return spikes
+
+
+@register_neuron(Slow, forget)
+def describe_slow(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
+    return NeuronModel(IntegrateFire(10 * THETA, decay=-0.9, gain=1.0, reset="none"), None)
+
+
+def test_neurons_that_stay_silent_get_stronger_currents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exercise, "_strong", lambda model: 0.1)
+    model = nn.Sequential(nn.Linear(6, 4), Slow())
+    with pytest.raises(TraceMismatch, match=r"^1, step "):
+        trace(model, events(6), input_has_steps=True)
+    monkeypatch.setattr(exercise, "STRENGTHS", (1.0,))
+    trace(model, events(6), input_has_steps=True)  # the twin that does not look
 
 
 class Unregistered(nn.Module):
