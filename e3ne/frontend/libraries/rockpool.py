@@ -37,8 +37,8 @@ def describe_lif(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
     one if they decay alike: a layer in front adds them up.
     """
     found = Parameters(module, shape)
-    synapses = int(found.module.n_synapses)
-    beta = found.tensor("beta").expand(shape[0], synapses)
+    count, synapses = int(found.module.size_out), int(found.module.n_synapses)
+    beta = found.tensor("beta").expand(count, synapses)
     if not bool((beta == beta[:, :1]).all()):
         found.problem(
             f"found {synapses} synapses a neuron with time constants tau_syn of their own, "
@@ -50,9 +50,9 @@ def describe_lif(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
     recurrence: tuple[Linear, ...] = ()
     weights = found.tensor("w_rec")
     if bool(weights.any()):  # (neurons, synapses of all), a row for each neuron that sends
-        into = weights.T.reshape(shape[0], synapses, shape[0]).sum(1)
+        into = weights.T.reshape(count, synapses, count).sum(1)
         recurrence = (Linear(frozen(into.numpy(), np.float32)),)
-    summing = np.repeat(np.eye(shape[0], dtype=np.float32), synapses, axis=1)
+    summing = np.repeat(np.eye(count, dtype=np.float32), synapses, axis=1)
     return replace(
         model,
         neuron=replace(model.neuron, gain=decay, synaptic_decay=decay),
