@@ -215,9 +215,15 @@ def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
 
 @st.composite
 def mapped_graphs(
-    draw: Any, max_nodes: int = 4, recurrent: bool = True, joins: bool = True
+    draw: Any,
+    max_nodes: int = 4,
+    recurrent: bool = True,
+    joins: bool = True,
+    several: bool = False,
 ) -> Graph:
     """A legal mapped graph: a chain of up to `max_nodes` nodes, residual sums.
+
+    It ends in a vector or an image. Where `several`, it may have a second input, and more outputs.
 
     Where `recurrent`, half of them have delays on some synapses and feedback of one or more nodes
     (`with_feedback`); the others may change the number of steps.
@@ -227,7 +233,11 @@ def mapped_graphs(
     bits = draw(st.sampled_from([1, 1, 3, 8]))
     is_signed = bits > 1 and draw(st.booleans())
     source = Input("input", SpikeType(shape, steps, bits, is_signed))
-    graph = Graph(Stage.INTEGER, (source,), (), ())
+    inputs = [source]
+    if several and draw(st.booleans()):
+        second = draw(st.sampled_from([shape, (1,), (5,), (2, 3, 2)]))
+        inputs.append(Input("second", SpikeType(second, steps, 3)))
+    graph = Graph(Stage.INTEGER, tuple(inputs), (), ())
     delays = recurrent and draw(st.booleans())
     last = "input"
     count = draw(st.integers(1, max_nodes))
@@ -239,12 +249,16 @@ def mapped_graphs(
         else:
             op = draw_op(draw, from_type)
         out_shape = op_shape(op, from_type.shape)
-        if index == count - 1 and any(size > 1 for size in out_shape[1:]):
+        if index == count - 1 and any(size > 1 for size in out_shape[1:]) and draw(st.booleans()):
             op = Linear(weights(draw, (3, from_type.neurons)))
             out_shape = (3,)
         synapses = [Synapse(op, last, 0, draw(st.sampled_from([1, 1, 2, -3])))]
-        for other in ("input", *(node.name for node in graph.nodes)):
+        for other in [item.name for item in (*inputs, *graph.nodes)]:
             alike = graph.edge(other)
+            if other == "second" and len(out_shape) == 1 and alike.steps == from_type.steps:
+                weight = weights(draw, (*out_shape, alike.neurons))
+                synapses.append(Synapse(Linear(weight), other))
+                continue
             fits = joins and alike.shape == out_shape and alike.steps == from_type.steps
             if fits and draw(st.booleans()):
                 synapses.append(Synapse(Identity(), other, 0, draw(st.sampled_from([1, 2]))))
@@ -266,7 +280,11 @@ def mapped_graphs(
         graph = graph.with_nodes([*graph.nodes[:-1], node])
         last = name
     readout = draw(st.sampled_from(list(Readout)))
-    graph = replace(graph, outputs=(Output(last, readout),))
+    outputs = [Output(last, readout)]
+    while several and draw(st.integers(0, 2)) == 0:
+        name = draw(st.sampled_from([node.name for node in graph.nodes]))
+        outputs.append(Output(name, draw(st.sampled_from(list(Readout)))))
+    graph = replace(graph, outputs=tuple(outputs))
     if delays:
         graph = with_feedback(draw, graph)
     verify(graph)
@@ -338,7 +356,7 @@ def feedback_op(draw: Any, source: SpikeType, shape: tuple[int, ...]) -> Op | No
 
 def draw_layout(draw: Any, graph: Graph, loops: bool) -> Graph:
     """Random windows and lanes for a graph of stage INTEGER."""
-    counts = {graph.edge(name).steps for name in ("input", *(n.name for n in graph.nodes))}
+    counts = {item.type.steps for item in (*graph.inputs, *graph.nodes)}
     many = sorted(counts - {1})
     changes = any(
         graph.edge(s.source).steps != n.type.steps for n in graph.nodes for s in n.synapses
@@ -350,23 +368,30 @@ def draw_layout(draw: Any, graph: Graph, loops: bool) -> Graph:
     else:
         window = draw(st.sampled_from(divisors(many[0])))
     nodes = [replace(n, mapping=draw_mapping(draw, graph, n, window)) for n in graph.nodes]
-    source = graph.inputs[0]
-    lanes = draw(st.sampled_from(divisors(source.type.neurons)))
+    inputs = [
+        replace(source, lanes=draw(st.sampled_from(divisors(source.type.neurons))))
+        for source in graph.inputs
+    ]
     return verify(
         replace(
             graph,
             stage=Stage.MAPPED,
             nodes=tuple(nodes),
-            inputs=(replace(source, lanes=lanes),),
+            inputs=tuple(inputs),
             steps_in_window=window,
         )
     )
 
 
 def draw_frames(draw: Any, graph: Graph, frames: int) -> Any:
-    """Random integers (frames, steps, *shape) for the input; the first frame is extreme."""
-    type = graph.inputs[0].type
+    """Random integers (frames, steps, *shape) for the input; the first frame is extreme.
+
+    A tuple of them where there are several inputs.
+    """
     random = np.random.default_rng(draw(st.integers(0, 2**31)))
-    x = random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
-    x[0] = draw(st.sampled_from([type.low, type.high]))
-    return x
+    arrays = []
+    for type in (source.type for source in graph.inputs):
+        x = random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
+        x[0] = draw(st.sampled_from([type.low, type.high]))
+        arrays.append(x)
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)

@@ -15,7 +15,7 @@ QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
 @given(st.data())
 def test_every_node_equals_the_reference(data):
-    graph = data.draw(mapped_graphs())
+    graph = data.draw(mapped_graphs(several=True))
     x = draw_frames(data.draw, graph, 3)
     pauses = data.draw(st.sampled_from([(0.0, 0.0), (0.5, 0.0), (0.0, 0.6), (0.3, 0.3)]))
     check_core(graph, x, pauses, data.draw(st.integers(0, 1000)))
