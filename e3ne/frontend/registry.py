@@ -27,7 +27,8 @@ class NeuronModel:
     `spikes_at`, `membrane_at`: positions among the tensors that the module returns, counted
     through nested tuples, named tuples and dicts (a lone tensor is position 0); None where it is
     not returned. `membrane_name`: the attribute of the module that holds the membrane after a call
-    and that users read (spikingjelly's `v`).
+    and that users read (spikingjelly's `v`); `membrane_train`: one that holds it for all steps of
+    a call (`v_seq`).
 
     `states`: the arguments of `forward` that take what the call before returned: the last items of
     what it returns, in this order; () where the module keeps its state to itself. `layout`: how a
@@ -55,6 +56,7 @@ class NeuronModel:
     spike_value: float | Array = 1.0
     membrane_gain: float | Array = 1.0
     membrane_offset: float | Array = 0.0
+    membrane_train: str | None = None
 
 
 Describe = Callable[[nn.Module, tuple[int, ...]], NeuronModel]

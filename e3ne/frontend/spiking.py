@@ -194,16 +194,15 @@ class SpikingModule:
             if position == model.spikes_at and own.spikes_shown is not None:
                 meaning = replace(sent, source=own.spikes_shown)
             elif position == model.membrane_at:
-                meaning = _membrane(call, own, sent)
+                meaning = _membrane(call, own, _part(sent, tensor, tensors[0]))
             if isinstance(known.get(id(tensor)), Value):
                 meaning = known[id(tensor)]
             known[id(tensor)] = meaning
             found.append((tensor, meaning))
-        kept = getattr(self._module, model.membrane_name or "", None)
-        if isinstance(kept, torch.Tensor) and id(kept) not in known:
-            if sent.kind is Kind.TRAIN and kept.shape != tensors[0].shape:
-                sent = Value(0, Kind.STEP, sent.steps - 1)
-            found.append((kept, _membrane(call, own, sent)))
+        for name in (model.membrane_name, model.membrane_train):
+            kept = getattr(self._module, name or "", None)
+            if isinstance(kept, torch.Tensor) and id(kept) not in known:
+                found.append((kept, _membrane(call, own, _part(sent, kept, tensors[0]))))
         return [(tensor, known.get(id(tensor), meaning)) for tensor, meaning in found]
 
 
@@ -211,6 +210,13 @@ _CONSTANT = (
     "found an input that does not come from the network's input, accepted one that does; feed the "
     "neuron what a layer computes"
 )
+
+
+def _part(sent: Value, tensor: torch.Tensor, whole: torch.Tensor) -> Value:
+    """`sent`, or its last step where a train is `whole` and `tensor` has no steps."""
+    if sent.kind is Kind.TRAIN and tensor.shape != whole.shape:
+        return Value(0, Kind.STEP, sent.steps - 1)
+    return sent
 
 
 def _membrane(call: Call, own: Populations, sent: Value) -> Traced:

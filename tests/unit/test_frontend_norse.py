@@ -158,12 +158,12 @@ def test_spiking_sequences(name: str, recorded: bool) -> None:
     x = currents(5, high=2.0)
     spikes, state = sequence_trains(module, x)
     assert_spikes(model, x, spikes)
+    assert model.membrane_at is not None
+    assert (spikes, *state)[model.membrane_at] is state.v
     if recorded:
         assert_membranes(model, x, state.v.transpose(0, 1))
-        assert model.membrane_at is not None
-        assert (spikes, *state)[model.membrane_at] is state.v
     else:
-        assert model.membrane_at is None
+        assert state.v.shape == x[:, 0].shape
 
 
 def test_iaf_and_li_sequences() -> None:
@@ -211,6 +211,30 @@ def test_a_model_that_takes_and_returns_its_state() -> None:
     got = reference.run(graph, x)
     np.testing.assert_allclose(got["3"], torch.stack(membranes, 1).detach().numpy(), atol=1e-4)
     assert 0.02 < got["1"].mean() < 0.98
+
+
+class LastMembrane(nn.Module):
+    """Scores are the membranes of firing neurons after the last step, or in every step."""
+
+    def __init__(self, recorded: bool) -> None:
+        super().__init__()
+        self.fc = nn.Linear(6, 4)
+        self.neurons = norse.LIF(record_states=recorded, dt=0.003)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, state = self.neurons(self.fc(x))
+        return state.v
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_membranes_in_the_returned_state_are_traced(recorded: bool) -> None:
+    torch.manual_seed(6)
+    model, x = LastMembrane(recorded), currents(6, high=4.0, steps=20)
+    graph = trace(model, x, input_has_steps=True)
+    words, _ = reference.read_out(graph.outputs[0], reference.run(graph, x))
+    with torch.no_grad():
+        found = model(torch.from_numpy(x).transpose(0, 1))
+    np.testing.assert_allclose(words, (found[-1] if recorded else found).numpy(), atol=1e-4)
 
 
 def refused(module: nn.Module, pattern: str) -> None:

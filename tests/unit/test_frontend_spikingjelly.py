@@ -22,9 +22,11 @@ from spikingjelly.activation_based import (
     surrogate,
 )
 
+from e3ne import reference
+from e3ne.frontend import trace
 from e3ne.frontend.registry import find_neuron
 from e3ne.frontend.values import Layout
-from e3ne.ir import Array, Integrate, IntegrateFire, UnsupportedModel
+from e3ne.ir import Array, Integrate, IntegrateFire, Readout, UnsupportedModel
 from tests.beside import (
     assert_membranes,
     assert_spikes,
@@ -120,6 +122,34 @@ if NEW:
     def test_a_first_membrane_elsewhere_is_refused() -> None:
         refused(neuron.SimpleIFNode(1.0, v_reset=0.5), r"found v = 0.0 before .* accepted 0.5")
         refused(neuron.HalfThresholdIFNode(), r"HalfThresholdIFNode.*use IFNode\(v_reset=None\)")
+
+
+class MembraneRecord(nn.Module):
+    """Scores are means over the membranes of all steps, or the last of them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.fc = layer.Linear(6, 4, step_mode="m")
+        self.neurons = neuron.LIFNode(v_reset=0.25, step_mode="m", store_v_seq=True)
+        self.name = name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.neurons(self.fc(x))
+        kept = getattr(self.neurons, self.name)
+        return kept.mean(0) if self.name == "v_seq" else kept
+
+
+@pytest.mark.parametrize(("name", "readout"), [("v", Readout.LAST), ("v_seq", Readout.MEAN)])
+def test_membranes_that_a_call_for_all_steps_leaves(name: str, readout: Readout) -> None:
+    torch.manual_seed(1)
+    model, x = MembraneRecord(name), currents(6, high=4.0, steps=20)
+    graph = trace(model, x, input_has_steps=True)
+    assert graph.outputs[0].readout is readout
+    words, _ = reference.read_out(graph.outputs[0], reference.run(graph, x))
+    with torch.no_grad():
+        found = model(torch.from_numpy(x).transpose(0, 1)).numpy()
+    scale = 20 if readout is Readout.MEAN else 1
+    np.testing.assert_allclose(words, found * scale, atol=1e-4)
 
 
 def test_thresholds_one_a_channel_and_one_a_neuron() -> None:

@@ -177,7 +177,8 @@ def _spiking(
 ) -> NeuronModel:
     """`leaky` with threshold and reset, from the membrane that `start` names; raises problems.
 
-    `membrane_at`: where the membrane is among what is returned for one step.
+    `membrane_at`: where the membrane is among what is returned: that of the last step in modules
+    for all steps, all of them with record_states.
     """
     first = _parameter(found, start)
     value = _parameter(found, "v_reset") - first
@@ -189,8 +190,6 @@ def _spiking(
     threshold = found.positive(f"v_th - {start}", _parameter(found, "v_th") - first)
     offset = found.channels(start, first)
     layout = _layout(found)
-    if layout is not None and not found.module.record_states:
-        membrane_at = None  # it returns the last state only
     found.raise_problems()
     neuron = IntegrateFire(
         threshold=threshold,

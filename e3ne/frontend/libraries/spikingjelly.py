@@ -197,6 +197,7 @@ def _model(
         layout=layout,
         membrane_name="v",
         membrane_offset=start,
+        membrane_train="v_seq" if layout and getattr(module, "store_v_seq", False) else None,
     )
     above = found.tensor("v_threshold") - start
     if not bool(torch.isposinf(above).all()):
