@@ -167,6 +167,15 @@ def _sent(node: Primitive, shape: Shape) -> Shape:
             return _positive((shape[0], *window_shape(image, kernel, stride, padding, (1, 1))))
         case "Flatten":
             return _flattened(node, shape)
+        case "Output":
+            declared = node.values.get("shape")
+            inner = squeezed(shape)
+            if declared is not None and checked_shape(declared)[-len(inner) :] != inner:
+                raise ValueError(
+                    f"found shape {checked_shape(declared)}, accepted {shape} as its sources send; "
+                    "mend the layer before it or the output"
+                )
+            return shape
         case _:
             for name, value in node.values.items():
                 if node.kind not in ("Input", "Output") and value is not None:
