@@ -6,7 +6,7 @@ NAMES ?= digits_radix digits_lif peer_b lenet5
 BENCH_FLAGS ?=
 PYTEST_FLAGS ?=
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench supported clean
 
 help:
 	@echo "make setup   virtual environment in .venv, verilator and iverilog"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   every benchmark row (NAMES='...' chooses, BENCH_FLAGS='--seeds 1')"
 	@echo "             and docs/benchmarks.md"
+	@echo "make supported   docs/supported.md from the cases of tests/matrix"
 	@echo "make clean   remove what the targets above built, .venv excepted"
 
 setup:
@@ -33,6 +34,9 @@ lint: setup
 
 bench: setup
 	@$(PYTHON_IN_VENV) -m benchmarks all $(NAMES) $(BENCH_FLAGS)
+
+supported: setup
+	@$(PYTHON_IN_VENV) -m tests.matrix
 
 clean:
 	rm -rf build results .pytest_cache .mypy_cache .ruff_cache .hypothesis
