@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..ir import (
 from .arrays import ArrayCache, channel_values
 from .codes import Reading, codes_of, lead_axes, readings
 from .delays import Root, later
-from .placing import own_population, placed
+from .placing import own_population, placed, train_of
 from .silence import without_silence
 from .sketch import Origin, Sketch
 from .values import Kind, Layout, Moved, Unknown, Value, population_shape, unknown
@@ -103,6 +104,20 @@ class Call:
         if not plain or not draft.timed or [type(op) for op in draft.ops] != [Identity]:
             return None
         return None if self.sketch.drafts[draft.sources[0]].timed else draft.sources[0]
+
+    def in_order(self, item: object) -> Value | None:
+        """The population whose elements `item` holds in their order, whatever its axes.
+
+        No readout minds the axes of one frame.
+        """
+        found = self.bound(item)
+        if isinstance(found, Moved):
+            for reading in self.readings(found.codes):
+                if reading.is_in_order:
+                    (source,) = reading.sources
+                    if prod(self.sketch.drafts[source].shape) == reading.elements.numel():
+                        return train_of(self, source, reading)
+        return None
 
     def unflattened(self, value: Value) -> Value:
         """The neurons whose trains an output flattens, if it does: no readout minds."""

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ..ir import TraceMismatch
 from .arrays import ArrayCache
 from .calls import Bound, Call, NotSupported, Traced
 from .layouts import taken_apart
@@ -45,7 +46,7 @@ class Recorder(TorchFunctionMode):
         self.problems: dict[str, None] = {}
         self.populations: dict[str, SpikingModule] = {}
         self.stack: list[tuple[str, nn.Module]] = []
-        self._alive: list[torch.Tensor] = []
+        self._alive: dict[int, list[torch.Tensor]] = {}  # by the memory that they are views of
         self._inside_neuron = False  # or in our own arithmetic
         self._outer: nn.Module | None = None  # the neuron module that is running
         for path, module in model.named_modules():
@@ -56,13 +57,34 @@ class Recorder(TorchFunctionMode):
         """How often each neuron module was called, by path."""
         return {path: module.count for path, module in self.populations.items() if module.count}
 
+    @property
+    def refused(self) -> set[str]:
+        """Why neuron modules cannot be computed, whatever the forward does with them."""
+        return {reason for module in self.populations.values() for reason in module.refused}
+
     def bind(self, tensor: torch.Tensor, value: Bound) -> None:
         """From now on `tensor` stands for `value`."""
         self.values[id(tensor)] = value
-        self._alive.append(tensor)
+        self._keep(tensor)
         if isinstance(value, Value) and value not in self.observed:
             seen = tensor.detach()
             self._observe(value, seen.clone() if self._inside_neuron else seen)
+        elif isinstance(value, Value):
+            self._check_again(value, tensor)
+
+    def _check_again(self, value: Value, tensor: torch.Tensor) -> None:
+        """TraceMismatch where what is taken for a known value holds other numbers."""
+        seen = self.observed.get(value)
+        if seen is None or seen.numel() != tensor.numel():
+            return
+        with torch._C.DisableTorchFunction():
+            seen, again = seen.double().flatten(), tensor.detach().double().flatten()
+            same = torch.allclose(seen, again, rtol=1e-4, atol=1e-6)
+        if not same:
+            raise TraceMismatch(
+                f"{self.where()}: found numbers that change where e3ne reads none that do, "
+                "accepted the same numbers; report this model to e3ne"
+            )
 
     def forget(self) -> None:
         """Lets go of all tensors; what the forward was seen to do stays known."""
@@ -74,7 +96,7 @@ class Recorder(TorchFunctionMode):
         """What a tensor stands for; NotSupported where no population sends it as it lies."""
         origin = Origin("", False, "output")
         call = Call(self.sketch, self.arrays, self.values, origin, tensor)
-        value = call.value(tensor)
+        value = call.in_order(tensor) or call.value(tensor)
         return call.unflattened(value) if isinstance(value, Value) else value
 
     def _observe(self, value: Value, seen: torch.Tensor) -> None:
@@ -169,18 +191,32 @@ class Recorder(TorchFunctionMode):
         if not in_place or not isinstance(args[0], torch.Tensor):
             return args
         copy = args[0].detach().clone()
-        self._alive.append(copy)
-        self._keep_observed(args[0])
+        self._keep(copy)
+        self._overwritten(args[0])
         if id(args[0]) in self.values:
             self.values[id(copy)] = self.values[id(args[0])]
         return (copy, *args[1:])
 
-    def _keep_observed(self, tensor: torch.Tensor) -> None:
-        """Copies what was observed in the memory of a tensor that is about to be overwritten."""
-        memory = tensor.untyped_storage().data_ptr()
+    def _keep(self, tensor: torch.Tensor) -> None:
+        """Keeps a tensor alive, so that no other one gets its id."""
+        self._alive.setdefault(_memory(tensor), []).append(tensor)
+
+    def _overwritten(self, tensor: torch.Tensor) -> None:
+        """Copies what was observed in the memory of a tensor that is about to be overwritten.
+
+        Nobody follows what becomes of other tensors in that memory.
+        """
+        memory = _memory(tensor)
         for value, seen in self.observed.items():
-            if seen.untyped_storage().data_ptr() == memory:
+            if _memory(seen) == memory:
                 self.observed[value] = seen.clone()
+        for other in self._alive.get(memory, ()):
+            if other is not tensor and id(other) in self.values:
+                self.values[id(other)] = unknown(
+                    f"{self.where()}: found activations that were overwritten in place through "
+                    "another view of them, accepted work in place on the tensor that is used "
+                    "afterwards; leave out inplace=True, or the underscore"
+                )
 
     def _cast(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         result = func(*args, **named)
@@ -270,6 +306,10 @@ class Recorder(TorchFunctionMode):
     def _in_our_type(self, item: Any) -> Any:
         real = isinstance(item, torch.Tensor) and item.dtype.is_floating_point
         return item.to(self.dtype) if real else item
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage().data_ptr())
 
 
 def function_name(func: Any) -> str:
