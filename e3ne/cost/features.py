@@ -7,46 +7,34 @@ are counted one by one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
-
-import numpy as np
 
 from ..ir import (
     Conv2d,
-    Dyadic,
     Graph,
-    Integrate,
-    IntegrateFire,
     Linear,
     MaxPool2d,
     Node,
-    Requantize,
     SpikeType,
     SumPool2d,
     Synapse,
     Upsample2d,
 )
-from ..ir.arrays import Array
-from ..ir.cycles import multiplies, shift_of
 from ..ir.engine_cycles import TREE_LEVELS
 from ..ir.frames import window_steps
-from ..ir.geometry import Fold, Window, matrix_fold, op_window, pool_fold, upsample_held_words
+from ..ir.geometry import (
+    Fold,
+    Window,
+    matrix_fold,
+    op_window,
+    pool_fold,
+    source_lanes,
+    upsample_held_words,
+)
 from ..ir.ranges import Range, synapse_range
+from .counts import Features
 from .memories import Memory
-
-
-@dataclass
-class Features:
-    """`units` of logic by kind, `ffs` of the pipelines, and the memories."""
-
-    units: dict[str, float] = field(default_factory=dict)
-    ffs: float = 0
-    memories: list[Memory] = field(default_factory=list)
-
-    def add(self, kind: str, amount: float) -> None:
-        """More of one kind."""
-        self.units[kind] = self.units.get(kind, 0) + amount
+from .neuron_features import neuron_features
 
 
 @lru_cache(maxsize=4096)
@@ -87,12 +75,27 @@ def node_features(graph: Graph, node: Node) -> Features:
             source = graph.edge(synapse.source)
             queued = source.bits * steps_in
             found.memories.append(Memory(queued * node.mapping.lanes, 16, is_rom=False))
-    _neurons(found, graph, node, width, steps_in)
+    neuron_features(found, graph, node, width, steps_in)
+    _delays(found, graph, node)
     if node.mapping.queue_words:
         word_bits = node.mapping.lanes * node.type.bits * window_steps(graph, node.type.steps)
         found.memories.append(Memory(word_bits + 1, node.mapping.queue_words + 1, is_rom=False))
         found.ffs += 4 * node.mapping.queue_words.bit_length()
     return found
+
+
+def _delays(found: Features, graph: Graph, node: Node) -> None:
+    """The queue of a Delay and its three counters; a source without a mapping has one lane."""
+    for synapse in node.synapses:
+        if synapse.delay:
+            source = graph.edge(synapse.source)
+            lanes = source_lanes(graph, synapse.source) or 1
+            words = source.neurons // lanes
+            held = min(synapse.delay + 1, max(source.steps - synapse.delay, 0)) * words
+            counter = (source.steps * words).bit_length()
+            found.add("accumulator_bits", 3 * counter)
+            found.ffs += 3 * counter
+            found.memories.append(Memory(lanes * source.bits + 1, held + 1, is_rom=False))
 
 
 def _matrix(found: Features, graph: Graph, node: Node, index: int, op: Linear | Conv2d) -> None:
@@ -204,102 +207,3 @@ def _upsample(found: Features, graph: Graph, node: Node, source: SpikeType, op: 
         found.add("accumulator_bits", 4 * held.bit_length())
         found.ffs += 3 * held.bit_length()
         found.memories.append(Memory(bits, held, is_rom=False))
-
-
-def _neurons(found: Features, graph: Graph, node: Node, width: int, steps_in: int) -> None:
-    """Sum over the steps, then the neurons of all lanes."""
-    assert node.mapping is not None
-    neuron, lanes = node.neuron, node.mapping.lanes
-    steps_out = window_steps(graph, node.type.steps)
-    if steps_in > 1 and steps_out == 1:
-        bits = lanes * (steps_in - 1) * (width + 2)
-        found.add("step_sum_bits", bits)
-        found.ffs += bits / 2
-        width += (steps_in - 1).bit_length()
-        steps_in = 1
-    match neuron:
-        case IntegrateFire() | Integrate():
-            if steps_out > 1:
-                found.add("split_bits", lanes * (steps_in - 1) * width)
-                found.ffs += lanes * (width + steps_out * node.type.bits)
-            _membrane(found, graph, node, width)
-        case Requantize():
-            _requantize(found, node, width, lanes * steps_in)
-        case _:
-            found.add("clamp_bits", lanes * steps_in * node.type.bits)
-            found.ffs += lanes * steps_in * node.type.bits
-
-
-def _membrane(found: Features, graph: Graph, node: Node, width: int) -> None:
-    assert node.mapping is not None
-    neuron, lanes = node.neuron, node.mapping.lanes
-    assert isinstance(neuron, IntegrateFire | Integrate)
-    bits = neuron.membrane_bits
-    fires = isinstance(neuron, IntegrateFire)
-    assert isinstance(neuron.decay, Dyadic)
-    adders = factor_adders(neuron.decay) + 1
-    if isinstance(neuron, IntegrateFire):
-        adders += neuron.most_spikes * (2 if neuron.reset == "subtract" else 1)
-        adders += 3 * (neuron.reset_step == "both")
-    drive = neuron.gain
-    assert isinstance(drive, Dyadic)
-    driven = factor_adders(drive) + (shift_of(drive) > 0 or bool(np.any(neuron.offset)))
-    if driven or multiplies(drive):
-        found.add("leak_bits", lanes * width * driven)
-        found.ffs += lanes * width * 2
-    if neuron.synaptic_decay is not None:
-        assert isinstance(neuron.synaptic_decay, Dyadic)
-        found.add("leak_bits", lanes * bits * (factor_adders(neuron.synaptic_decay) + 1))
-        found.add("membrane_bits", lanes * bits)
-        found.ffs += lanes * bits * 3
-    found.add("leak_bits", lanes * bits * adders)
-    found.add("membrane_bits", lanes * bits)
-    found.ffs += lanes * (2 * bits + 2) if multiplies(neuron.decay) else lanes * (bits + 2)
-    groups = node.type.channels // lanes if node.type.channels % lanes == 0 else 1
-    tables = [neuron.decay.multiplier, neuron.offset, drive.multiplier]
-    tables += [neuron.threshold] if isinstance(neuron, IntegrateFire) else []
-    table_bits = sum(_table_bits(table) for table in tables)
-    if table_bits:
-        found.memories.append(Memory(table_bits * lanes, groups, is_rom=True))
-    steps = window_steps(graph, node.type.steps)
-    if node.type.steps > steps:
-        kept = Memory(lanes * (bits + fires), node.type.neurons // lanes, is_rom=False)
-        found.memories.append(kept)
-
-
-def _requantize(found: Features, node: Node, width: int, values: int) -> None:
-    neuron = node.neuron
-    assert isinstance(neuron, Requantize)
-    assert node.mapping is not None
-    factor = Dyadic(neuron.multiplier, neuron.shift)
-    if multiplies(factor):
-        grown = int(np.max(np.abs(np.asarray(neuron.multiplier)))).bit_length()
-        found.add("factor_bits", values * width * factor_adders(factor))
-        width += grown
-        found.ffs += values * width
-        table = _table_bits(neuron.multiplier)
-        lanes = node.mapping.lanes
-        if table:
-            groups = max(1, node.type.channels // lanes)
-            found.memories.append(Memory(table * lanes, groups, is_rom=True))
-    if neuron.shift:
-        found.add("rounded_bits", values * width)
-        found.ffs += values * max(1, width - neuron.shift + 1)
-    found.add("clamp_bits", values * node.type.bits)
-    found.ffs += values * node.type.bits
-
-
-def factor_adders(factor: Dyadic) -> int:
-    """Adders of a multiplication: one less than the ones of a constant; all bits of a table."""
-    table = np.asarray(factor.multiplier)
-    if np.all(table == table.flat[0]):
-        return max(0, abs(int(table.flat[0])).bit_count() - 1)
-    return int(np.max(np.abs(table))).bit_length()
-
-
-def _table_bits(table: int | float | Array) -> int:
-    """Bits of one entry where channels differ, else 0."""
-    values = np.asarray(table)
-    if np.all(values == values.flat[0]):
-        return 0
-    return Range(int(values.min()), int(values.max())).signed_bits

@@ -30,7 +30,7 @@ from ..ir import (
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
 from ..ir.frames import input_format, output_format, window_steps
-from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
+from ..ir.geometry import matrix_fold, op_window, pool_fold, source_lanes, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency, loop_cycles
 
@@ -144,12 +144,3 @@ def regroup_words(graph: Graph, node: Node, index: int) -> int:
     if sent is None or sent % wanted == 0 or wanted % sent == 0:
         return 0
     return graph.edge(source).neurons // int(np.gcd(sent, wanted))
-
-
-def source_lanes(graph: Graph, name: str) -> int | None:
-    """Elements in a word of the input or node called `name`; None before it is mapped."""
-    for source in graph.inputs:
-        if source.name == name:
-            return source.lanes
-    mapping = graph.node(name).mapping
-    return None if mapping is None else mapping.lanes

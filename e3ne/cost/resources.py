@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..boards import Family
 from ..ir import Graph, Node
 from ..ir.frames import input_format, window_steps
-from ..ir.geometry import wanted_lanes
+from ..ir.geometry import source_lanes, wanted_lanes
 from .features import node_features
 from .lut_table import FAMILY_FACTOR, LUTS
 from .memories import BLOCK_BITS, Memory, memory_cells
@@ -69,13 +69,9 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
 def regroup_resources(graph: Graph, node: Node, index: int) -> Resources:
     """The resources of the Regroup before a synapse: none where the lanes agree."""
     source = graph.edge(node.synapses[index].source)
-    name = node.synapses[index].source
-    sent = [item.lanes for item in graph.inputs if item.name == name]
-    if not sent:
-        mapping = graph.node(name).mapping
-        sent = [1 if mapping is None else mapping.lanes]
+    lanes = source_lanes(graph, node.synapses[index].source) or 1
     element_bits = source.bits * window_steps(graph, source.steps)
-    lanes, wanted = sent[0], wanted_lanes(graph, node, index)
+    wanted = wanted_lanes(graph, node, index)
     luts = lanes * element_bits if lanes % wanted == 0 and lanes != wanted else 0
     ffs = max(lanes, wanted) * element_bits + 10 if lanes != wanted else 0
     return Resources(luts, ffs, 0, 0)

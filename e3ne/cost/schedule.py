@@ -18,7 +18,7 @@ from ..ir.cycles import (
     readout_latency_cycles,
 )
 from ..ir.frames import input_format, output_format, window_steps
-from ..ir.geometry import wanted_lanes
+from ..ir.geometry import source_lanes, wanted_lanes
 from .engines import DelayClock, Pace, SynapseClock, Times
 
 WALKED_STEPS = 16  # of a frame, to see how fast a loop goes
@@ -157,12 +157,9 @@ class NodeClock:
 
 def _words(graph: Graph, name: str) -> int:
     """Words in a window of what the input or node called `name` sends."""
-    lanes = {source.name: source.lanes for source in graph.inputs}
-    if name not in lanes:
-        mapping = graph.node(name).mapping
-        assert mapping is not None
-        return graph.edge(name).neurons // mapping.lanes
-    return graph.edge(name).neurons // lanes[name]
+    lanes = source_lanes(graph, name)
+    assert lanes is not None
+    return graph.edge(name).neurons // lanes
 
 
 def taken_times(graph: Graph, node: Node, index: int, source: Times) -> tuple[Times, int]:

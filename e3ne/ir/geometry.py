@@ -135,3 +135,12 @@ def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
         fold = matrix_fold(op, node.mapping.out_lanes, in_lanes, node.mapping.pixel_lanes)
         return in_lanes if fold.in_memory else channels
     return channels if isinstance(op, MaxPool2d | SumPool2d) else node.mapping.lanes
+
+
+def source_lanes(graph: Graph, name: str) -> int | None:
+    """Elements in a word of the input or node called `name`; None before it is mapped."""
+    for source in graph.inputs:
+        if source.name == name:
+            return source.lanes
+    mapping = graph.node(name).mapping
+    return None if mapping is None else mapping.lanes

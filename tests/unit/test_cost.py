@@ -9,10 +9,33 @@ import pytest
 
 from benchmarks.lut_cases import cases
 from e3ne.cost import node_resources, port_resources, predict
-from e3ne.cost.features import factor_adders, node_features, tree_bits
+from e3ne.cost.features import node_features, tree_bits
 from e3ne.cost.lut_table import LUTS
 from e3ne.cost.memories import Memory, block_rams, memory_cells
-from e3ne.ir import Dyadic, frozen
+from e3ne.cost.neuron_features import factor_adders, state_bits
+from e3ne.gateware.neurons.integrate_fire import FireLoop
+from e3ne.gateware.neurons.membrane import Windows
+from e3ne.gateware.neurons.steps import StepItem
+from e3ne.gateware.plumbing import Delay
+from e3ne.gateware.streams import Word
+from e3ne.ir import (
+    ONE,
+    Dyadic,
+    Graph,
+    Identity,
+    Input,
+    IntegrateFire,
+    Mapping,
+    Node,
+    Output,
+    Readout,
+    Relay,
+    SpikeType,
+    Stage,
+    Synapse,
+    SynapseMapping,
+    frozen,
+)
 
 CASES = dict(cases())
 
@@ -154,3 +177,76 @@ def test_ice40_has_smaller_block_rams_and_no_lut_ram():
     ecp5, ice40 = (node_resources(graph, graph.nodes[0], family) for family in ("ecp5", "ice40"))
     assert (ecp5.brams, ice40.brams) == (6, 15)
     assert ice40.bram_bits == 15 * 4_096
+
+
+RESETS = [("next", "subtract"), ("next", "to_value"), ("next", "none"), ("same", "subtract")]
+
+
+@pytest.mark.parametrize(("reset_step", "reset"), RESETS)
+@pytest.mark.parametrize("max_spikes", [1, 4, 5, 15])
+def test_kept_state_is_that_of_the_hardware(reset_step, reset, max_spikes):
+    neuron = IntegrateFire(
+        *(9, ONE, ONE),
+        reset=reset,
+        reset_step=reset_step,
+        max_spikes=max_spikes,
+        membrane_bits=11,
+    )
+    item, windows = StepItem(1, 8), Windows(1, 1, 1)
+    loop = FireLoop("n", neuron, item, SpikeType((1,), 1, 4), windows, "memory")
+    assert state_bits(neuron) == loop.state_bits
+
+
+def node_of(neuron, shape, *, lanes=2, delay=0, steps=6) -> Graph:
+    type = SpikeType(shape, steps, 4)
+    synapse = Synapse(Identity(), "x", delay)
+    mapping = Mapping(out_lanes=lanes, synapses=(SynapseMapping(1, 1),))
+    node = Node("n", (synapse,), neuron, type, mapping)
+    source = Input("x", type, lanes=lanes)
+    return Graph(Stage.MAPPED, (source,), (node,), (Output("n", Readout.COUNT),), 1)
+
+
+def roms(neuron, shape) -> list[tuple[int, int]]:
+    """(bits of a word, words) of the ROMs that the cost model sees."""
+    graph = node_of(neuron, shape)
+    found = node_features(graph, graph.nodes[0]).memories
+    return [(memory.width_bits, memory.depth) for memory in found if memory.is_rom]
+
+
+def test_tables_are_as_long_as_their_words_differ():
+    """One a channel: channels / lanes words. One a neuron: all of them. Equal ones: none."""
+    plain = IntegrateFire(9, Dyadic(7, 3), ONE, membrane_bits=11)
+    channels = frozen([2, 3, 4, 5], np.int64)
+    neurons = frozen(np.arange(24).reshape(4, 2, 3) % 8 + 1, np.int64)
+    assert roms(plain, (4, 2, 3)) == []
+    assert roms(replace(plain, threshold=channels), (4, 2, 3)) == [(2 * 4, 2)]
+    assert roms(replace(plain, threshold=neurons), (4, 2, 3)) == [(2 * 5, 12)]
+    both = replace(plain, threshold=channels, decay=Dyadic(neurons, 3))
+    assert roms(both, (4, 2, 3)) == [(2 * 4 + 2 * 5, 12)]
+    filtered = replace(plain, synaptic_decay=Dyadic(neurons, 3), offset=channels)
+    assert roms(filtered, (4, 2, 3)) == [(2 * 5, 12), (2 * 4, 2)]
+    several = replace(plain, threshold=channels, max_spikes=3)
+    assert roms(several, (4, 2, 3)) == [(2 * 4 + 2 * 5 + 2 * 5, 2)]
+    assert roms(replace(several, max_spikes=9), (4, 2, 3)) == [(2 * 4, 2)]  # searched: one multiple
+
+
+@pytest.mark.parametrize(("delay", "steps", "held"), [(1, 6, 2), (3, 6, 3), (2, 6, 3), (9, 6, 0)])
+def test_a_delay_is_a_memory_of_one_step_more(delay, steps, held):
+    graph = node_of(Relay(), (4, 2, 3), delay=delay, steps=steps)
+    found = node_features(graph, graph.nodes[0]).memories
+    assert found == [Memory(2 * 4 + 1, 12 * held + 1, is_rom=False)]
+    assert Delay(Word(2, 1, 4), 12, steps, delay).held_words == 12 * held
+
+
+def test_many_spikes_cost_little_more_than_some():
+    """Beyond four the count is searched: neither a comparator nor a multiple for each spike."""
+    luts = [
+        node_resources(graph, graph.nodes[0]).luts
+        for graph in (
+            node_of(IntegrateFire(9, ONE, ONE, max_spikes=most, membrane_bits=16), (4,))
+            for most in (1, 4, 5, 31)
+        )
+    ]
+    assert luts[0] < luts[1]
+    assert luts[3] == luts[2]
+    assert luts[3] < luts[1]
