@@ -164,8 +164,13 @@ def _is_clean(recording: Recording, count: int, wanted: Wanted) -> bool:
     return recording.steps == {count} and not recording.problems(wanted)
 
 
-def _rank(fed: Fed, count: int, wanted: Wanted) -> tuple[bool, bool, int]:
-    """Which of the feedings that do not work tells the user most: the smallest."""
+def _rank(fed: Fed, count: int, wanted: Wanted) -> tuple[bool, bool, bool, int]:
+    """Which of the feedings that do not work tells the user most: the smallest.
+
+    Best one whose only problems are neurons that are refused: it may be the right one.
+    """
     feeding, recording = fed
+    problems = recording.problems(wanted)
+    more = not set(problems) <= recording.recorder.refused
     usual = feeding.calls is not None or feeding.layout is Layout.STEPS_FRAMES
-    return not usual, count not in recording.steps, len(recording.problems(wanted))
+    return more, not usual, count not in recording.steps, len(problems)

@@ -13,12 +13,14 @@ from torch import nn
 
 from ..ir import UnsupportedModel
 from .calls import Call, NotSupported, Traced
-from .delays import Root, later, roots
+from .delays import UNROLLED, Root, later, roots
 from .nesting import flat
 from .populations import Populations, populations
 from .registry import Describe, NeuronModel
 from .states import States
 from .values import Kind, Layout, Unknown, Value, population_shape, unknown
+
+LONGEST_HISTORY = 16  # a step more in every step, so many times, is a recurrence
 
 Meanings = list[tuple[torch.Tensor, Traced]]
 
@@ -28,9 +30,9 @@ class SpikingModule:
 
     It checks that every step reads the same populations, and continues from the states of the step
     before. A step may read more than those before it where that comes from earlier steps:
-    feedback, whose first steps are silent. Known from its first call on: `model`, `shape` of the
-    population, `input_shape` of the one that it reads, and `taken_shape`, the same as the module
-    takes it (without frames and steps).
+    feedback, whose first steps are silent. Known from its first call on: `model` (None where it is
+    `refused`, for these reasons), `shape` of the population, `input_shape` of the one that it
+    reads, and `taken_shape`, the same as the module takes it (without frames and steps).
     """
 
     def __init__(self, module: nn.Module, describe: Describe) -> None:
@@ -38,11 +40,13 @@ class SpikingModule:
         self._module = module
         self._describe = describe
         self.model: NeuronModel | None = None
+        self.refused: list[str] = []
         self.shape: tuple[int, ...] = ()
         self.input_shape: tuple[int, ...] = ()
         self.taken_shape: tuple[int, ...] = ()
         self._populations: Populations | None = None
         self._reads: Root | None = None
+        self._changes = 0  # how often what it reads was said anew
         self._states = States()
         self._problem: NotSupported | None = None
 
@@ -76,8 +80,8 @@ class SpikingModule:
             try:
                 self.model = self._describe(self._module, self.shape)
             except UnsupportedModel as error:
-                reasons = [f"{where}: {problem}" for problem in error.problems]
-                trouble = unknown(*([] if value is None else [value]), *reasons)
+                self.refused = [f"{where}: {problem}" for problem in error.problems]
+                trouble = unknown(*([] if value is None else [value]), *self.refused)
                 return [(tensor, trouble) for tensor in tensors]
         if isinstance(value, Unknown):
             return [(tensor, value) for tensor in tensors]
@@ -135,6 +139,9 @@ class SpikingModule:
         now = roots(call.sketch, *reads)
         if step > 0 and not (before <= now and max(delay for _, delay in now) == step):
             raise NotSupported(self._other_input(value, step))
+        self._changes += 1
+        if step == self._changes - 1 == LONGEST_HISTORY:
+            raise NotSupported(f"found {UNROLLED}")
         self._reads = reads
         try:
             own.drive(call.sketch, *reads)
