@@ -446,23 +446,17 @@ def test_a_subclass_of_leaky_is_read_as_leaky() -> None:
     assert isinstance(first_neuron(trace(model, static(8), steps=3)), IntegrateFire)
 
 
-def test_a_membrane_under_reset_as_output_is_refused() -> None:
-    with pytest.raises(UnsupportedModel, match=r"^lif2: found its membrane used outside .* while"):
-        trace(Loop(lambda s, m: torch.stack(m)), static(8))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"graded_spikes_factor": 2.0}, r"^1 \(Leaky\): found graded_spikes_factor != 1"),
         ({"inhibition": True}, r"^1 \(Leaky\): found inhibition=True"),
         ({"state_quant": lambda x: x}, r"^1 \(Leaky\): found state_quant"),
         ({"beta": torch.rand(4, 4)}, r"^1 \(Leaky\): found beta of shape \(4, 4\)"),
-        ({"threshold": -1.0}, r"^1: found a threshold <= 0"),
+        ({"threshold": -1.0}, r"^1 \(Leaky\): found threshold -1, accepted values above 0"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Inhibition")
-def test_options_without_hardware(options: dict[str, Any], message: str) -> None:
+def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
     leaky = snntorch.Leaky(**{"beta": 0.5, "init_hidden": True, **options})
     model = nn.Sequential(nn.Linear(8, 4), leaky)
     with pytest.raises(UnsupportedModel, match=message):
@@ -472,13 +466,13 @@ def test_options_without_hardware(options: dict[str, Any], message: str) -> None
 def test_other_neurons_of_snntorch_are_all_named() -> None:
     model = nn.Sequential(
         nn.Linear(8, 4),
-        snntorch.Synaptic(alpha=0.5, beta=0.5, init_hidden=True),
+        snntorch.LeakyParallel(4, 4, beta=0.5),
         nn.Linear(4, 4),
         snntorch.Alpha(alpha=0.6, beta=0.5, init_hidden=True),
     )
     with pytest.raises(UnsupportedModel) as caught:
         trace(model, static(8), steps=2)
     assert [problem.split(", accepted")[0] for problem in caught.value.problems] == [
-        "1 (Synaptic): found snntorch.Synaptic",
+        "1 (LeakyParallel): found snntorch.LeakyParallel",
         "3 (Alpha): found snntorch.Alpha",
     ]
