@@ -14,14 +14,21 @@ from click.testing import CliRunner, Result
 
 from e3ne.boards import list_boards
 from e3ne.cli import information
-from e3ne.cli.building import example_frames, frames_have_steps, parse_shape
 from e3ne.cli.commands import main
+from e3ne.cli.options import (
+    ModelOptions,
+    example_frames,
+    frames_have_steps,
+    misplaced,
+    parse_outputs,
+    parse_shape,
+)
 from e3ne.cli.terminal import cell_text, command_options, print_table
 from e3ne.ir import BadInput, UnsupportedModel
 from e3ne.report.document import new_report, write_report
 from e3ne.toolchain import ToolFailed, ToolStatus
 
-COMMANDS = ("compile", "simulate", "synth", "report", "boards", "doctor")
+COMMANDS = ("compile", "check", "simulate", "synth", "report", "boards", "doctor")
 
 
 def run(*arguments: str) -> Result:
@@ -172,14 +179,42 @@ def test_frames_with_steps_are_seen_by_their_axes() -> None:
 
 
 def test_example_frames_need_a_shape_or_data() -> None:
-    assert example_frames(None, (3,), None).shape == (2, 3)
-    assert example_frames(None, (3,), 7).shape == (2, 7, 3)
+    assert example_frames(None, ((3,),), None).shape == (2, 3)  # type: ignore[union-attr]
+    assert example_frames(None, ((3,),), 7).shape == (2, 7, 3)  # type: ignore[union-attr]
+    two = example_frames(None, ((3,), (1, 4)), 7)
+    assert [array.shape for array in two] == [(2, 7, 3), (2, 7, 1, 4)]  # type: ignore[union-attr]
     frames = np.arange(12.0).reshape(4, 3)
-    assert np.array_equal(example_frames(frames, None, None), frames[:2])
+    assert np.array_equal(example_frames(frames, (), None), frames[:2])  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="found neither --input-shape nor --calibration"):
-        example_frames(None, None, None)
+        example_frames(None, (), None)
     with pytest.raises(BadInput, match=r"found frames of shape \(3,\), accepted \(4,\)"):
-        example_frames(frames, (4,), None)
+        example_frames(frames, ((4,),), None)
+
+
+def test_outputs_by_number_or_name() -> None:
+    assert parse_outputs(None) is None
+    assert parse_outputs("2") == 2
+    assert parse_outputs("class, map") == ["class", "map"]
+
+
+def test_options_belong_to_a_kind_of_model() -> None:
+    torch = ModelOptions("m.py:net", dt=0.1, reset="zero", convention="norse")
+    assert [problem.split(":")[0] for problem in misplaced(torch)] == [
+        "--dt",
+        "--reset",
+        "--convention",
+    ]
+    nir = ModelOptions("net.nir", Path("w.pt"), ((3,),), outputs=2, dt=0.1)
+    assert [problem.split(":")[0] for problem in misplaced(nir)] == [
+        "--weights",
+        "--outputs",
+        "--input-shape",
+    ]
+    assert misplaced(ModelOptions("m.py:net", Path("w.pt"))) == []
+    assert misplaced(ModelOptions("net.nir", dt=0.1, reset="zero")) == []
+    result = run("check", "m.py:net", "--dt", "0.1")
+    assert result.exit_code == 1
+    assert "--dt: found with a torch module, accepted with a .nir file" in result.stderr
 
 
 def test_tables_are_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
