@@ -22,7 +22,7 @@ from ..ir import (
 )
 from .arrays import ArrayCache, channel_values
 from .codes import Reading, codes_of, lead_axes, readings
-from .delays import Root, later
+from .delays import UNROLLED, Root, grows, later
 from .placing import own_population, placed, train_of
 from .silence import without_silence
 from .sketch import Origin, Sketch
@@ -108,11 +108,13 @@ class Call:
     def in_order(self, item: object) -> Value | None:
         """The population whose elements `item` holds in their order, whatever its axes.
 
-        No readout minds the axes of one frame.
+        No readout minds the axes of one frame, or where the steps are.
         """
         found = self.bound(item)
-        if isinstance(found, Moved):
-            for reading in self.readings(found.codes):
+        if not isinstance(found, Moved):
+            return None
+        for codes in (found.codes, *(found.codes.movedim(n, 0) for n in range(found.codes.ndim))):
+            for reading in self.readings(codes):
                 if reading.is_in_order:
                     (source,) = reading.sources
                     if prod(self.sketch.drafts[source].shape) == reading.elements.numel():
@@ -233,6 +235,8 @@ class Call:
         if value.kind is not Kind.STEP:
             return value.source, 0
         number, delay = later(self.sketch, value.source, newest - value.steps)
+        if number != value.source and grows(self.sketch, number):
+            raise NotSupported(f"found {UNROLLED}")
         draft = self.sketch.drafts[number]
         if draft.ops == (Identity(),) and any(draft.delays) and isinstance(draft.neuron, Relay):
             return draft.sources[0], delay + draft.delays[0]  # through what `late` made

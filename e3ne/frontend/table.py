@@ -124,6 +124,10 @@ ALTERNATIVES: dict[str, str] = {
     **dict.fromkeys(["fractional_max_pool2d", "fractional_max_pool3d"], "use MaxPool2d"),
     **dict.fromkeys(["embedding", "bilinear"], "use Linear"),
     **dict.fromkeys(["max_pool3d", "adaptive_max_pool3d", "lp_pool1d"], "use MaxPool2d"),
+    **dict.fromkeys(
+        [f"{kind}max_pool{axes}d_with_indices" for kind in ("", "adaptive_") for axes in (1, 2, 3)],
+        "use MaxPool2d without return_indices",
+    ),
     **dict.fromkeys(["avg_pool3d", "adaptive_avg_pool3d"], "use AvgPool2d"),
     **dict.fromkeys(
         ["pixel_shuffle", "fold", "unfold", "grid_sample", "max_unpool2d"],

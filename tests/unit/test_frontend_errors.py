@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from e3ne.frontend import trace
+from e3ne.frontend import table, trace
 from e3ne.ir import BadInput, Readout, UnsupportedModel, text
 
 snntorch = pytest.importorskip("snntorch", reason="pip install snntorch")
@@ -59,18 +59,20 @@ def test_all_unsupported_modules_are_listed_with_their_alternatives() -> None:
         nn.Conv2d(3, 4, 3, padding=1),
         nn.GroupNorm(2, 4),
         nn.GELU(),
-        nn.Upsample(scale_factor=2),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
         nn.Flatten(),
         nn.Linear(1024, 4),
         nn.Softmax(dim=1),
     )
-    accepted = "accepted Linear, Conv2d, BatchNorm, ReLU, pooling, flatten and + of activations"
+    accepted = (
+        "accepted Linear, convolutions, BatchNorm, ReLU, pooling, +, cat and moves of activations"
+    )
     assert problems(model, IMAGE) == (
         f"1 (GroupNorm): found group_norm, {accepted}; use BatchNorm1d or BatchNorm2d, which "
         "vanish into the weights",
         f"2 (GELU): found gelu, {accepted}; use ReLU or ReLU6, which become the radix neuron",
-        f"3 (Upsample): found interpolate, {accepted}; use the padding and stride of Conv2d or "
-        "pooling",
+        "3 (Upsample): found interpolation (bilinear) from (8, 8) to (16, 16), accepted "
+        "mode='nearest' to whole multiples; use Upsample(scale_factor=2) or ConvTranspose2d",
         f"6 (Softmax): found softmax, {accepted}; leave it out of forward: the class is the "
         "largest score with or without it",
     )
@@ -84,17 +86,29 @@ def test_all_unsupported_modules_are_listed_with_their_alternatives() -> None:
         (nn.Sigmoid(), "found sigmoid"),
         (nn.Hardtanh(-1, 1), "found a clamp from -1 to 1, accepted 0 to a number above 0"),
         (nn.LayerNorm(8), "found layer_norm"),
-        (nn.ConvTranspose2d(3, 3, 2), "found conv_transpose2d"),
-        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "found pad"),
+        (nn.ConvTranspose2d(3, 3, 2, padding=2), "found a transposed convolution with kernel (2"),
+        (nn.ConvTranspose2d(3, 3, 3, 2, 0, 2, dilation=3), "found a transposed convolution with k"),
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "found padding with reflect, acc"),
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="circular"), "found padding with circular"),
+        (nn.ConstantPad2d(1, 0.5), "found padding with 0.5, accepted zeros"),
+        (nn.ReflectionPad2d(1), "found padding with reflect"),
         (nn.Conv2d(3, 3, 2, padding="same"), "found padding='same' with a kernel of (2, 2)"),
         (nn.MaxPool2d(3, dilation=2), "found max pooling with dilation"),
         (nn.MaxPool2d(3, padding=1), "found max pooling with padding over values that may be neg"),
-        (nn.MaxPool2d(3, ceil_mode=True), "found a result of shape (3, 3, 3)"),
+        (nn.MaxPool2d(3, return_indices=True), "found max_pool2d_with_indices"),
+        (nn.MaxPool2d(3, ceil_mode=True), "found a result of shape (3, 3, 3) from pooling with c"),
+        (nn.AvgPool2d(3, ceil_mode=True), "found a result of shape (3, 3, 3) from pooling with c"),
+        (nn.AdaptiveMaxPool2d(3), "found adaptive pooling from (8, 8) to (3, 3)"),
+        (nn.FractionalMaxPool2d(2, output_size=4), "found fractional_max_pool2d"),
+        (nn.LPPool2d(2, 2), "found pooling by a norm of 2"),
+        (nn.Upsample(size=(12, 8)), "found interpolation (nearest) from (8, 8) to (12, 8)"),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), "found interpolation (bicubic)"),
         (nn.AvgPool2d(3, padding=1, count_include_pad=False), "found average pooling with count_i"),
         (nn.AdaptiveAvgPool2d(3), "found adaptive pooling from (8, 8) to (3, 3)"),
         (nn.InstanceNorm2d(3), "found instance_norm"),
         (nn.BatchNorm2d(3, track_running_stats=False), "found batch normalisation with the stat"),
         (nn.PixelShuffle(1), "found pixel_shuffle"),
+        (nn.Softplus(), "found softplus"),
     ],
 )
 def test_modules_and_options(module: nn.Module, found: str) -> None:
@@ -107,20 +121,23 @@ def test_modules_and_options(module: nn.Module, found: str) -> None:
     ("function", "found"),
     [
         (lambda m, x: m.fc1(x) * m.fc2(x), "found a product of two activations"),
-        (lambda m, x: m.fc1(x) - m.fc2(x), "found a difference of activations"),
         (lambda m, x: m.fc1(x) / m.fc2(x), "found a division by an activation"),
         (lambda m, x: 1 / m.fc1(x), "found __rdiv__"),
         (lambda m, x: F.linear(x, m.fc1(x)), "found linear with a weight that depends on the"),
-        (lambda m, x: torch.cat([x, x], 1), "found cat"),
-        (lambda m, x: x[:, :3], "found indexing or slicing"),
-        (lambda m, x: x[0], "found x[0] on activations of one step"),
-        (lambda m, x: x.view(1, 12), "found view from (2, 6) to (1, 12)"),
-        (lambda m, x: x.view(2, 2, 3), "found view from (2, 6) to (2, 2, 3)"),
+        (lambda m, x: torch.cat([x, torch.ones(2, 1)], 1), "found constants other than zero joi"),
+        (lambda m, x: torch.cat([m.fc1(x), m.fc2(x)]).relu(), "found cat of tensors that are not"),
+        (lambda m, x: x[0].relu(), "found x[...] from (2, 6) to (6,) on activations of one step"),
+        (lambda m, x: x.view(1, 12)[:, :6].relu(), "found getitem from (1, 12) to (1, 6)"),
+        (lambda m, x: m.fc1(x).view(2, 2, 3).relu(), "found view from (2, 6) to (2, 2, 3)"),
+        (lambda m, x: m.fc1(x).view(2, 1, 2, 3).relu(), "found view from (2, 6) to (2, 1, 2, 3)"),
+        (lambda m, x: m.fc1(x).T.relu(), "found T from (2, 6) to (6, 2)"),
+        (lambda m, x: m.fc1(x).flip(0).relu(), "found flip from (2, 6) to (2, 6)"),
+        (lambda m, x: m.fc1(x).unsqueeze(1).relu(), "found unsqueeze from (2, 6) to (2, 1, 6)"),
         (lambda m, x: x.sum(0), "found sum over axis 0"),
         (lambda m, x: x.mean(), "found mean over axis None"),
-        (lambda m, x: torch.stack([m.fc1(x), m.fc2(x)]), "found a record that is not the same"),
+        (lambda m, x: x.max(1)[0], "found max over axis 1"),
         (lambda m, x: x.exp_(), "found exp_"),
-        (lambda m, x: m.fc1(x).mul_(2), "found mul_"),
+        (lambda m, x: x.clone().zero_(), "found zero_"),
         (lambda m, x: m.fc1(x).floor_(), "found floor_"),
         (lambda m, x: F.dropout(x, 0.5), "found dropout that is active in evaluation"),
         (lambda m, x: torch.where(x > 0, x, x), "found gt"),
@@ -128,12 +145,12 @@ def test_modules_and_options(module: nn.Module, found: str) -> None:
         (lambda m, x: x.long().float(), "found long"),
         (lambda m, x: x.to(torch.int64).double(), "found cast to integers"),
         (lambda m, x: x + torch.rand(2, 6), "found add with a constant of shape (2, 6)"),
-        (lambda m, x: torch.add(x, m.fc1(x), alpha=2), "found alpha=2"),
         (lambda m, x: m.fc1(x).clamp(-1, 1), "found a clamp from -1 to 1"),
         (lambda m, x: torch.clamp(x, torch.zeros(6), torch.ones(6)), "found a clamp from a ten"),
         (lambda m, x: torch.bernoulli(x), "found bernoulli"),
-        (lambda m, x: m.fc1(x.T.T), "found T"),
-        (lambda m, x: x.unsqueeze(1), "found unsqueeze"),
+        (lambda m, x: torch.poisson(x), "found poisson"),
+        (lambda m, x: torch.rand_like(x) + x, "found rand_like"),
+        (lambda m, x: x.matmul(m.fc1(x).T), "found matmul"),
     ],
 )
 def test_functions(function: Callable[[Any, torch.Tensor], Any], found: str) -> None:
@@ -207,7 +224,7 @@ def test_steps_that_the_model_refuses_either_way_are_shown_both_ways() -> None:
 @pytest.mark.parametrize(
     ("example", "options", "found"),
     [
-        (np.zeros((2, 8, 8)), {}, "shape (2, 8, 8), accepted (frames, features) or (frames, chan"),
+        (np.zeros((2, 1, 1, 8, 8)), {}, "shape (2, 1, 1, 8, 8), accepted (frames, features), (fra"),
         (np.zeros((0, 6)), {}, "shape (0, 6)"),
         (np.zeros((2, 6)), {"input_has_steps": True}, "shape (2, 6), accepted (frames, steps, f"),
         (np.full((2, 6), np.nan), {}, "NaN or infinite values"),
@@ -387,7 +404,7 @@ def alternates(m: Any, x: torch.Tensor, step: int, state: Any) -> tuple[torch.Te
         (feedback, "lif2 (Leaky): found step 0 of its input in its call number 2"),
         (forgets, "lif1 (Leaky): found a mem in call number 2 that is not the one returned"),
         (starts_high, "lif1 (Leaky): found a first mem other than zero"),
-        (alternates, "forward of Spiking: found a record that is not the same population"),
+        (alternates, "output: found stack of tensors that are not the same population"),
     ],
 )
 def test_loops_that_do_not_fold(body: Any, found: str) -> None:
@@ -437,3 +454,22 @@ def test_static_models_given_steps_first_hint_at_input_has_steps() -> None:
 def test_a_neuron_fed_from_nowhere() -> None:
     (problem,) = problems(Spiking(lambda m, x: m.lif1(torch.ones(2, 6))), FEATURES)
     assert problem.startswith("lif1 (Leaky): found an input that does not come from the network's")
+
+
+# ------------------------------------------------------------------------- functions by name
+
+
+def test_every_function_is_either_read_or_has_one_alternative() -> None:
+    assert not set(table.HANDLERS) & set(table.ALTERNATIVES)
+
+
+@pytest.mark.parametrize("name", sorted(table.ALTERNATIVES))
+def test_the_message_about_a_function_names_it_and_the_alternative(name: str) -> None:
+    message = table.unsupported(name)
+    assert message.startswith(f"found {name}, accepted {table.ACCEPTED}; ")
+    assert message.endswith(table.ALTERNATIVES[name])
+
+
+def test_functions_that_nobody_has_heard_of_get_an_alternative_too() -> None:
+    assert table.unsupported("erfinv").endswith("or a spiking neuron")
+    assert table.unsupported("relu6_").endswith("use the function without the underscore, relu6")
