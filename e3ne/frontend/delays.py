@@ -12,6 +12,14 @@ from __future__ import annotations
 
 from .sketch import Sketch
 
+UNROLLED = (
+    "a recurrence of currents or activations, which reaches back to the first step, accepted "
+    "feedback of spikes; let a neuron carry it, or describe the module that does with "
+    "@e3ne.register_neuron"
+)
+
+LONGEST_HISTORY = 16  # delays from one source; more of them are a recurrence taken apart
+
 Root = tuple[int, int]  # neurons or an input, and the delay of what is read of them
 
 
@@ -21,6 +29,12 @@ def later(sketch: Sketch, number: int, delay: int) -> Root:
     Neurons and inputs are read with the delay; populations without state are found again behind
     delayed neurons. What is the same at every step is read as it is.
     """
+    if (number, delay) not in sketch.later:
+        sketch.later[number, delay] = _later(sketch, number, delay)
+    return sketch.later[number, delay]
+
+
+def _later(sketch: Sketch, number: int, delay: int) -> Root:
     draft = sketch.drafts[number]
     if delay == 0 or draft.keeps_state or sketch.is_input(number):
         return number, delay
@@ -56,6 +70,14 @@ def roots(sketch: Sketch, number: int, delay: int = 0) -> set[Root]:
                 for source, more in zip(draft.sources, draft.delays, strict=True)
             ]
     return found
+
+
+def grows(sketch: Sketch, number: int) -> bool:
+    """Whether a population without state reads ever more steps of one source."""
+    found: dict[int, int] = {}
+    for source, _ in roots(sketch, number):
+        found[source] = found.get(source, 0) + 1
+    return max(found.values(), default=0) > LONGEST_HISTORY
 
 
 def is_unrolled(sketch: Sketch, used: set[int], steps: int) -> bool:

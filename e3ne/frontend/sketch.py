@@ -85,6 +85,7 @@ class Sketch:
         self.silent_layers = silent_layers
         self.summed_steps: set[int] = set()  # over how many steps populations sum trains
         self.undriven: dict[int, str] = {}
+        self.later: dict[tuple[int, int], tuple[int, int]] = {}  # what `delays.later` found
         self._numbers: dict[object, int] = {}
 
     @property

@@ -13,14 +13,12 @@ from torch import nn
 
 from ..ir import UnsupportedModel
 from .calls import Call, NotSupported, Traced
-from .delays import UNROLLED, Root, later, roots
+from .delays import Root, later, roots
 from .nesting import flat
 from .populations import Populations, populations
 from .registry import Describe, NeuronModel
 from .states import States
 from .values import Kind, Layout, Unknown, Value, population_shape, unknown
-
-LONGEST_HISTORY = 16  # a step more in every step, so many times, is a recurrence
 
 Meanings = list[tuple[torch.Tensor, Traced]]
 
@@ -46,7 +44,6 @@ class SpikingModule:
         self.taken_shape: tuple[int, ...] = ()
         self._populations: Populations | None = None
         self._reads: Root | None = None
-        self._changes = 0  # how often what it reads was said anew
         self._states = States()
         self._problem: NotSupported | None = None
 
@@ -139,9 +136,6 @@ class SpikingModule:
         now = roots(call.sketch, *reads)
         if step > 0 and not (before <= now and max(delay for _, delay in now) == step):
             raise NotSupported(self._other_input(value, step))
-        self._changes += 1
-        if step == self._changes - 1 == LONGEST_HISTORY:
-            raise NotSupported(f"found {UNROLLED}")
         self._reads = reads
         try:
             own.drive(call.sketch, *reads)

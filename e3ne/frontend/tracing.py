@@ -22,7 +22,7 @@ from ..ir import (
     verify,
 )
 from .check import compare
-from .delays import is_unrolled
+from .delays import UNROLLED, is_unrolled
 from .drawing import drawn, reached
 from .examples import RANDOM_TRIES, check_module, check_weights, checked_readout, is_large
 from .exercise import exercise
@@ -227,11 +227,7 @@ def finished(recording: Recording, samples: Samples, asked: Asked) -> Finished:
             )
     used = reached(sketch, [output.source for output in outputs])
     if is_unrolled(sketch, used, steps):
-        problems.append(
-            "forward: found a recurrence of currents or activations, which reaches back to the "
-            "first step, accepted feedback of spikes; let a neuron carry it, or describe the "
-            "module that does with @e3ne.register_neuron"
-        )
+        problems.append(f"forward: found {UNROLLED}")
     if len(asked.readouts) not in (1, len(outputs)):
         raise BadInput(
             f"readout: found {len(asked.readouts)} for {len(outputs)} outputs, accepted one for "

@@ -265,6 +265,13 @@ def test_loops_that_no_delay_explains(body: Any, found: str) -> None:
     assert "accepted" in problem
 
 
+@pytest.mark.parametrize("body", [activations, currents])
+def test_recurrences_over_many_steps_are_named_before_they_grow(body: Any) -> None:
+    message = r"^forward of Loop: found a recurrence of currents or activations"
+    with pytest.raises(UnsupportedModel, match=message):
+        trace(Loop(body), events(6, steps=200), input_has_steps=True)
+
+
 def starts_with_spikes(m: Loop, x: torch.Tensor, step: int, state: dict[str, Any]) -> torch.Tensor:
     state["spikes"] = m.fire1(m.fc1(x) + m.back(state.get("spikes", silence(x) + 1)))
     return state["spikes"]
