@@ -12,7 +12,11 @@ from amaranth.hdl import UnusedElaboratable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from e3ne.cost.neuron_features import state_bits
 from e3ne.gateware.neurons import neuron_unit
+from e3ne.gateware.neurons.integrate_fire import FireLoop
+from e3ne.gateware.neurons.membrane import Windows
+from e3ne.gateware.neurons.steps import StepItem
 from e3ne.gateware.streams import Word
 from e3ne.ir import (
     ONE,
@@ -274,3 +278,14 @@ def test_lanes_that_do_not_follow_the_channels():
 def test_rectify_has_no_hardware():
     with pytest.raises(TypeError, match="Rectify has no hardware"):
         case(Rectify(), SpikeType((4,), 2, 3), bits=6).unit()
+
+
+@pytest.mark.usefixtures("never_simulated")
+@pytest.mark.parametrize(("reset_step", "reset"), RESETS)
+@pytest.mark.parametrize("max_spikes", [1, 4, 5, 15])
+def test_the_cost_model_knows_the_kept_state(reset_step, reset, max_spikes):
+    most = 1 if reset_step == "both" else max_spikes
+    neuron = fires(reset=reset, reset_step=reset_step, max_spikes=most, membrane_bits=11)
+    item, windows = StepItem(1, 8), Windows(1, 1, 1)
+    loop = FireLoop("n", neuron, item, SpikeType((1,), 1, 4), windows, "memory")
+    assert state_bits(neuron) == loop.state_bits

@@ -12,12 +12,7 @@ from e3ne.cost import node_resources, port_resources, predict
 from e3ne.cost.features import node_features, tree_bits
 from e3ne.cost.lut_table import LUTS
 from e3ne.cost.memories import Memory, block_rams, memory_cells
-from e3ne.cost.neuron_features import factor_adders, state_bits
-from e3ne.gateware.neurons.integrate_fire import FireLoop
-from e3ne.gateware.neurons.membrane import Windows
-from e3ne.gateware.neurons.steps import StepItem
-from e3ne.gateware.plumbing import Delay
-from e3ne.gateware.streams import Word
+from e3ne.cost.neuron_features import factor_adders
 from e3ne.ir import (
     ONE,
     Dyadic,
@@ -179,24 +174,6 @@ def test_ice40_has_smaller_block_rams_and_no_lut_ram():
     assert ice40.bram_bits == 15 * 4_096
 
 
-RESETS = [("next", "subtract"), ("next", "to_value"), ("next", "none"), ("same", "subtract")]
-
-
-@pytest.mark.parametrize(("reset_step", "reset"), RESETS)
-@pytest.mark.parametrize("max_spikes", [1, 4, 5, 15])
-def test_kept_state_is_that_of_the_hardware(reset_step, reset, max_spikes):
-    neuron = IntegrateFire(
-        *(9, ONE, ONE),
-        reset=reset,
-        reset_step=reset_step,
-        max_spikes=max_spikes,
-        membrane_bits=11,
-    )
-    item, windows = StepItem(1, 8), Windows(1, 1, 1)
-    loop = FireLoop("n", neuron, item, SpikeType((1,), 1, 4), windows, "memory")
-    assert state_bits(neuron) == loop.state_bits
-
-
 def node_of(neuron, shape, *, lanes=2, delay=0, steps=6) -> Graph:
     type = SpikeType(shape, steps, 4)
     synapse = Synapse(Identity(), "x", delay)
@@ -235,7 +212,6 @@ def test_a_delay_is_a_memory_of_one_step_more(delay, steps, held):
     graph = node_of(Relay(), (4, 2, 3), delay=delay, steps=steps)
     found = node_features(graph, graph.nodes[0]).memories
     assert found == [Memory(2 * 4 + 1, 12 * held + 1, is_rom=False)]
-    assert Delay(Word(2, 1, 4), 12, steps, delay).held_words == 12 * held
 
 
 def test_many_spikes_cost_little_more_than_some():
