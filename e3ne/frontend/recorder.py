@@ -19,13 +19,13 @@ from torch.overrides import TorchFunctionMode
 from ..ir import TraceMismatch
 from .arrays import ArrayCache
 from .calls import Bound, Call, NotSupported, Traced
-from .layouts import taken_apart
 from .nesting import flat, mapped
 from .registry import find_neuron
 from .sketch import Origin, Sketch
 from .spiking import SpikingModule
 from .table import CASTS, CONSTANTS, HANDLERS, IN_PLACE, READS, unsupported
-from .values import Kind, Value, unknown
+from .tensors import Tensors
+from .values import Value, unknown
 
 
 class Recorder(TorchFunctionMode):
@@ -41,12 +41,11 @@ class Recorder(TorchFunctionMode):
         self.dtype = dtype
         self.sketch = sketch
         self.arrays = ArrayCache()
-        self.values: dict[int, Bound] = {}
-        self.observed: dict[Value, torch.Tensor] = {}
+        self.tensors = Tensors(sketch)
+        self.values, self.observed = self.tensors.values, self.tensors.observed
         self.problems: dict[str, None] = {}
         self.populations: dict[str, SpikingModule] = {}
         self.stack: list[tuple[str, nn.Module]] = []
-        self._alive: dict[int, list[torch.Tensor]] = {}  # by the memory that they are views of
         self._inside_neuron = False  # or in our own arithmetic
         self._outer: nn.Module | None = None  # the neuron module that is running
         for path, module in model.named_modules():
@@ -64,23 +63,7 @@ class Recorder(TorchFunctionMode):
 
     def bind(self, tensor: torch.Tensor, value: Bound) -> None:
         """From now on `tensor` stands for `value`."""
-        self.values[id(tensor)] = value
-        self._keep(tensor)
-        if isinstance(value, Value) and value not in self.observed:
-            seen = tensor.detach()
-            self._observe(value, seen.clone() if self._inside_neuron else seen)
-        elif isinstance(value, Value):
-            self._check_again(value, tensor)
-
-    def _check_again(self, value: Value, tensor: torch.Tensor) -> None:
-        """TraceMismatch where what is taken for a known value holds other numbers."""
-        seen = self.observed.get(value)
-        if seen is None or seen.numel() != tensor.numel():
-            return
-        with torch._C.DisableTorchFunction():
-            seen, again = seen.double().flatten(), tensor.detach().double().flatten()
-            same = torch.allclose(seen, again, rtol=1e-4, atol=1e-6)
-        if not same:
+        if not self.tensors.bind(tensor, value, copy=self._inside_neuron):
             raise TraceMismatch(
                 f"{self.where()}: found numbers that change where e3ne reads none that do, "
                 "accepted the same numbers; report this model to e3ne"
@@ -88,9 +71,7 @@ class Recorder(TorchFunctionMode):
 
     def forget(self) -> None:
         """Lets go of all tensors; what the forward was seen to do stays known."""
-        self.values.clear()
-        self.observed.clear()
-        self._alive.clear()
+        self.tensors.forget()
 
     def meaning(self, tensor: object) -> Traced | None:
         """What a tensor stands for; NotSupported where no population sends it as it lies."""
@@ -98,17 +79,6 @@ class Recorder(TorchFunctionMode):
         call = Call(self.sketch, self.arrays, self.values, origin, tensor)
         value = call.in_order(tensor) or call.value(tensor)
         return call.unflattened(value) if isinstance(value, Value) else value
-
-    def _observe(self, value: Value, seen: torch.Tensor) -> None:
-        """Keeps what torch computed; of neurons step by step, however they send it."""
-        self.observed[value] = seen
-        draft = self.sketch.drafts[value.source]
-        if draft.keeps_state and value.kind is Kind.TRAIN:
-            del self.observed[value]
-            for step, part in enumerate(taken_apart(seen, value.layout, value.steps)):
-                self.observed.setdefault(Value(value.source, Kind.STEP, step), part)
-        elif draft.keeps_state and value.kind is Kind.STEP and len(seen) == 1:
-            self.observed[value] = seen.expand(self.sketch.frames, *seen.shape[1:])
 
     # ------------------------------------------------------------------------------ functions
 
@@ -191,32 +161,11 @@ class Recorder(TorchFunctionMode):
         if not in_place or not isinstance(args[0], torch.Tensor):
             return args
         copy = args[0].detach().clone()
-        self._keep(copy)
-        self._overwritten(args[0])
+        self.tensors.keep(copy)
+        self.tensors.overwritten(args[0], self.where())
         if id(args[0]) in self.values:
             self.values[id(copy)] = self.values[id(args[0])]
         return (copy, *args[1:])
-
-    def _keep(self, tensor: torch.Tensor) -> None:
-        """Keeps a tensor alive, so that no other one gets its id."""
-        self._alive.setdefault(_memory(tensor), []).append(tensor)
-
-    def _overwritten(self, tensor: torch.Tensor) -> None:
-        """Copies what was observed in the memory of a tensor that is about to be overwritten.
-
-        Nobody follows what becomes of other tensors in that memory.
-        """
-        memory = _memory(tensor)
-        for value, seen in self.observed.items():
-            if _memory(seen) == memory:
-                self.observed[value] = seen.clone()
-        for other in self._alive.get(memory, ()):
-            if other is not tensor and id(other) in self.values:
-                self.values[id(other)] = unknown(
-                    f"{self.where()}: found activations that were overwritten in place through "
-                    "another view of them, accepted work in place on the tensor that is used "
-                    "afterwards; leave out inplace=True, or the underscore"
-                )
 
     def _cast(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         result = func(*args, **named)
@@ -306,10 +255,6 @@ class Recorder(TorchFunctionMode):
     def _in_our_type(self, item: Any) -> Any:
         real = isinstance(item, torch.Tensor) and item.dtype.is_floating_point
         return item.to(self.dtype) if real else item
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage().data_ptr())
 
 
 def function_name(func: Any) -> str:
