@@ -38,7 +38,8 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """One step: (frames, channels, rows, columns)."""
         out = self.lif1(self.bn1(self.conv1(x)))
-        return self.lif2(self.bn2(self.conv2(out)) + self.shortcut(x))
+        spikes: torch.Tensor = self.lif2(self.bn2(self.conv2(out)) + self.shortcut(x))
+        return spikes
 
 
 class ResNet18(nn.Module):
@@ -61,7 +62,8 @@ class ResNet18(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """One step: (frames, channels, rows, columns) to spikes (frames, classes)."""
         x = self.pool(self.lif(self.bn(self.stem(x))))
-        return self.out(self.fc(torch.flatten(self.average(self.blocks(x)), 1)))
+        spikes: torch.Tensor = self.out(self.fc(torch.flatten(self.average(self.blocks(x)), 1)))
+        return spikes
 
 
 def main() -> None:
@@ -76,9 +78,9 @@ def main() -> None:
     torch.manual_seed(0)
     model = ResNet18(chosen.size).eval()
     example = torch.rand(chosen.frames, 3, chosen.size, chosen.size)
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     graph = trace(model, example, steps=chosen.steps)
-    wall_s = time.perf_counter() - began
+    wall_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     json.dump(
         {
@@ -87,6 +89,7 @@ def main() -> None:
             "nodes": len(graph.nodes),
             "threads": chosen.threads,
             "wall_s": round(wall_s, 2),
+            "cpu_s": round(cpu_s, 2),
             "peak_gib": round(peak / 2**20, 2),
         },
         sys.stdout,

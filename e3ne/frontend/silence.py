@@ -20,7 +20,7 @@ def without_silence(
     kept = [
         (op, source)
         for op, source in zip(ops, sources, strict=True)
-        if not (_is_zeros(source) and value(source) is None and _keeps_zeros(op))
+        if not (value(source) is None and _keeps_zeros(op) and _is_zeros(source))
     ]
     return ([op for op, _ in kept], [source for _, source in kept]) if kept else (ops, sources)
 

@@ -70,6 +70,8 @@ class Tensors:
         if seen.numel() != tensor.numel():
             return True
         with torch._C.DisableTorchFunction():
+            if seen.shape == tensor.shape and torch.equal(seen, tensor):
+                return True
             seen, again = seen.double().flatten(), tensor.detach().double().flatten()
             return torch.allclose(seen, again, rtol=1e-4, atol=1e-6)
 
