@@ -39,6 +39,12 @@ NEURONS: dict[str, Callable[..., nn.Module]] = {
 RESETS = ("subtract", "zero", "none")
 
 
+@pytest.fixture(autouse=True)
+def no_neurons_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`utils.reset` resets every neuron of the process, and fails on those built wrongly."""
+    monkeypatch.setattr(snntorch.SpikingNeuron, "instances", [])
+
+
 def frames() -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
     return torch.rand(3, STEPS, 8, generator=generator) * 2 - 0.3
