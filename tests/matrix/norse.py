@@ -18,7 +18,7 @@ Make = Callable[[], nn.Module]
 
 VERSION = "1.1.0"
 FEATURES, HIDDEN, CLASSES = 6, 8, 4
-IMAGE = (2, 8, 8)
+IMAGE = (2, 6, 6)
 
 
 def tensors(**values: float) -> dict[str, torch.Tensor]:
@@ -113,7 +113,7 @@ def conv(make: Make) -> nn.Module:
         make(),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(36, HIDDEN),
+        nn.Linear(16, HIDDEN),
         make(),
     )
 

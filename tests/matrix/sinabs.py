@@ -18,7 +18,7 @@ Make = Callable[[], nn.Module]
 
 VERSION = "3.1.3"
 FEATURES, HIDDEN, CLASSES = 6, 8, 4
-IMAGE = (2, 8, 8)
+IMAGE = (2, 6, 6)
 STRICT = torch.tensor(2.0)
 TO_ZERO = activation.MembraneReset()
 
@@ -89,7 +89,7 @@ class Unflattened(nn.Module):
         self.conv, self.neurons = layers.Repeat(nn.Conv2d(2, 4, 3, padding=1)), make()
         self.left, self.right = layers.Repeat(nn.Conv2d(4, 4, 1)), make()
         self.merge = layers.Merge()
-        self.flat = nn.Sequential(layers.FlattenTime(), layers.SumPool2d(4), nn.Flatten())
+        self.flat = nn.Sequential(layers.FlattenTime(), layers.SumPool2d(3), nn.Flatten())
         self.fc = nn.Linear(16, CLASSES)
         self.last = nn.Sequential(layers.UnflattenTime(batch_size=3), make())
 
@@ -102,14 +102,14 @@ class Unflattened(nn.Module):
 def squeezed(pool: Make, make: Make) -> nn.Module:
     """Frames and steps on one axis."""
     return nn.Sequential(
-        nn.Conv2d(2, 4, 3, bias=False), make(), pool(), nn.Flatten(), nn.Linear(36, CLASSES), make()
+        nn.Conv2d(2, 4, 3, bias=False), make(), pool(), nn.Flatten(), nn.Linear(16, CLASSES), make()
     )
 
 
 def converted(pool: Make, **options: Any) -> nn.Module:
     """A CNN with ReLU, as its author trained it, with neurons in place of the ReLUs."""
     cnn = nn.Sequential(
-        nn.Conv2d(2, 4, 3), nn.ReLU(), pool(), nn.Flatten(), nn.Linear(36, CLASSES), nn.ReLU()
+        nn.Conv2d(2, 4, 3), nn.ReLU(), pool(), nn.Flatten(), nn.Linear(16, CLASSES), nn.ReLU()
     )
     return from_model(cnn, **options)
 

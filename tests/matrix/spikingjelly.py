@@ -19,7 +19,7 @@ Make = Callable[[], nn.Module]
 
 VERSION = version("spikingjelly")
 FEATURES, HIDDEN, CLASSES = 6, 8, 4
-IMAGE = (2, 8, 8)
+IMAGE = (2, 6, 6)
 
 
 def plif(**options: Any) -> nn.Module:
@@ -72,7 +72,7 @@ def multi_step(make: Make) -> nn.Module:
         layer.MaxPool2d(2),
         layer.Dropout(0.2),
         layer.Flatten(),
-        layer.Linear(36, CLASSES),
+        layer.Linear(16, CLASSES),
         make(),
     )
     functional.set_step_mode(net, "m")
@@ -85,7 +85,7 @@ class DirectCoding(nn.Module):
     def __init__(self, make: Make) -> None:
         super().__init__()
         self.front = nn.Sequential(layer.Conv2d(2, 4, 3), make(), layer.AvgPool2d(2))
-        self.head = nn.Sequential(layer.Flatten(), layer.Linear(36, CLASSES), make())
+        self.head = nn.Sequential(layer.Flatten(), layer.Linear(16, CLASSES), make())
         functional.set_step_mode(self, "m")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,7 @@ def containers(make: Make) -> nn.Module:
     return nn.Sequential(
         layer.SeqToANNContainer(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)),
         neurons[0],
-        layer.SeqToANNContainer(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, CLASSES)),
+        layer.SeqToANNContainer(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, CLASSES)),
         neurons[1],
     )
 
