@@ -21,7 +21,7 @@ from ..ir import (
     Upsample2d,
 )
 from ..ir.engine_cycles import TREE_LEVELS
-from ..ir.frames import window_steps
+from ..ir.frames import source_windows, synapse_windows, window_steps
 from ..ir.geometry import (
     Fold,
     Window,
@@ -77,6 +77,7 @@ def node_features(graph: Graph, node: Node) -> Features:
             found.memories.append(Memory(queued * node.mapping.lanes, 16, is_rom=False))
     neuron_features(found, graph, node, width, steps_in)
     _delays(found, graph, node)
+    _replays(found, graph, node)
     if node.mapping.queue_words:
         word_bits = node.mapping.lanes * node.type.bits * window_steps(graph, node.type.steps)
         found.memories.append(Memory(word_bits + 1, node.mapping.queue_words + 1, is_rom=False))
@@ -96,6 +97,20 @@ def _delays(found: Features, graph: Graph, node: Node) -> None:
             found.add("accumulator_bits", 3 * counter)
             found.ffs += 3 * counter
             found.memories.append(Memory(lanes * source.bits + 1, held + 1, is_rom=False))
+
+
+def _replays(found: Features, graph: Graph, node: Node) -> None:
+    """The queue of a Replay and its two counters."""
+    for index, synapse in enumerate(node.synapses):
+        times = synapse_windows(graph, node, index)
+        if times > source_windows(graph, synapse.source):
+            source = graph.edge(synapse.source)
+            lanes = source_lanes(graph, synapse.source) or 1
+            words = source.neurons // lanes
+            counters = times.bit_length() + words.bit_length()
+            found.add("accumulator_bits", counters)
+            found.ffs += counters
+            found.memories.append(Memory(lanes * source.bits + 1, words + 1, is_rom=False))
 
 
 def _matrix(found: Features, graph: Graph, node: Node, index: int, op: Linear | Conv2d) -> None:

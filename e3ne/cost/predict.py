@@ -29,7 +29,7 @@ from ..ir import (
 )
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
-from ..ir.frames import input_format, output_format, window_steps
+from ..ir.frames import input_format, output_format, synapse_windows, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, source_lanes, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency, loop_cycles
@@ -103,7 +103,7 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
     mapping, synapse = node.mapping, node.synapses[index]
     source = graph.edge(synapse.source)
     steps = window_steps(graph, source.steps)
-    windows = source.steps // steps
+    windows = synapse_windows(graph, node, index)
     match synapse.op:
         case Linear() | Conv2d() as op:
             lanes = mapping.synapses[index]

@@ -17,7 +17,7 @@ from ..ir.cycles import (
     neuron_latency_cycles,
     readout_latency_cycles,
 )
-from ..ir.frames import input_format, output_format, window_steps
+from ..ir.frames import input_format, output_format, source_windows, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
 from .engines import DelayClock, Pace, SynapseClock, Times
 
@@ -98,22 +98,25 @@ def _walked(
 ) -> dict[str, Windows]:
     """The words of the nodes of a loop (or of one node), window after window."""
     clocks = {node.name: NodeClock(graph, node) for node in group}
+    count = source_windows(graph, group[0].name)
     sent: dict[str, Windows] = {
-        source: np.split(times[source], _windows(graph, source))
+        source: _replayed(np.split(times[source], source_windows(graph, source)), count)
         for node in group
         for source in (synapse.source for synapse in node.synapses)
         if source not in clocks
     }
     sent.update({name: [] for name in clocks})
-    for window in range(_windows(graph, group[0].name)):
+    for window in range(count):
         for name, clock in clocks.items():
             sent[name].append(clock.window(window, sent))
     return {name: sent[name] for name in clocks}
 
 
-def _windows(graph: Graph, name: str) -> int:
-    steps = graph.edge(name).steps
-    return steps // window_steps(graph, steps)
+def _replayed(sent: Windows, count: int) -> Windows:
+    """`count` windows of words: where the source sends only one, a Replay sends it again."""
+    words = len(sent[0])
+    again = sent[0][-1] + 1 + np.arange((count - 1) * words, dtype=np.int64)
+    return [*sent, *np.split(again, count - 1)] if len(sent) == 1 < count else sent
 
 
 class NodeClock:
@@ -165,6 +168,6 @@ def _words(graph: Graph, name: str) -> int:
 def taken_times(graph: Graph, node: Node, index: int, source: Times) -> tuple[Times, int]:
     """(when the engine of one synapse takes each of its words of a frame, their lanes)."""
     clock = SynapseClock(graph, node, index)
-    windows = np.split(source, _windows(graph, node.synapses[index].source))
+    windows = np.split(source, source_windows(graph, node.synapses[index].source))
     taken = [clock.window(words)[1] for words in windows]
     return np.concatenate(taken), wanted_lanes(graph, node, index)

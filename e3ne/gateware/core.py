@@ -9,9 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
-from ..ir.frames import window_steps
+from ..ir.frames import source_windows, synapse_windows, window_steps
 from .node_unit import NodeUnit
-from .plumbing import Delay, Fork, FrameStart, Queue, Regroup
+from .plumbing import Delay, Fork, FrameStart, Queue, Regroup, Replay
 from .rom import RomForm
 from .streams import Word
 
@@ -139,6 +139,10 @@ class Core(wiring.Component):
         delay = self.delays.get((node.name, index))
         if delay is not None:
             chain.append(("delay", delay))
+        times = synapse_windows(self.graph, node, index)
+        if times > source_windows(self.graph, name):
+            words = self.graph.edge(name).neurons // word.lanes
+            chain.append(("replay", Replay(word, words, times)))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
         depth = 0 if delay is not None else max(depth, self._queue_words(name))
         if wanted.lanes > word.lanes:  # a queue of wide words empties faster

@@ -1,4 +1,4 @@
-"""What stands between the units of a network: regrouping, queues, forks, delays.
+"""What stands between the units of a network: regrouping, queues, forks, replays, delays.
 
 Every component has stream members `i` and `o` (a fork has `o0`, `o1`, ...), keeps the order of
 words and changes no value.
@@ -178,6 +178,65 @@ class Fork(wiring.Component):
         with m.If(self.i.valid):
             m.d.sync += taken.eq(Mux(done.all(), 0, done))
         return m
+
+
+class Replay(wiring.Component):
+    """Sends the `words` of every frame `times` times, for consumers with that many windows.
+
+    The first time they pass without latency, and are kept; then they come again, a word a cycle,
+    and `last` is up on the last word of the last time only. The words of the next frame wait.
+    Reset: the next word is the first of a frame.
+
+    The queue inside has room for a whole frame, and gets a word only when one leaves, or passes
+    for the first time: so it never holds more than `words`, and its `ready` needs no look. A word
+    is back at its head two cycles later; a frame of one word is a register instead.
+    """
+
+    def __init__(self, word: Word, words: int, times: int) -> None:
+        self.word = word
+        self.words = words
+        self.times = times
+        super().__init__({"i": In(word.signature), "o": Out(word.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        place, time = Signal(range(self.words)), Signal(range(self.times))
+        ends, first, final, goes = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            ends.eq(place == self.words - 1),
+            first.eq(time == 0),
+            final.eq(time == self.times - 1),
+            goes.eq(self.o.valid & self.o.ready),
+            self.i.ready.eq(first & self.o.ready),
+            self.o.payload.last.eq(final & ends),
+        ]
+        kept, there = self._kept(m, goes, first, final)
+        with m.If(first):
+            m.d.comb += self.o.payload.values.eq(self.i.payload.values)
+            m.d.comb += self.o.valid.eq(self.i.valid)
+        with m.Else():
+            m.d.comb += self.o.payload.values.eq(kept)
+            m.d.comb += self.o.valid.eq(there)
+        with m.If(goes):
+            m.d.sync += place.eq(Mux(ends, 0, place + 1))
+            with m.If(ends):
+                m.d.sync += time.eq(Mux(final, 0, time + 1))
+        return m
+
+    def _kept(self, m, goes, first, final):
+        """(the next word that was kept, whether it is there)."""
+        if self.words == 1:
+            held = Signal(self.word.value_bits)
+            with m.If(goes & first):
+                m.d.sync += held.eq(self.i.payload.values)
+            return held, 1
+        m.submodules.queue = queue = Queue(self.word, self.words)
+        m.d.comb += [
+            queue.i.payload.values.eq(self.o.payload.values),
+            queue.i.valid.eq(goes & ~final),
+            queue.o.ready.eq(goes & ~first),
+        ]
+        return queue.o.payload.values, queue.o.valid
 
 
 class FrameStart(wiring.Component):

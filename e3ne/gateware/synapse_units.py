@@ -22,7 +22,7 @@ from ..ir import (
     Upsample2d,
 )
 from ..ir.arrays import Array
-from ..ir.frames import window_steps
+from ..ir.frames import synapse_windows, window_steps
 from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
 from ..ir.order import wire_index
 from ..ir.ranges import synapse_range
@@ -71,7 +71,7 @@ def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> li
     source = graph.edge(synapse.source)
     word = synapse_word(graph, node, index)
     currents = synapse_range(replace(synapse, gain=1), source)
-    windows = max(1, source.steps // word.steps)
+    windows = synapse_windows(graph, node, index)
     match synapse.op:
         case Linear() | Conv2d() as op:
             lanes = node.mapping.synapses[index]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Array
-from .graph import Graph, Input, Output
+from .graph import Graph, Input, Node, Output
 from .order import to_words
 from .spikes import SpikeType
 
@@ -61,6 +61,24 @@ def window_steps(graph: Graph, steps: int) -> int:
     if graph.steps_in_window is None:
         raise ValueError("only a mapped graph has windows")
     return min(steps, graph.steps_in_window)
+
+
+def source_windows(graph: Graph, name: str) -> int:
+    """Windows of a frame that the input or node called `name` sends."""
+    steps = graph.edge(name).steps
+    return steps // window_steps(graph, steps)
+
+
+def synapse_windows(graph: Graph, node: Node, index: int) -> int:
+    """Windows of a frame that the engine of synapse `index` gets.
+
+    Those of its source; or those of the node, where the source sends one step for all of them: its
+    words are replayed then.
+    """
+    source = node.synapses[index].source
+    if graph.edge(source).steps > 1:
+        return source_windows(graph, source)
+    return source_windows(graph, node.name)
 
 
 def input_format(graph: Graph, source: Input) -> InputFormat:

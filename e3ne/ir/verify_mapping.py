@@ -66,7 +66,9 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
             yield f"found step_lanes={lanes.step_lanes}, accepted a divisor of {steps}"
         if synapse.delay and window != 1:
             yield f"found windows of {window} steps on a delayed synapse, accepted 1"
-        if source.steps != node.type.steps and max(source.steps, node.type.steps) > window:
+        replayed = source.steps == 1 and window == 1
+        changes = source.steps != node.type.steps and not replayed
+        if changes and max(source.steps, node.type.steps) > window:
             yield (
                 f"found {source.steps} to {node.type.steps} steps in windows of {window}, accepted "
                 "one window where the number of steps changes"

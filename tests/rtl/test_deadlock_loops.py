@@ -43,7 +43,10 @@ FIRE = IntegrateFire(3, ONE, ONE, reset_step="same", membrane_bits=12)
 
 @st.composite
 def looped_graphs(draw: Any) -> Graph:
-    """Images through convolutions, delayed branches and one to three loops; windows of a step."""
+    """Images through convolutions, delayed branches and one to three loops; windows of a step.
+
+    Some read one image for all steps, which is replayed for each of them.
+    """
     shape = draw(st.sampled_from([(1, 4, 4), (2, 4, 3), (1, 5, 4)]))
     type = SpikeType(shape, draw(st.sampled_from([2, 3])), 1)
     graph = Graph(Stage.INTEGER, (Input("input", type),), (), ())
@@ -61,7 +64,28 @@ def looped_graphs(draw: Any) -> Graph:
     last = Node("end", (end,), FIRE, SpikeType((3,), type.steps, 1))
     graph = graph.with_nodes([*graph.nodes, last])
     graph = replace(graph, outputs=(Output("end", Readout.COUNT),))
-    return draw_layout(draw, verify(with_feedback(draw, graph)), loops=True)
+    graph = with_feedback(draw, graph)
+    if draw(st.booleans()):
+        graph = with_one_image(graph, conv(draw, shape[0]) if draw(st.booleans()) else Identity())
+    return draw_layout(draw, verify(graph), loops=True)
+
+
+def with_one_image(graph: Graph, op: Op) -> Graph:
+    """The same network, whose input is one image: the node "again" sends it in every step."""
+    (entry,) = graph.inputs
+    nodes = [
+        replace(
+            node,
+            synapses=tuple(
+                replace(synapse, source="again") if synapse.source == entry.name else synapse
+                for synapse in node.synapses
+            ),
+        )
+        for node in graph.nodes
+    ]
+    again = Node("again", (Synapse(op, entry.name),), FIRE, entry.type)
+    graph = graph.with_nodes([again, *nodes])
+    return replace(graph, inputs=(replace(entry, type=replace(entry.type, steps=1)),))
 
 
 def conv(draw: Any, channels: int) -> Conv2d:

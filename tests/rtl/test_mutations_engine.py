@@ -49,6 +49,9 @@ def plumbing() -> None:
     test_plumbing.test_a_frame_begins_when_it_is_offered()
     test_plumbing.test_a_frame_passes_when_it_begins()
     test_plumbing.test_words_that_a_delay_drops_wait_for_nobody()
+    for words in (1, 2, 3):
+        test_plumbing.test_a_replay_sends_every_frame_again(words, 3, (0.5, 0.5))
+        test_plumbing.test_a_replay_sends_a_word_a_cycle(words)
     regroup_with_pauses()
 
 
@@ -140,6 +143,17 @@ PLUMBING = [
     ("self.i.ready.eq(done.all())", "self.i.ready.eq(done.any())"),
     ("with m.If(self.i.valid):\n", "with m.If(1):\n"),
     ("Mux(done.all(), 0, done)", "done"),
+    # Replay
+    ("ends.eq(place == self.words - 1)", "ends.eq(place == 0)"),
+    ("first.eq(time == 0)", "first.eq(1)"),
+    ("final.eq(time == self.times - 1)", "final.eq(time == 1)"),
+    ("self.i.ready.eq(first & self.o.ready)", "self.i.ready.eq(self.o.ready)"),
+    ("self.o.payload.last.eq(final & ends)", "self.o.payload.last.eq(ends)"),
+    ("queue.i.valid.eq(goes & ~final)", "queue.i.valid.eq(goes)"),
+    ("queue.i.valid.eq(goes & ~final)", "queue.i.valid.eq(goes & first)"),
+    ("queue.o.ready.eq(goes & ~first)", "queue.o.ready.eq(~first)"),
+    ("Mux(ends, 0, place + 1)", "Mux(ends, 1, place + 1)"),
+    ("Mux(final, 0, time + 1)", "Mux(final, 1, time + 1)"),
     # FrameStart
     ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid & ~begun)"),
     ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid)"),

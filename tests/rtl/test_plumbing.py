@@ -20,6 +20,7 @@ from e3ne.gateware.plumbing import (
     Hold,
     Queue,
     Regroup,
+    Replay,
     Split,
 )
 from e3ne.gateware.streams import Word
@@ -79,6 +80,66 @@ def test_a_queue_passes_a_word_a_cycle_after_two():
     run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
     assert run.sources[0].cycles == list(range(20))
     assert run.sinks[0].cycles == list(range(2, 22))
+
+
+# ------------------------------------------------------------------------------------- replay
+
+
+def replayed(word: Word, payloads: list[int], words: int, times: int) -> list[int]:
+    """Every frame so many times, `last` (the top bit) on its last word of the last time only."""
+    values = (1 << word.value_bits) - 1
+    found = []
+    for start in range(0, len(payloads), words):
+        frame = [payload & values for payload in payloads[start : start + words]]
+        found += frame * times
+        found[-1] |= 1 << word.value_bits
+    return found
+
+
+@pytest.mark.parametrize("pauses", PAUSES)
+@pytest.mark.parametrize("words", [1, 2, 3, 7])
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_replay_sends_every_frame_again(words, times, pauses):
+    unit = Replay(WORD, words, times)
+    payloads = some_payloads(WORD, 4, words, words)
+    wanted = replayed(WORD, payloads, words, times)
+    run = short_run(
+        unit,
+        [Source(unit.i, payloads, pauses[0])],
+        [Sink(unit.o, len(wanted), pauses[1])],
+        seed=times,
+    )
+    assert run.sinks[0].payloads == wanted
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 8])
+def test_a_replay_sends_a_word_a_cycle(words):
+    """Without latency, and without a gap between the times and the frames."""
+    unit = Replay(WORD, words, 3)
+    run = short_run(
+        unit, [Source(unit.i, some_payloads(WORD, 2, words))], [Sink(unit.o, 6 * words)]
+    )
+    first, second = range(words), range(3 * words, 4 * words)
+    assert run.sources[0].cycles == [*first, *second]
+    assert run.sinks[0].cycles == list(range(6 * words))
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_a_replay_takes_nothing_that_is_not_taken_from_it(words):
+    unit = Replay(WORD, words, 2)
+    sink = Sink(unit.o, None, pause=1.0)
+    with pytest.raises(AssertionError, match=f"0 of {words} sent"):
+        short_run(unit, [Source(unit.i, some_payloads(WORD, 1, words))], [sink], limit_cycles=40)
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_reset_begins_a_replay_anew(words):
+    unit = Replay(WORD, words, 3)
+    payloads = some_payloads(WORD, 1, words)
+    wanted = replayed(WORD, payloads, words, 3)
+    sink = Sink(unit.o, len(wanted))
+    run = short_run(unit, [Source(unit.i, payloads)], [sink], reset_at=words + 1)
+    assert run.sinks[0].payloads[-len(wanted) :] == wanted
 
 
 # --------------------------------------------------------------------------------------- hold
