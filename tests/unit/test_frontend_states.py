@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -342,6 +343,33 @@ def test_spikes_and_membranes_in_the_units_of_the_library() -> None:
     forget_kept(model.neuron)
     expected = torch.stack([model(step) for step in x.unbind(1)], 1)
     np.testing.assert_allclose(sent(graph, x), expected.detach().numpy(), atol=1e-5)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"recurrence": ()},
+    {"spike_value": 2.0},
+    {"membrane_gain": 2.9},
+    {"membrane_offset": 0.0},
+    {"neuron": replace(FIRES, decay=0.79)},
+    {"neuron": replace(FIRES, reset_step="next")},
+    {"membrane": replace(SHOWS, reset="none")},
+    {"membrane_at": 0, "spikes_at": 1},
+]
+
+
+@pytest.mark.parametrize("change", WRONG, ids=lambda change: next(iter(change)))
+def test_every_field_of_a_description_is_checked(change: dict[str, Any]) -> None:
+    class Wrong(Scaled):
+        pass
+
+    @register_neuron(Wrong, forget_kept)
+    def describe_wrong(module: Any, shape: tuple[int, ...]) -> NeuronModel:
+        return replace(describe_scaled(module, shape), **change)
+
+    model = Units()
+    model.neuron = Wrong()
+    with pytest.raises(TraceMismatch):
+        trace(model, events(6), input_has_steps=True)
 
 
 class Container(nn.Module):
