@@ -2,187 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from e3ne import reference
-from e3ne.frontend import NeuronModel, exercise, register_neuron, register_reset, trace
+from e3ne.frontend import trace
 from e3ne.frontend.values import Layout
 from e3ne.ir import (
     BadInput,
-    ChannelAffine,
-    Graph,
     IntegrateFire,
     Linear,
     Readout,
     Relay,
-    TraceMismatch,
     UnsupportedModel,
-    frozen,
 )
-
-STEPS = 6
-THETA = 0.5
-
-
-class State(NamedTuple):
-    v: torch.Tensor
-    spikes: torch.Tensor
-
-
-def fired(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(spikes, membrane behind the reset)."""
-    spikes = (v > THETA).to(v.dtype)
-    return spikes, v - THETA * spikes
-
-
-FIRES = IntegrateFire(THETA, decay=0.8, reset_step="same")
-SHOWS = IntegrateFire(THETA, decay=0.8, reset_step="same", sends="membrane")
-
-
-class Explicit(nn.Module):
-    """(x, state) to (spikes, state), the state a named tuple, a tuple, a dict or a tensor."""
-
-    def __init__(self, form: str = "named") -> None:
-        super().__init__()
-        self.form = form
-
-    def forward(self, x: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
-        before = torch.zeros_like(x)
-        if isinstance(state, dict):
-            before = state["inner"][0]
-        elif isinstance(state, tuple):
-            before = state[0]
-        elif state is not None:
-            before = state
-        spikes, v = fired(0.8 * before + x)
-        states = {
-            "named": State(v, spikes),
-            "tuple": (v, spikes),
-            "dict": {"inner": (v,)},
-            "tensor": v,
-        }
-        return spikes, states[self.form]
-
-
-@register_neuron(Explicit)
-def describe_explicit(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-    return NeuronModel(FIRES, SHOWS, membrane_at=1, states=("state",))
-
-
-class AllSteps(nn.Module):
-    """All steps in one call, in any layout; the membrane of the last step stays in `v`."""
-
-    def __init__(self, layout: Layout, steps: int = STEPS) -> None:
-        super().__init__()
-        self.layout, self.num_timesteps = layout, steps if layout.is_merged else None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        whole, axis = x, 0 if self.layout.is_steps_first else 1
-        if self.num_timesteps is not None:
-            lead = (self.num_timesteps, -1) if axis == 0 else (-1, self.num_timesteps)
-            whole = x.reshape(*lead, *x.shape[1:])
-        v, record = torch.zeros_like(whole.select(axis, 0)), []
-        for current in whole.unbind(axis):
-            spikes, v = fired(0.8 * v + current)
-            record.append(spikes)
-        self.v = v
-        return torch.stack(record, axis).reshape(x.shape)
-
-
-def forget(module: nn.Module) -> None:
-    module.v = None  # type: ignore[assignment]
-
-
-@register_neuron(AllSteps, forget)
-def describe_all_steps(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-    return NeuronModel(FIRES, SHOWS, layout=module.layout, membrane_name="v")
-
-
-class Cell(nn.Module):
-    """A recurrent cell: weights from its input, and from its own spikes; states given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inward = nn.Parameter(torch.randn(4, 6) * 0.5)
-        self.back = nn.Parameter(torch.randn(4, 4) * 0.5)
-
-    def forward(
-        self, x: torch.Tensor, spikes: Any = None, v: Any = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if spikes is None:
-            spikes = v = x.new_zeros(len(x), 4)
-        return fired(0.8 * v + x @ self.inward.T + spikes @ self.back.T)
-
-
-@register_neuron(Cell)
-def describe_cell(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-    assert shape == (4,)
-    inward, back = (
-        Linear(frozen(weight.detach().numpy(), np.float32))
-        for weight in (module.inward, module.back)
-    )
-    return NeuronModel(
-        FIRES, SHOWS, membrane_at=1, states=("spikes", "v"), input_op=inward, recurrence=(back,)
-    )
-
-
-class Scaled(nn.Module):
-    """Spikes worth 2.5, a membrane that rests at -1, elementwise recurrence; all inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gain = torch.tensor([0.1, -0.4, 0.3, 0.0])
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        v, spikes = getattr(self, "kept", None) or (torch.zeros_like(x), torch.zeros_like(x))
-        spikes, v = fired(0.8 * v + x + self.gain.to(x.dtype) * spikes)
-        self.kept = (v, spikes)
-        return 2.5 * spikes, 3 * v - 1
-
-
-def forget_kept(module: nn.Module) -> None:
-    module.kept = None  # type: ignore[assignment]
-
-
-@register_neuron(Scaled, forget_kept)
-def describe_scaled(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-    gain = frozen(module.gain.numpy(), np.float32)
-    back = ChannelAffine(gain, frozen(np.zeros(4), np.float32))
-    return NeuronModel(
-        FIRES, SHOWS, membrane_at=1, recurrence=(back,), spike_value=2.5,
-        membrane_gain=3.0, membrane_offset=-1.0,
-    )  # fmt: skip
-
-
-def events(*shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(4)
-    return (torch.rand(4, STEPS, *shape, generator=generator) < 0.5).float()
-
-
-def sent(graph: Graph, x: torch.Tensor) -> np.ndarray[Any, Any]:
-    return reference.run(graph, x.numpy())[graph.outputs[0].source]
-
-
-class Explicitly(nn.Module):
-    """A loop that carries the state of an Explicit."""
-
-    def __init__(self, neuron: nn.Module, what: str = "spikes") -> None:
-        super().__init__()
-        torch.manual_seed(3)
-        self.fc, self.neuron, self.what = nn.Linear(6, 4), neuron, what
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        state, record = None, []
-        for current in x:
-            spikes, state = self.neuron(self.fc(current), state)
-            record.append(spikes if self.what == "spikes" else state[0])
-        return torch.stack(record)
+from tests.unit.own_neurons import (
+    STEPS,
+    AllSteps,
+    CellLoop,
+    Explicit,
+    Explicitly,
+    State,
+    Units,
+    events,
+    forget_kept,
+    sent,
+)
 
 
 @pytest.mark.parametrize("form", ["named", "tuple", "dict", "tensor"])
@@ -297,19 +144,6 @@ def test_a_membrane_read_from_the_module() -> None:
     np.testing.assert_allclose(words, model(x.transpose(0, 1)).detach().numpy(), atol=1e-5)
 
 
-class CellLoop(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(3)
-        self.cell, self.out = Cell(), nn.Linear(4, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spikes = v = None
-        for current in x:
-            spikes, v = self.cell(current, spikes, v)
-        return self.out(spikes) + self.out(v)
-
-
 def test_layers_inside_a_neuron_module() -> None:
     model, x = CellLoop(), events(6)
     graph = trace(model, x, input_has_steps=True)
@@ -319,17 +153,6 @@ def test_layers_inside_a_neuron_module() -> None:
     assert found == [("input", 0, Linear), ("cell", 1, Linear)]
     words, _ = reference.read_out(graph.outputs[0], reference.run(graph, x.numpy()))
     np.testing.assert_allclose(words, model(x.transpose(0, 1)).detach().numpy(), atol=1e-4)
-
-
-class Units(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(3)
-        self.fc, self.neuron = nn.Linear(6, 4), Scaled()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spikes, v = self.neuron(self.fc(x))
-        return spikes + v
 
 
 def test_spikes_and_membranes_in_the_units_of_the_library() -> None:
@@ -343,149 +166,6 @@ def test_spikes_and_membranes_in_the_units_of_the_library() -> None:
     forget_kept(model.neuron)
     expected = torch.stack([model(step) for step in x.unbind(1)], 1)
     np.testing.assert_allclose(sent(graph, x), expected.detach().numpy(), atol=1e-5)
-
-
-WRONG: list[dict[str, Any]] = [
-    {"recurrence": ()},
-    {"spike_value": 2.0},
-    {"membrane_gain": 2.9},
-    {"membrane_offset": 0.0},
-    {"neuron": replace(FIRES, decay=0.79)},
-    {"neuron": replace(FIRES, reset_step="next")},
-    {"membrane": replace(SHOWS, reset="none")},
-    {"membrane_at": 0, "spikes_at": 1},
-]
-
-
-@pytest.mark.parametrize("change", WRONG, ids=lambda change: next(iter(change)))
-def test_every_field_of_a_description_is_checked(change: dict[str, Any]) -> None:
-    class Wrong(Scaled):
-        pass
-
-    @register_neuron(Wrong, forget_kept)
-    def describe_wrong(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-        return replace(describe_scaled(module, shape), **change)
-
-    model = Units()
-    model.neuron = Wrong()
-    with pytest.raises(TraceMismatch):
-        trace(model, events(6), input_has_steps=True)
-
-
-class Container(nn.Module):
-    """No neuron, but it keeps what the neuron inside it sent, and feeds it back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(3)
-        self.inner, self.layer = Inner(), nn.Linear(4, 4)
-        self.memory: dict[str, Any] = {"spikes": None}
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        before = self.memory["spikes"]
-        before = torch.zeros_like(x) if before is None else before
-        self.memory["spikes"] = self.inner(x + self.layer(before))
-        return self.memory["spikes"]
-
-
-class Inner(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.v: torch.Tensor | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spikes, self.v = fired(x if self.v is None else 0.8 * self.v + x)
-        return spikes + 0 * x  # hangs on the training graph
-
-
-@register_neuron(Inner, forget)
-def describe_inner(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
-    return NeuronModel(FIRES, None)
-
-
-@register_reset(Container)
-def forget_container(module: Any) -> None:
-    module.memory = {"spikes": None}
-
-
-def test_containers_with_a_memory_are_reset_and_traced() -> None:
-    model, x = nn.Sequential(nn.Linear(6, 4), Container()), events(6)
-    before = model(x[:2, 0])  # frames of another number, on the training graph
-    graph = trace(model, x, input_has_steps=True)
-    assert [synapse.delay for synapse in graph.node("1.layer").synapses] == [1]
-    assert model[1].memory["spikes"] is before  # the user's own stays as it was
-    model[1].memory, model[1].inner.v = {"spikes": None}, None
-    expected = torch.stack([model(step) for step in x.unbind(1)], 1)
-    np.testing.assert_array_equal(sent(graph, x), expected.detach().numpy())
-
-
-class Twin(Explicit):
-    """A neuron whose description is wrong: it fires at the threshold too."""
-
-
-@register_neuron(Twin)
-def describe_twin(module: Any, shape: tuple[int, ...]) -> NeuronModel:
-    return NeuronModel(IntegrateFire(0.51, decay=0.8, reset_step="same"), None, states=("state",))
-
-
-def test_a_wrong_description_is_found_though_the_frames_leave_it_silent() -> None:
-    with pytest.raises(TraceMismatch, match=r"^neuron, step "):
-        trace(Explicitly(Twin()), 0 * events(6), input_has_steps=True)
-
-
-class Slow(nn.Module):
-    """It takes currents of many thresholds to fire; its reset is another than described."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.v: torch.Tensor | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        v = x if self.v is None else x - 0.9 * self.v
-        spikes = (v > 10 * THETA).to(v.dtype)
-        self.v = v - 10 * THETA * spikes
-        return spikes
-
-
-@register_neuron(Slow, forget)
-def describe_slow(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
-    return NeuronModel(IntegrateFire(10 * THETA, decay=-0.9, gain=1.0, reset="none"), None)
-
-
-def test_neurons_that_stay_silent_get_stronger_currents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exercise, "_strong", lambda model: 0.1)
-    model = nn.Sequential(nn.Linear(6, 4), Slow())
-    with pytest.raises(TraceMismatch, match=r"^1, step "):
-        trace(model, events(6), input_has_steps=True)
-    monkeypatch.setattr(exercise, "STRENGTHS", (1.0,))
-    trace(model, events(6), input_has_steps=True)  # the twin that does not look
-
-
-class Unregistered(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.v: torch.Tensor | None = None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spikes, self.v = fired(x if self.v is None else 0.8 * self.v + x)
-        return spikes
-
-
-class Integrator(Unregistered):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.v = x if self.v is None else 0.8 * self.v + x
-        return self.v
-
-
-@pytest.mark.parametrize("options", [{}, {"steps": 4}, {"input_has_steps": True}])
-@pytest.mark.parametrize("cls", [Unregistered, Integrator])
-def test_neurons_that_nobody_registered_are_named(cls: Any, options: dict[str, Any]) -> None:
-    x = events(6) if "input_has_steps" in options else events(6)[:, 0]
-    model = nn.Sequential(nn.Linear(6, 4), cls(), nn.Linear(4, 2))
-    with pytest.raises(UnsupportedModel) as caught:
-        trace(model, x, **options)
-    assert "describe it with @e3ne.register_neuron" in str(caught.value)
-    assert f"1 ({cls.__name__})" in str(caught.value)
 
 
 class Forgets(Explicitly):
