@@ -287,3 +287,32 @@ def test_all_that_should_be_described_are() -> None:
     assert {cls.__name__ for cls in exported()} >= DESCRIBED | WIRING
     assert len(exported()) > 40
     assert isinstance(described(norse.LICell(), (3,)).membrane, Integrate)
+
+
+def test_refusals_name_the_module() -> None:
+    net = norse.SequentialState(nn.Linear(6, 5), norse.LSNNCell(), norse.LIFRefracCell())
+    with pytest.raises(UnsupportedModel) as caught:
+        trace(net, currents(6, steps=8), input_has_steps=True)
+    text = "\n".join(caught.value.problems)
+    assert "1 (LSNNCell): found norse's LSNNCell, accepted LIFBoxCell, LIFCell" in text
+    assert "2 (LIFRefracCell): found norse's LIFRefracCell" in text
+    with pytest.raises(UnsupportedModel, match=r"encode the frames before the network"):
+        trace(nn.Sequential(norse.PoissonEncoder(8), norse.LIF()), torch.rand(3, 6))
+
+
+def test_a_state_that_does_not_come_from_the_step_before_is_refused() -> None:
+    class Forgets(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.neurons = norse.LIFCell()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            state, record = None, []
+            for step in x:
+                spikes, after = self.neurons(step, state)
+                state = norse.LIFFeedForwardState(v=after.v * 0.5, i=after.i)
+                record.append(spikes)
+            return torch.stack(record)
+
+    with pytest.raises(UnsupportedModel, match="found a state in call number 2 that is not the"):
+        trace(Forgets(), currents(6, steps=8), input_has_steps=True)

@@ -17,11 +17,21 @@ pytest.importorskip("sinabs", reason="make setup")
 import sinabs
 from sinabs import activation, layers
 
+from e3ne import reference
+from e3ne.frontend import trace
 from e3ne.frontend.forward import private_copy
 from e3ne.frontend.libraries.sinabs import forget
 from e3ne.frontend.registry import find_neuron
 from e3ne.frontend.values import Layout
-from e3ne.ir import Array, ChannelAffine, Integrate, IntegrateFire, UnsupportedModel
+from e3ne.ir import (
+    Array,
+    BadInput,
+    ChannelAffine,
+    Integrate,
+    IntegrateFire,
+    TraceMismatch,
+    UnsupportedModel,
+)
 from tests.beside import (
     FRAMES,
     STEPS,
@@ -305,3 +315,37 @@ def test_all_that_should_be_described_are() -> None:
     assert sinabs.__version__ == "3.1.3"
     identity = described(layers.IAFRecurrent(rec_connect=nn.Identity()), (3,))
     assert isinstance(identity.recurrence[0], ChannelAffine)
+
+
+def test_refusals_name_the_module() -> None:
+    net = nn.Sequential(nn.Linear(6, 5), layers.ALIF(5.0, 3.0), layers.NeuromorphicReLU())
+    with pytest.raises(UnsupportedModel) as caught:
+        trace(net, currents(6, steps=8), input_has_steps=True)
+    text = "\n".join(caught.value.problems)
+    assert "1 (ALIF): found sinabs's ALIF, accepted IAF, LIF" in text
+    assert "2 (NeuromorphicReLU): found sinabs's NeuromorphicReLU" in text
+
+
+@pytest.mark.parametrize("size", [{"batch_size": 2}, {"batch_size": 1}, {"num_timesteps": 8}])
+def test_squeezed_networks_of_any_fixed_size_are_traced(size: dict[str, int]) -> None:
+    """Merged frames and steps: the number of frames that the neurons insist on is respected."""
+    torch.manual_seed(4)
+    net = nn.Sequential(
+        nn.Linear(6, 5), layers.IAFSqueeze(**size), nn.Linear(5, 3), layers.IAFSqueeze(**size)
+    )
+    x = currents(6, high=4.0, steps=8)
+    graph = trace(net, x, input_has_steps=True)
+    frames = size.get("batch_size", FRAMES)
+    for module in (net[1], net[3]):
+        forget(module)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(x[:frames]).flatten(0, 1)).unflatten(0, (frames, 8))
+    got = reference.run(graph, x[:frames])[graph.outputs[0].source]
+    assert np.array_equal(got, expected.numpy())
+    assert expected.any()
+
+
+def test_a_wrong_number_of_steps_is_refused() -> None:
+    net = nn.Sequential(nn.Linear(6, 5), layers.IAFSqueeze(num_timesteps=5))
+    with pytest.raises((UnsupportedModel, BadInput, TraceMismatch), match="steps"):
+        trace(net, currents(6, steps=8), input_has_steps=True)

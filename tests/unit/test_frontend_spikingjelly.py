@@ -286,3 +286,35 @@ def test_reset_net_of_the_library_is_what_forget_does() -> None:
     net(torch.rand(2, 3))
     functional.reset_net(net)
     assert [module.v for module in net] == [0.0, 0.0]
+
+
+def test_refusals_name_every_module_of_a_network() -> None:
+    """All at once, by path, in both step modes; the neurons behind the first are reported too."""
+    net = nn.Sequential(
+        layer.Linear(6, 5),
+        neuron.QIFNode(),
+        layer.Linear(5, 4),
+        neuron.LIFNode(surrogate_function=surrogate.ATan(spiking=False)),
+        layer.Linear(4, 3),
+        neuron.EIFNode(),
+    )
+    for mode in MODES:
+        functional.set_step_mode(net, mode)
+        with pytest.raises(UnsupportedModel) as caught:
+            trace(net, torch.rand(2, 7, 6), input_has_steps=True)
+        text = "\n".join(caught.value.problems)
+        assert "1 (QIFNode): found spikingjelly's QIFNode, accepted IFNode, LIFNode" in text
+        assert "3 (LIFNode): found surrogate_function=" in text
+        assert "5 (EIFNode): found spikingjelly's EIFNode" in text
+
+
+def test_a_model_is_left_as_it_was() -> None:
+    """Its memories, its mode and its step mode; the library resets our copy only."""
+    net = nn.Sequential(layer.Linear(6, 5), neuron.IFNode(step_mode="s")).train()
+    net(torch.ones(2, 6))
+    membranes = net[1].v.clone()
+    trace(net, currents(6, steps=8), input_has_steps=True)
+    assert net.training
+    assert net[1].step_mode == "s"
+    assert torch.equal(net[1].v, membranes)
+    assert net[1].v.requires_grad
