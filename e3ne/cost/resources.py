@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boards import Family
-from ..ir import Graph, Node
+from ..ir import Graph, Node, Readout, SpikeType
 from ..ir.frames import input_format, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
+from ..ir.ranges import edge_range
 from .features import node_features
 from .lut_table import FAMILY_FACTOR, LUTS
 from .memories import BLOCK_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
+FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image follow their memory
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,11 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
         lanes = 1 if mapping is None else mapping.lanes
         sums = type.bits + type.steps.bit_length()
         bits = lanes * sums * window_steps(graph, type.steps)
-        # Two banks; sums over several windows are read back while they are collected.
-        stored = memory_cells(Memory(lanes * sums, 2 * type.neurons // lanes, False), family)
-        if stored.brams:
+        if type.neurons * sums > FEW_READOUT_BITS:
+            # Two banks; what several windows add up to is read back while it is collected.
+            width = lanes * _number_bits(type, output.readout)
+            rows = Memory(width, 2 * type.neurons // lanes, is_rom=False)
+            stored = memory_cells(rows, family)
             copies = 1 + (type.steps > window_steps(graph, type.steps))
             luts, ffs = luts + copies * stored.luts, ffs + round(copies * stored.ffs)
             brams += copies * stored.brams
@@ -64,6 +68,13 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
             bits += type.neurons * sums
         luts, ffs = luts + READOUT_LUTS_PER_BIT * bits, ffs + 2 * bits
     return Resources(round(luts), ffs, brams, brams * BLOCK_BITS[family])
+
+
+def _number_bits(type: SpikeType, readout: Readout) -> int:
+    """Bits of one number of a readout."""
+    summed = readout in (Readout.COUNT, Readout.MEAN)
+    found = edge_range(type).times(type.steps if summed else 1)
+    return found.signed_bits if type.signed else found.high.bit_length()
 
 
 def regroup_resources(graph: Graph, node: Node, index: int) -> Resources:
