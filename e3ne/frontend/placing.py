@@ -11,10 +11,10 @@ from .selecting import selecting
 from .values import Kind, Moved, Value, population_shape
 
 if TYPE_CHECKING:
-    from .calls import Call
+    from .watched import Watched
 
 
-def own_population(call: Call, reading: Reading) -> Value | None:
+def own_population(call: Watched, reading: Reading) -> Value | None:
     """The population whose elements are all there in their order, flattened where it has to be."""
     wanted = population_shape(tuple(reading.elements.shape))
     if wanted is None or not reading.is_in_order:
@@ -28,7 +28,7 @@ def own_population(call: Call, reading: Reading) -> Value | None:
     return None
 
 
-def placed(call: Call, moved: Moved) -> Value | None:
+def placed(call: Watched, moved: Moved) -> Value | None:
     """The population that sends the elements of `moved` as they lie; None where no op makes it."""
     for reading in call.readings(moved.codes):
         value = own_population(call, reading) or _reshaped_input(call, reading)
@@ -38,14 +38,14 @@ def placed(call: Call, moved: Moved) -> Value | None:
     return None
 
 
-def train_of(call: Call, number: int, reading: Reading) -> Value:
+def train_of(call: Watched, number: int, reading: Reading) -> Value:
     """What population `number` sends where `reading` says that the frames and steps are."""
     if reading.repeats and reading.kind is Kind.TRAIN:
         number = call.sketch.repeated(number)
     return Value(number, reading.kind, reading.steps, layout=reading.layout)
 
 
-def _selected(call: Call, reading: Reading) -> Value | None:
+def _selected(call: Watched, reading: Reading) -> Value | None:
     """A population with one selecting synapse from each source."""
     wanted = population_shape(tuple(reading.elements.shape))
     if wanted is None:
@@ -60,7 +60,7 @@ def _selected(call: Call, reading: Reading) -> Value | None:
     return train_of(call, _added(call, ops, reading.sources, reading), reading)
 
 
-def _reshaped_input(call: Call, reading: Reading) -> Value | None:
+def _reshaped_input(call: Watched, reading: Reading) -> Value | None:
     """An input that the user gives in another shape than the one that the network reads first."""
     wanted = population_shape(tuple(reading.elements.shape))
     if wanted is None or not reading.is_in_order:
@@ -72,6 +72,6 @@ def _reshaped_input(call: Call, reading: Reading) -> Value | None:
     return train_of(call, source, reading)
 
 
-def _added(call: Call, ops: list[Op], sources: list[int], reading: Reading) -> int:
+def _added(call: Watched, ops: list[Op], sources: list[int], reading: Reading) -> int:
     timed = reading.kind is not Kind.STATIC and not reading.repeats
     return call.sketch.add(ops, sources, Relay(), timed, call.origin)
