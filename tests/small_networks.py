@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from e3ne.ir import (
     Conv2d,
     Dyadic,
     Graph,
+    Identity,
     Input,
     IntegrateFire,
     Linear,
@@ -116,6 +118,52 @@ def spiking() -> Graph:
         ),
     )
     return graph(Input("x", SpikeType((10,), 6, 1), 1.0, lanes=5), nodes, Readout.COUNT, 3)
+
+
+def feedback() -> Graph:
+    """A loop of three populations; a population of many spikes, one with parameters a neuron.
+
+    The output is the membrane of neurons that fire.
+    """
+    train, image = SpikeType((4,), 5, 1), SpikeType((2, 2, 3), 5, 1)
+    own = frozen(np.random.default_rng(5).integers(2, 7, image.shape), np.int64)
+    leaky = IntegrateFire(4, Dyadic(7, 3), ONE, membrane_bits=10)
+    lanes = SynapseMapping(in_lanes=1)
+    nodes = (
+        Node(
+            "a",
+            (
+                Synapse(Conv2d(weights(2, 1, 1, 1, seed=11)), "x"),
+                Synapse(Conv2d(weights(2, 2, 3, 3, seed=12), None, (1, 1), (1, 1)), "relay", 1),
+            ),
+            replace(leaky, threshold=own),
+            image,
+            Mapping(out_lanes=1, synapses=(lanes, lanes)),
+        ),
+        Node(
+            "b",
+            (Synapse(Linear(weights(4, 12, seed=13)), "a"), Synapse(Identity(), "b", 2, 3)),
+            replace(leaky, max_spikes=9, threshold=2),
+            replace(train, bits=4),
+            Mapping(out_lanes=2, synapses=(SynapseMapping(in_lanes=3), lanes)),
+        ),
+        Node(
+            "relay",
+            (Synapse(Identity(), "a", 1),),
+            Relay(),
+            image,
+            Mapping(out_lanes=2, synapses=(lanes,)),
+        ),
+        Node(
+            "end",
+            (Synapse(Linear(weights(4, 4, seed=14)), "b", 1), Synapse(Identity(), "b")),
+            replace(leaky, reset_step="same", sends="membrane"),
+            replace(train, bits=10, signed=True),
+            Mapping(out_lanes=4, synapses=(SynapseMapping(in_lanes=4), lanes)),
+        ),
+    )
+    source = Input("x", SpikeType((1, 2, 3), 5, 3, signed=True), 0.5, lanes=3)
+    return verify(Graph(Stage.MAPPED, (source,), nodes, (Output("end", Readout.MAX),), 1))
 
 
 def two_inputs() -> Graph:

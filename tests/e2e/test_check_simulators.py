@@ -17,9 +17,9 @@ from e3ne.ir import BadInput, Mismatch
 from e3ne.ir.frames import to_beats
 from e3ne.reference import run as reference_run
 from e3ne.toolchain import yosys
-from tests.small_networks import built, convolution, frames_of, spiking, wide
+from tests.small_networks import built, convolution, feedback, frames_of, spiking, wide
 
-NETWORKS = {"convolution": convolution, "wide": wide, "spiking": spiking}
+NETWORKS = {"convolution": convolution, "wide": wide, "spiking": spiking, "feedback": feedback}
 
 
 @pytest.fixture(scope="module")
