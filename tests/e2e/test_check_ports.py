@@ -11,10 +11,12 @@ import pytest
 from e3ne import check, reference
 from e3ne.check.compare import compare
 from e3ne.check.runs import RunOptions, build_simulator, run_beats, run_verilator
+from e3ne.cost import predict
 from e3ne.emit import Build, load_build
 from e3ne.emit.vectors import output_words
 from e3ne.ir import BadInput
 from e3ne.ir.frames import to_beats
+from e3ne.synthesis import OPTIONS, resources_used
 from e3ne.toolchain import verilator, yosys
 from tests.small_networks import built, inputs_of, segmentation, two_inputs, two_outputs
 
@@ -166,8 +168,13 @@ def test_the_manifest_lists_every_port_with_its_format(builds: dict[str, Build])
 def test_the_verilog_is_clean_and_synthesizable(builds: dict[str, Build], name: str) -> None:
     build = builds[name]
     verilator.lint(build.verilog, "e3ne_top", build.folder)
-    cells = yosys.synthesize("ecp5", build.verilog, "e3ne_top", build.folder, "synth/e3ne_top")
-    assert sum(cells.values()) > 100
+    options = OPTIONS["ecp5"]
+    cells = yosys.synthesize(
+        *("ecp5", build.verilog, "e3ne_top", build.folder, "synth/e3ne_top"), options=options
+    )
+    used, predicted = resources_used("ecp5", cells), predict(build.graph)
+    assert used["brams"] == predicted.brams
+    assert 0.5 < predicted.luts / used["luts"] < 2
 
 
 def test_golden_vectors_hold_every_port(builds: dict[str, Build]) -> None:
