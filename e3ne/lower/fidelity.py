@@ -21,7 +21,7 @@ from . import STRUCTURE, simplify
 from .context import Context
 from .fuse_nodes import fuse
 from .quantize_neurons import sends_spikes
-from .synapse_scales import synapse_weight_scale
+from .synapse_scales import effective_scales
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,17 @@ def spike_agreement(
 def _loaded(
     traced: Graph, integer: Graph, config: Config
 ) -> Iterator[tuple[Node, list[tuple[Array, Array | None] | None]]]:
-    """Each simplified node, and for each synapse the real (weight, bias) of its integers."""
+    """Each simplified node, and for each synapse the real (weight, bias) of its integers.
+
+    A gain that brings several synapses to one unit is part of them.
+    """
     for node in simplify(traced).nodes:
-        settings = config.node(node.name)
+        scales = effective_scales(integer, node, config.node(node.name), config.scale)
         weights: list[tuple[Array, Array | None] | None] = []
-        for before, after in zip(node.synapses, integer.node(node.name).synapses, strict=True):
+        for scale, after in zip(scales, integer.node(node.name).synapses, strict=True):
             if not isinstance(after.op, Linear | Conv2d):
                 weights.append(None)
                 continue
-            scale = synapse_weight_scale(node, before, settings, config.scale)
             shape = (-1, *(1,) * (after.op.weight.ndim - 1))
             weight = frozen_array(after.op.weight * scale.reshape(shape), np.float32)
             bias = after.op.bias

@@ -61,7 +61,7 @@ def integer_synapses(graph: Graph, node: Node, settings: NodeConfig, kind: Scale
             op = replace(op, bias=units)  # type: ignore[arg-type]
         ops.append(op)
         scales.append(scale * source_scale)
-    gains, scale = common_gains(scales, node.name)
+    gains, scale = common_gains(scales, node.name, _fixed(node))
     synapses = zip(node.synapses, ops, gains, strict=True)
     return Currents(tuple(replace(s, op=op, gain=gain) for s, op, gain in synapses), scale)
 
@@ -96,17 +96,23 @@ def synapse_weight_scale(
     return weight_scale(synapse.op.weight, settings.weight_bits, per_channel, kind)
 
 
-def common_gains(scales: Sequence[Array], where: str) -> tuple[list[int], Array]:
+def common_gains(
+    scales: Sequence[Array], where: str, fixed: Sequence[bool] = ()
+) -> tuple[list[int], Array]:
     """(an integer gain a synapse, the scale of the sum): gain * scale of sum is near each scale.
 
-    The sum's unit is the smallest scale / 2**k with the least k of 0 .. 6 that brings every gain
-    within 2**-9 of its ratio; what error is left is logged.
+    The sum's unit is about the smallest scale / 2**k with the least k of 0 .. 6 that brings every
+    gain within 2**-9 of its ratio. The first synapse of a `fixed` scale (without weights, which
+    could take the error over) gets an exact gain. What error is left is logged.
     """
     if len(scales) == 1:
         return [1], scales[0]
     values = np.array([float(scale) for scale in scales])
+    anchor = next((value for value, is_fixed in zip(values, fixed, strict=False) if is_fixed), None)
     for k in range(GAIN_BITS + 1):
         unit = values.min() / 2**k
+        if anchor is not None:
+            unit = anchor / np.rint(anchor / unit)
         gains = np.rint(values / unit)
         error = float(np.abs(gains * unit / values - 1).max())
         if error <= GAIN_ERROR:
@@ -114,6 +120,28 @@ def common_gains(scales: Sequence[Array], where: str) -> tuple[list[int], Array]
     if error > 0:
         log.info("%s: gains %s are within %.2g of the synapses' scales", where, gains, error)
     return [int(gain) for gain in gains], np.asarray(unit)
+
+
+def effective_scales(
+    graph: Graph, node: Node, settings: NodeConfig, kind: ScaleKind
+) -> list[Array]:
+    """What one unit of the weights of each synapse is worth in the sum, gains included.
+
+    `node` is of stage FLOAT, `graph` has the integer scales of its sources. Near to
+    `synapse_weight_scale`, and equal where no gain is rounded: this is the weight that the hardware
+    has. Without weights: what the synapse makes of 1.
+    """
+    sources = [graph.scale(synapse.source) for synapse in node.synapses]
+    own = [_integer_op(node, synapse, settings, kind)[1] for synapse in node.synapses]
+    scales = [scale * source for scale, source in zip(own, sources, strict=True)]
+    gains, unit = common_gains(scales, node.name, _fixed(node))
+    if len(gains) == 1:
+        return own
+    return [np.asarray(gain * unit / source) for gain, source in zip(gains, sources, strict=True)]
+
+
+def _fixed(node: Node) -> list[bool]:
+    return [not isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses]
 
 
 def _integer_op(

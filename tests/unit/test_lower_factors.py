@@ -94,3 +94,16 @@ def test_gains_of_equal_and_of_unequal_scales() -> None:
     gains, unit = common_gains([np.asarray(1.0), np.asarray(np.pi)], "n")
     assert gains[0] * float(unit) == 1.0
     assert abs(gains[1] * float(unit) / np.pi - 1) < 2.0**-9
+
+
+def test_the_gain_of_a_wire_is_exact() -> None:
+    """Weights may take a small error over, what has none may not."""
+    scales = [np.asarray(0.0123), np.asarray(1.0), np.asarray(0.5)]
+    for k in range(3):
+        fixed = [number == k for number in range(3)]
+        gains, unit = common_gains(scales, "n", fixed)
+        assert abs(gains[k] * float(unit) / float(scales[k]) - 1) < 1e-12
+        ratios = np.array(gains) * float(unit) / np.array(scales, float)
+        assert np.abs(ratios - 1).max() <= 2.0**-9
+    plain, unit = common_gains(scales, "n")
+    assert abs(plain[1] * float(unit) - 1) > 1e-6  # without it, the smallest one is
