@@ -11,7 +11,7 @@ import pytest
 from benchmarks.lut_cases import LEAKY, integers
 from e3ne.boards import load_board
 from e3ne.config import Config, MappingConfig
-from e3ne.cost import predict
+from e3ne.cost import frame_interval, node_cycles, predict
 from e3ne.cost.schedule import frame_latency, node_times
 from e3ne.ir import (
     BadInput,
@@ -268,3 +268,54 @@ def test_mapping_is_quick():
     started = time.perf_counter()
     map_graph(spiking(25, 192, 48), LARGE, Config())
     assert time.perf_counter() - started < 4
+
+
+def looped(steps: int = 20) -> Graph:
+    """Two populations that drive each other; the second one stands behind its reader."""
+    back = Synapse(Linear(integers((16, 24), 4)), "second", delay=1)
+    first = node("first", Linear(integers((16, 32), 4)), "input", 16, steps)
+    return graph_of(
+        SpikeType((32,), steps, 1),
+        replace(first, synapses=(*first.synapses, back)),
+        node("second", Linear(integers((24, 16), 4)), "first", 24, steps),
+        node("last", Linear(integers((10, 24), 4)), "second", 10, steps),
+    )
+
+
+def test_feedback_over_several_nodes_is_mapped_in_windows_of_one_step():
+    graph = looped()
+    assert allowed_windows(graph, None) == [1]
+    mapped = map_graph(graph, LARGE, Config())
+    assert mapped.steps_in_window == 1
+
+
+def test_a_loop_bounds_the_interval():
+    """A step waits for the other population and for itself: longer than each node alone takes."""
+    mapped = map_graph(looped(), LARGE, Config(utilisation=0.5))
+    alone = max(node_cycles(mapped, item) for item in mapped.nodes)
+    assert frame_interval(mapped) > 2 * alone
+    # Steps behind the first sixteen take as long as these.
+    steps = {count: map_like(mapped, count) for count in (20, 40, 80)}
+    assert steps[80] - steps[40] == pytest.approx(2 * (steps[40] - steps[20]), rel=0.02)
+
+
+def map_like(mapped: Graph, steps: int) -> int:
+    """The interval of the same layout for more steps."""
+    inputs = tuple(replace(x, type=replace(x.type, steps=steps)) for x in mapped.inputs)
+    nodes = [replace(n, type=replace(n.type, steps=steps)) for n in mapped.nodes]
+    return frame_interval(replace(mapped, inputs=inputs).with_nodes(nodes))
+
+
+def test_loops_are_shortened_as_a_whole():
+    """Times that are known before a loop stay so; none inside of it counts as known."""
+    graph = replace(looped(), stage=Stage.MAPPED, steps_in_window=1)
+    fronts = [node_front(graph, item, Config(), 1, "ecp5") for item in graph.nodes]
+    slow = graph.with_nodes([front[-1].node for front in fronts])
+    spent = sum(front[-1].luts for front in fronts)
+    faster = shorten_latency(slow, fronts, spent, budget=6 * spent, brams=100)
+    assert faster.node("second").mapping != slow.node("second").mapping
+    assert frame_latency(faster) < 0.7 * frame_latency(slow)
+    assert frame_interval(faster) <= frame_interval(slow)
+    times = node_times(faster)
+    some = {"input": times["input"], "first": times["first"] + 1000}
+    assert frame_latency(faster, some) == frame_latency(faster)
