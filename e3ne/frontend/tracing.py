@@ -15,6 +15,7 @@ from ..ir import (
     Graph,
     Integrate,
     IntegrateFire,
+    Neuron,
     Readout,
     TraceMismatch,
     UnsupportedModel,
@@ -37,6 +38,7 @@ from .samples import (
     steps_of,
     told_apart,
 )
+from .sketch import Sketch
 from .values import Kind, Value
 
 logger = logging.getLogger(__name__)
@@ -236,7 +238,7 @@ def finished(recording: Recording, samples: Samples, asked: Asked) -> Finished:
     if problems:
         raise UnsupportedModel(list(dict.fromkeys(problems)))
     ways = [
-        asked.readout(index) or natural_readout(output, sketch.drafts[output.source].neuron)
+        asked.readout(index) or natural_readout(output, shown_neuron(sketch, output.source))
         for index, output in enumerate(outputs)
     ]
     leave = [(output.source, way) for output, way in zip(outputs, ways, strict=True)]
@@ -270,7 +272,15 @@ def _summed_problems(summed_steps: set[int], steps: int) -> Iterator[str]:
         )
 
 
-def natural_readout(output: Value, neuron: object) -> Readout:
+def shown_neuron(sketch: Sketch, number: int) -> Neuron:
+    """The neuron of a population, or of the membrane that it sends in the library's units."""
+    draft = sketch.drafts[number]
+    if draft.origin.function == "potential":
+        draft = sketch.drafts[draft.sources[0]]
+    return draft.neuron
+
+
+def natural_readout(output: Value, neuron: Neuron) -> Readout:
     """How the forward itself reads its output population."""
     spikes = isinstance(neuron, IntegrateFire) and neuron.sends == "spikes"
     match output.kind:

@@ -21,7 +21,7 @@ from e3ne import reference
 from e3ne.frontend import trace
 from e3ne.frontend.registry import find_neuron
 from e3ne.frontend.values import Layout
-from e3ne.ir import Array, Integrate, IntegrateFire, UnsupportedModel
+from e3ne.ir import Array, Integrate, IntegrateFire, Readout, UnsupportedModel
 from tests.beside import assert_membranes, assert_spikes, currents, described
 
 PARAMETERS: dict[str, dict[str, float]] = {
@@ -224,6 +224,20 @@ class LastMembrane(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         _, state = self.neurons(self.fc(x))
         return state.v
+
+
+@pytest.mark.parametrize("v_leak", [0.0, 0.4])
+def test_a_record_of_membranes_is_read_at_its_end(v_leak: float) -> None:
+    """Also where they rest elsewhere, and a population adds what they rest at."""
+    torch.manual_seed(7)
+    readout = norse.LI(norse.LIParameters(v_leak=torch.tensor(v_leak)))
+    model, x = nn.Sequential(nn.Linear(6, 4), readout), currents(6, steps=20)
+    graph = trace(model, x, input_has_steps=True)
+    assert graph.outputs[0].readout is Readout.LAST
+    words, _ = reference.read_out(graph.outputs[0], reference.run(graph, x))
+    with torch.no_grad():
+        found = model(torch.from_numpy(x).transpose(0, 1))[0][-1]
+    np.testing.assert_allclose(words, found.numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("recorded", [True, False])
