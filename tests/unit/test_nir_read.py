@@ -330,6 +330,19 @@ def test_a_cycle_with_a_delay_takes_that_delay() -> None:
     assert {synapse.source: synapse.delay for synapse in node.synapses} == {"input": 0, "lif": 3}
 
 
+def test_a_cycle_of_relays_with_a_delay() -> None:
+    nodes = {
+        "input": nir.Input(np.array([2])),
+        "half": nir.Linear(np.eye(2) / 2),
+        "wait": nir.Delay(full(DT, 2)),
+        "output": nir.Output(np.array([2])),
+    }
+    edges = [("input", "half"), ("half", "wait"), ("wait", "half"), ("half", "output")]
+    x = np.zeros((1, 8, 2))
+    x[0, 0] = 8
+    np.testing.assert_array_equal(run(read(nodes, edges), x)["half"][0, :4, 0], [4, 2, 1, 0.5])
+
+
 def test_delays() -> None:
     graph = chain(nir.Delay(full(2 * DT, 3)), nir.Linear(np.eye(3)), lif(3), shape=(3,))
     (node,) = graph.nodes

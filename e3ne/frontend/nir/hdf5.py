@@ -21,6 +21,7 @@ Tree = dict[str, Any]
 MOST_ELEMENTS = 1 << 27
 MOST_OBJECTS = 200_000
 MOST_LEVELS = 24
+HEAP = b"GCOL\x01\0\0\0"
 # deflate, shuffle, fletcher32, szip, nbit, scale-offset, lzf: built into the HDF5 library.
 BUILT_IN_FILTERS = frozenset((1, 2, 3, 4, 5, 6, 32000))
 
@@ -41,6 +42,7 @@ def read_tree(path: Path) -> Tree:
     if not path.is_file():
         raise BadInput(f"{path}: found no such file, accepted a .nir file; check the path")
     h5py = h5py_module()
+    _check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
             return _Reader(h5py, path).group(file, "", 0)
@@ -51,6 +53,33 @@ def read_tree(path: Path) -> Tree:
             f"{path}: found a damaged file or none of the HDF5 format ({error}), accepted a .nir "
             "file as nir.write makes it; export it again"
         ) from error
+
+
+def _check_heaps(path: Path) -> None:
+    """BadInput where a heap of texts is damaged: the HDF5 library can walk such a one forever.
+
+    A heap is "GCOL", version 1, its size, then objects: index, uses, 4 bytes, size, content. Index
+    0 is the free rest.
+    """
+    content = path.read_bytes()
+    start = content.find(HEAP)
+    while start >= 0:
+        end = start + int.from_bytes(content[start + 8 : start + 16], "little")
+        place, sound = start + 16, start + 16 <= end <= len(content)
+        while sound and place + 16 <= end:
+            index = int.from_bytes(content[place : place + 2], "little")
+            size = int.from_bytes(content[place + 8 : place + 16], "little")
+            if index == 0:
+                sound = size == end - place
+                break
+            place += 16 + (size + 7) // 8 * 8
+            sound = place <= end
+        if not sound:
+            raise BadInput(
+                f"{path}: found a damaged file (texts at byte {start}), accepted a .nir file "
+                "as nir.write makes it; export it again"
+            )
+        start = content.find(HEAP, start + 4)
 
 
 class _Reader:

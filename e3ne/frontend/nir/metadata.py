@@ -19,10 +19,6 @@ from .network import Primitive
 WRITER = "e3ne"
 MIXED = "mixed"  # the populations of a graph reset in different ways
 UNBOUNDED = "unbounded"
-RECORDS: dict[str, type[IntegrateFire] | type[Integrate]] = {
-    "IntegrateFire": IntegrateFire,
-    "Integrate": Integrate,
-}
 TOLERANCE = 1e-5
 
 
@@ -37,6 +33,10 @@ class Notes:
     scales: Mapping[str, float]
     inputs: tuple[str, ...]
     outputs: tuple[tuple[str, str], ...]  # (source, readout)
+
+    def fit(self, inputs: set[str], nodes: set[str]) -> bool:
+        """Are they about these inputs and nodes, all of them?"""
+        return set(self.steps) == inputs | nodes and set(self.inputs) == inputs
 
 
 def graph_notes(graph: Graph, dt: float, reset: str, convention: str) -> dict[str, Any]:
@@ -57,10 +57,12 @@ def graph_notes(graph: Graph, dt: float, reset: str, convention: str) -> dict[st
 
 def read_notes(metadata: Mapping[str, Any]) -> Notes | None:
     """The notes of a file that e3ne wrote, None for another; BadInput where they are damaged."""
-    if metadata.get("writer") != WRITER:
+    if _text(metadata.get("writer")) != WRITER:
         return None
     try:
         notes = json.loads(metadata["notes"])
+        if any(int(steps) < 1 for steps in notes["steps"].values()):
+            raise ValueError("steps < 1")
         return Notes(
             float(metadata["dt"]),
             str(metadata["reset"]),
@@ -70,7 +72,7 @@ def read_notes(metadata: Mapping[str, Any]) -> Notes | None:
             tuple(map(str, notes["inputs"])),
             tuple((str(source), Readout(read).value) for source, read in notes["outputs"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadInput(
             f"nir: found damaged notes of e3ne in the metadata ({error}), accepted them as "
             "written; write the file again, or take 'writer' out of its metadata and give --dt"
@@ -89,60 +91,92 @@ def neuron_notes(neuron: IntegrateFire | Integrate) -> dict[str, Any]:
     return notes
 
 
-def noted_neuron(node: Primitive, derived: IntegrateFire | Integrate) -> IntegrateFire | Integrate:
-    """The neuron in the node's metadata, `derived` where there is none.
+def noted_neuron(
+    node: Primitive, derived: IntegrateFire | Integrate, shape: tuple[int, ...]
+) -> IntegrateFire | Integrate:
+    """The neuron in the node's metadata, `derived` where there is none; graph shape `shape`.
 
     ValueError where the note is damaged, or the parameters were changed after it was written.
     """
     notes = node.metadata.get("neuron")
     if notes is None:
         return derived
-    if not isinstance(notes, dict) or notes.get("record") != type(derived).__name__:
-        raise ValueError(f"found a note of another neuron than {node.kind}, accepted {DISAGREE}")
-    kind = RECORDS[type(derived).__name__]
-    known = {item.name for item in fields(kind)}
-    try:
-        neuron = kind(**{name: _plain(notes[name]) for name in notes if name in known})
-        for name in ("decay", "gain", "synaptic_decay", "offset", "threshold", "reset_value"):
-            if name in known:
-                _check(name, getattr(neuron, name), getattr(derived, name), neuron)
-    except TypeError as error:
-        raise ValueError(f"found a damaged note of the neuron ({error}); {DISAGREE}") from error
+    if not isinstance(notes, dict) or _text(notes.get("record")) != type(derived).__name__:
+        raise ValueError(f"found a note of another neuron than {node.kind}, accepted {AGREEING}")
+    values: dict[str, Any] = {}
+    for item in fields(derived):
+        if item.name in notes:
+            try:
+                values[item.name] = _field(item.name, notes[item.name], shape)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"found a damaged {item.name} in a note of e3ne ({error}), accepted {AGREEING}"
+                ) from error
+    missing = dict.fromkeys(name for name in OPTIONAL if name in vars(derived))
+    neuron = type(derived)(**{**vars(derived), **missing, **values})
+    for name in PARAMETERS:
+        if name in vars(derived):
+            _compare(name, getattr(neuron, name), getattr(derived, name), shape)
+    if isinstance(neuron, IntegrateFire) and neuron.reset == "to_value":
+        assert isinstance(derived, IntegrateFire)
+        _compare("reset_value", neuron.reset_value, derived.reset_value, shape)
     return neuron
 
 
-DISAGREE = "a note that agrees with the parameters; remove 'neuron' from the node's metadata"
+AGREEING = "a note that agrees with the parameters; remove 'neuron' from the node's metadata"
+PARAMETERS = ("decay", "gain", "synaptic_decay", "offset", "threshold")
+OPTIONAL = ("synaptic_decay", "floor")
+CHOICES = {
+    "fire_on": (">", ">="),
+    "reset": ("subtract", "to_value", "none"),
+    "reset_step": ("same", "next", "both"),
+    "sends": ("spikes",),
+}
 
 
-def _check(name: str, noted: Any, derived: Any, neuron: IntegrateFire | Integrate) -> None:
-    if name == "reset_value" and getattr(neuron, "reset", "") != "to_value":
-        return
+def _field(name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """A field of a neuron as it was before HDF5; TypeError or ValueError where it is none."""
+    if name in CHOICES:
+        if _text(value) not in CHOICES[name]:
+            raise ValueError(f"found {value!r}")
+        return value
+    if _text(value) == UNBOUNDED and name == "max_spikes":
+        return None
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise TypeError(f"found {value!r}")
+    if array.ndim == 0:
+        return array.item()
+    if name not in PARAMETERS or array.shape not in (shape[:1], shape):
+        raise ValueError(f"found shape {array.shape}")
+    return frozen(array, array.dtype)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _compare(name: str, noted: Any, derived: Any, shape: tuple[int, ...]) -> None:
+    """ValueError where two parameters are not the same up to rounding."""
     if noted is None and derived is None:
         return
-    noted, derived = (
-        np.ravel(np.asarray(value, np.float64)) if value is not None else None
-        for value in (noted, derived)
-    )
     if (
         noted is None
         or derived is None
-        or (noted.size > 1 and derived.size > 1 and noted.size != derived.size
-            and max(noted.size, derived.size) % min(noted.size, derived.size))
         or not np.allclose(
-            [noted.min(), noted.max()], [derived.min(), derived.max()], TOLERANCE, TOLERANCE * 0.1
+            _spread(noted, shape), _spread(derived, shape), TOLERANCE, TOLERANCE * 0.1
         )
-    ):  # fmt: skip
+    ):
         raise ValueError(
-            f"found {name} in a note of e3ne that differs from the parameters, accepted {DISAGREE}"
+            f"found {name} in a note of e3ne that differs from the parameters, accepted {AGREEING}"
         )
 
 
-def _plain(value: Any) -> Any:
-    """A value as it was before HDF5: numbers and text, arrays frozen."""
-    if value is None or isinstance(value, str):
-        return None if value == UNBOUNDED else value
-    array = np.asarray(value)
-    return array.item() if array.ndim == 0 else frozen(array, array.dtype)
+def _spread(value: Any, shape: tuple[int, ...]) -> Any:
+    array = np.asarray(value, np.float64)
+    if array.ndim == 1 and array.shape != shape:
+        array = array.reshape(-1, *(1,) * (len(shape) - 1))
+    return np.broadcast_to(array, shape)
 
 
 def noted_inputs(notes: Notes, inputs: tuple[Input, ...]) -> tuple[Input, ...]:

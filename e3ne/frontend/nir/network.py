@@ -42,6 +42,7 @@ PRIMITIVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "CubaLI": (("tau_mem", "tau_syn", "r", "v_leak"), ("w_in",)),
     "CubaLIF": (("tau_mem", "tau_syn", "r", "v_leak", "v_threshold"), ("v_reset", "w_in")),
 }
+WEIGHT_AXES = {"Affine": 2, "Linear": 2, "Conv1d": 3, "Conv2d": 4}
 FIRING = frozenset(("Threshold", "IF", "LIF", "CubaLIF"))
 NEURONS = FIRING | {"I", "LI", "CubaLI"}
 
@@ -65,6 +66,20 @@ class Primitive:
         """A parameter as float64, None where it is not given."""
         value = self.values.get(name)
         return None if value is None else np.asarray(value, np.float64)
+
+    def note(self, name: str) -> str:
+        """A text of the metadata, empty where there is none."""
+        found = self.metadata.get(name)
+        return found if isinstance(found, str) else ""
+
+    def count(self, name: str) -> int | None:
+        """A positive whole number of the metadata, None where there is none."""
+        found = self.metadata.get(name)
+        try:
+            number = int(np.asarray(found).reshape(()))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return number if number > 0 else None
 
     def needed(self, name: str) -> Array:
         """A parameter that the kind must have, as float64."""
@@ -107,7 +122,7 @@ def load_network(source: str | Path | Any) -> Network:
 
 def network_of(root: Any) -> Network:
     """The network of the tree of a NIRGraph, checked as in `load_network`."""
-    if not isinstance(root, dict) or root.get("type") != "NIRGraph":
+    if kind_of(root) != "NIRGraph":
         raise BadInput(
             "nir: found no NIRGraph at the top, accepted a file as nir.write makes it or a "
             "nir.NIRGraph; wrap a single node with nir.NIRGraph.from_list"
@@ -116,8 +131,7 @@ def network_of(root: Any) -> Network:
     nodes: dict[str, Primitive] = {}
     edges: list[Edge] = []
     _flatten(root, "", nodes, edges, problems)
-    metadata = root.get("metadata") or {}
-    network = Network(nodes, tuple(dict.fromkeys(edges)), metadata)
+    network = Network(nodes, tuple(dict.fromkeys(edges)), _metadata(root))
     if not problems:
         network = _without_ports(network, problems)
         problems += _connections(network)
@@ -178,13 +192,13 @@ def _flatten(
     inner: dict[str, Tree] = {}
     for name, member in members.items():
         path = f"{prefix}{name}"
-        kind = member.get("type") if isinstance(member, dict) else None
+        kind = kind_of(member)
         if kind == "NIRGraph":
             inner[name] = member
             _flatten(member, f"{path}.", nodes, edges, problems)
-        elif not isinstance(kind, str) or kind not in PRIMITIVES:
+        elif kind not in PRIMITIVES:
             accepted = ", ".join(PRIMITIVES)
-            instead = ALTERNATIVES.get(str(kind), "build it from these")
+            instead = ALTERNATIVES.get(kind, "build it from these")
             problems.append(f"{path}: found primitive {kind}, accepted {accepted}; {instead}")
         else:
             problems += _parameter_problems(path, kind, member)
@@ -207,8 +221,9 @@ def _port(name: str, inner: Mapping[str, Tree], port: str, prefix: str, problems
     """Where an edge to or from `name` ends: at the one port of an inner graph, else at the node."""
     if name not in inner:
         return name
-    members = inner[name].get("nodes") or {}
-    ports = [key for key, part in members.items() if part.get("type") == port]
+    members = inner[name].get("nodes")
+    parts = members.items() if isinstance(members, dict) else ()
+    ports = [key for key, part in parts if kind_of(part) == port]
     if len(ports) != 1:
         problems.append(
             f"{prefix}{name}: found {len(ports)} nodes {port} in an inner graph, accepted one, "
@@ -221,6 +236,9 @@ def _port(name: str, inner: Mapping[str, Tree], port: str, prefix: str, problems
 def _pairs(value: Any, prefix: str, problems: list[str]) -> Iterator[Edge]:
     if value is None or (isinstance(value, np.ndarray) and value.size == 0):
         return
+    if not isinstance(value, list) and np.ndim(value) != 2:
+        problems.append(f"{prefix}edges: found {value!r}, accepted pairs of names of nodes")
+        return
     for pair in value:
         if (
             not isinstance(pair, tuple | list)
@@ -232,10 +250,21 @@ def _pairs(value: Any, prefix: str, problems: list[str]) -> Iterator[Edge]:
         yield pair[0], pair[1]
 
 
+def kind_of(tree: Any) -> str:
+    """The type that a node of a tree gives itself, empty where it gives none."""
+    kind = tree.get("type") if isinstance(tree, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _metadata(tree: Tree) -> Mapping[str, Any]:
+    metadata = tree.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def _primitive(kind: str, member: Tree) -> Primitive:
     required, optional = PRIMITIVES[kind]
     values = {name: member[name] for name in (*required, *optional) if name in member}
-    return Primitive(kind, values, member.get("metadata") or {})
+    return Primitive(kind, values, _metadata(member))
 
 
 def _parameter_problems(path: str, kind: str, member: Tree) -> Iterator[str]:
@@ -249,20 +278,21 @@ def _parameter_problems(path: str, kind: str, member: Tree) -> Iterator[str]:
         if name not in (*required, *optional):
             yield f"{path}: found parameter {name}, accepted {', '.join((*required, *optional))}"
         elif name != "padding" or not isinstance(value, str):
-            yield from _number_problems(f"{path}: {name}", value)
+            if not _are_numbers(value):
+                yield (
+                    f"{path}: {name}: found NaN, infinity, nothing or no numbers, accepted finite "
+                    "numbers; check the training and the export"
+                )
+            elif name == "weight" and np.ndim(value) != (axes := WEIGHT_AXES[kind]):
+                yield f"{path}: found a weight of shape {np.shape(value)}, accepted {axes} axes"
 
 
-def _number_problems(where: str, value: Any) -> Iterator[str]:
+def _are_numbers(value: Any) -> bool:
     try:
         array = np.asarray(value)
-        finite = array.dtype.kind in "fiub" and array.size > 0 and bool(np.isfinite(array).all())
+        return array.dtype.kind in "fiub" and array.size > 0 and bool(np.isfinite(array).all())
     except (TypeError, ValueError):
-        finite = False
-    if not finite:
-        yield (
-            f"{where}: found NaN, infinity, nothing or no numbers, accepted finite numbers; "
-            "check the training and the export"
-        )
+        return False
 
 
 def _without_ports(network: Network, problems: list[str]) -> Network:

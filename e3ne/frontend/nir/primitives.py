@@ -24,6 +24,7 @@ from .conventions import RECURRENT, Convention, Factors, neuron_values
 from .network import FIRING, Primitive
 from .shapes import Shape, geometry, graph_shape, pair, spread
 
+MOST_DELAY = 1 << 20  # steps
 MOST_DIAGONAL = 2048  # above it a scale of a vector stays one number a neuron
 
 
@@ -49,8 +50,8 @@ def op_of(node: Primitive, shape: Shape) -> Op:
             if axes == 1:
                 weight = weight[:, :, None]
             groups = int(node.needed("groups").ravel()[0])
-            if groups == 1 and "groups" in node.metadata:
-                groups = int(node.metadata["groups"])
+            if groups == 1 and (noted := node.count("groups")) is not None:
+                groups = noted
                 weight = grouped(weight, groups)
             return Conv2d(_float32(weight), _bias(node), stride, padding, dilation, groups)
         case "SumPool2d" | "AvgPool2d":
@@ -63,8 +64,8 @@ def op_of(node: Primitive, shape: Shape) -> Op:
             return Flatten() if len(shape) > 1 else Identity()
         case "Scale":
             values = spread(node.needed("scale"), shape, "scale")
-            if node.metadata.get("op") == "ChannelAffine":
-                return _channel_affine(values, int(node.metadata.get("channels", shape[0])))
+            if node.note("op") == "ChannelAffine":
+                return _channel_affine(values, node.count("channels") or shape[0])
             return _scale(values, shape)
         case "Delay":
             return Identity()
@@ -74,7 +75,7 @@ def op_of(node: Primitive, shape: Shape) -> Op:
 
 def scale_per_neuron(node: Primitive, shape: Shape) -> Integrate | None:
     """A Scale that differs within a channel, as neurons without memory; else None."""
-    if node.kind != "Scale" or len(shape) == 1 or "op" in node.metadata:
+    if node.kind != "Scale" or len(shape) == 1 or node.note("op"):
         return None
     gain = compact(spread(node.needed("scale"), shape, "scale"), graph_shape(shape))
     return Integrate(0.0, gain) if isinstance(gain, np.ndarray) and gain.ndim > 1 else None
@@ -141,10 +142,11 @@ def delay_steps(node: Primitive, shape: Shape, dt: float) -> Array:
     """The delay of every neuron in steps; ValueError where it is no whole number of them."""
     delay = spread(node.needed("delay"), shape, "delay")
     steps = np.rint(delay / dt)
-    if np.min(delay) < 0 or np.max(np.abs(delay / dt - steps)) > 1e-4:
+    if np.min(delay) < 0 or np.max(steps) > MOST_DELAY or np.max(np.abs(delay / dt - steps)) > 1e-4:
         raise ValueError(
             f"found a delay of {delay.ravel()[np.argmax(np.abs(delay / dt - steps))]:g} s, "
-            f"accepted whole numbers >= 0 of steps of {dt:g} s; round it or choose another dt"
+            f"accepted whole numbers 0 .. {MOST_DELAY} of steps of {dt:g} s; round it or choose "
+            "another dt"
         )
     return steps.astype(np.int64)
 
@@ -175,6 +177,8 @@ def ungrouped(weight: Array, groups: int) -> Array:
 def grouped(weight: Array, groups: int) -> Array:
     """`ungrouped` taken back; ValueError where the weight is not of that form."""
     outputs, inputs = len(weight) // groups, weight.shape[1] // groups
+    if min(outputs, inputs) < 1:
+        raise ValueError(f"found {groups} groups in the metadata of a weight {weight.shape}")
     blocks = [
         weight[index * outputs : (index + 1) * outputs, index * inputs : (index + 1) * inputs]
         for index in range(groups)
@@ -189,13 +193,14 @@ def grouped(weight: Array, groups: int) -> Array:
 
 
 def _float32(values: Array) -> Array:
-    return frozen(np.asarray(values, np.float64).astype(np.float32), np.float32)
+    with np.errstate(over="ignore"):  # verify refuses what becomes infinite
+        return frozen(np.asarray(values, np.float64).astype(np.float32), np.float32)
 
 
 def _bias(node: Primitive) -> Array | None:
     """A bias of zeros is none (several writers cannot leave it out), but where e3ne wrote it."""
     bias = node.array("bias")
-    if bias is None or (not bias.any() and not node.metadata.get("keep_bias")):
+    if bias is None or (not bias.any() and node.count("keep_bias") is None):
         return None
     return _float32(bias.ravel())
 

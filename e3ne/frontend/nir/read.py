@@ -88,7 +88,7 @@ def graph_of(
         for name in network.of("Input")
     )
     outputs = tuple(_output(network, wiring, name, nodes, readout) for name in network.of("Output"))
-    if notes is not None and set(notes.steps) == {n.name for n in nodes} | {i.name for i in inputs}:
+    if notes is not None and notes.fit({i.name for i in inputs}, {n.name for n in nodes}):
         return _as_noted(notes, inputs, nodes, outputs, input_has_steps, readout)
     nodes = with_closing_delays(ordered(nodes, [source.name for source in inputs]))
     nodes = _with_steps(inputs, nodes, options.steps)
@@ -169,9 +169,9 @@ def _neuron(network: Network, wiring: Wiring, name: str, reading: Reading) -> Ne
                 "found a neuron without a note in a file of mixed resets, accepted notes for all; "
                 "write the file again"
             )
-        return noted_neuron(
-            node, neuron_of(node, wiring.reads[name], derived_from, wiring.reads_itself(name))
-        )
+        shape = wiring.reads[name]
+        derived = neuron_of(node, shape, derived_from, wiring.reads_itself(name))
+        return noted_neuron(node, derived, graph_shape(shape))
     return scale_per_neuron(node, wiring.reads[name]) or Relay()
 
 

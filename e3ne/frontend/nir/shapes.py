@@ -145,8 +145,6 @@ def _sent(node: Primitive, shape: Shape) -> Shape:
     match node.kind:
         case "Affine" | "Linear":
             weight = node.needed("weight")
-            if weight.ndim != 2:
-                raise ValueError(f"found a weight of shape {weight.shape}, accepted (out, in)")
             if squeezed(shape) != (weight.shape[1],):
                 raise ValueError(
                     f"found sources of shape {shape}, accepted ({weight.shape[1]},); put a Flatten "
@@ -185,8 +183,6 @@ def _sent(node: Primitive, shape: Shape) -> Shape:
 
 def _convolved(node: Primitive, shape: Shape, axes: int) -> Shape:
     weight = node.needed("weight")
-    if weight.ndim != axes + 2:
-        raise ValueError(f"found a weight of shape {weight.shape}, accepted {axes + 2} axes")
     if axes == 1 and len(shape) == 3 and shape[1] == 1:
         shape = (shape[0], shape[2])
     if len(shape) != axes + 1 or shape[0] != weight.shape[1] * whole(node, "groups")[0]:
@@ -237,7 +233,7 @@ def whole(node: Primitive, name: str) -> list[int]:
     """A parameter as whole numbers >= 0 (padding) or >= 1."""
     least = 0 if name == "padding" else 1
     values = node.needed(name).ravel()
-    if any(value != int(value) or value < least for value in values):
+    if any(not least <= value <= MOST_NEURONS or value != int(value) for value in values):
         raise ValueError(f"found {name} {values.tolist()}, accepted whole numbers from {least} on")
     return [int(value) for value in values]
 

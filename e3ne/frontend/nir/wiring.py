@@ -33,7 +33,15 @@ class Wiring:
                 self.delays[name] = delay_steps(network.nodes[name], reads[name], dt)
             except ValueError as error:
                 problems.append(f"{name}: {error}")
-        problems += _idle_cycles(network)
+        if problems:
+            raise BadInput(problems)
+        wires = {name for name, node in network.nodes.items() if node.kind in ("Delay", "Flatten")}
+        idle = {
+            name
+            for name, node in network.nodes.items()
+            if node.kind not in NEURONS and not (name in self.delays and self.delays[name].min())
+        }
+        problems = _idle_cycles(network, idle) or _idle_cycles(network, wires)
         if problems:
             raise BadInput(problems)
 
@@ -49,14 +57,14 @@ class Wiring:
     def is_sum(self, name: str) -> bool:
         """A node that e3ne wrote to add up its sources, or neurons without memory (a Scale)."""
         node = self.network.nodes[name]
-        return node.metadata.get("population") == "sum" or (
+        return node.note("population") == "sum" or (
             node.kind == "Scale" and scale_per_neuron(node, self.reads[name]) is not None
         )
 
     def dissolves(self, name: str) -> bool:
         """A Delay alike for all neurons, or a Flatten that a matrix takes over."""
         node = self.network.nodes[name]
-        if "population" in node.metadata:
+        if node.note("population"):
             return False
         if node.kind == "Delay":
             return bool((self.delays[name] == self.delays[name].flat[0]).all())
@@ -69,7 +77,7 @@ class Wiring:
         """Does the op form currents of one population of neurons, and nothing else?"""
         node = self.network.nodes[name]
         readers = self.network.readers(name)
-        if node.kind in NEURONS or "population" in node.metadata or len(readers) != 1:
+        if node.kind in NEURONS or node.note("population") or len(readers) != 1:
             return False
         if node.kind in ("Input", "Output", "Delay"):
             return False
@@ -100,8 +108,7 @@ class Wiring:
         return tuple(found)
 
     def _in_order(self, node: Primitive, sources: list[str]) -> list[str]:
-        noted = str(node.metadata.get("sources", ""))
-        place = {source: index for index, source in enumerate(noted.split("\n"))}
+        place = {source: index for index, source in enumerate(node.note("sources").split("\n"))}
         return sorted(sources, key=lambda source: place.get(source, len(place)))
 
     def _from(self, source: str) -> list[Synapse]:
@@ -113,7 +120,10 @@ class Wiring:
     def _applied(self, name: str) -> list[Synapse]:
         """The op `name` on each of its sources; its bias counts once."""
         node = self.network.nodes[name]
-        op = op_of(node, self.reads[name])
+        try:
+            op = op_of(node, self.reads[name])
+        except ValueError as error:
+            raise BadInput(f"{name}: {error}") from error
         sources = [pair for source in self.network.sources(name) for pair in self._resolve(source)]
         return [
             Synapse(op if index == 0 else _without_bias(op), source, delay)
@@ -162,13 +172,9 @@ def _without_bias(op: Op) -> Op:
     return op
 
 
-def _idle_cycles(network: Network) -> list[str]:
-    """Cycles of nodes without memory: nothing in them could take time."""
-    idle = {
-        name: network.readers(name)
-        for name, node in network.nodes.items()
-        if node.kind not in NEURONS
-    }
+def _idle_cycles(network: Network, names: set[str]) -> list[str]:
+    """The problem with cycles through the nodes `names` alone: nothing in them takes time."""
+    idle = {name: network.readers(name) for name in names}
     indegree = dict.fromkeys(idle, 0)
     for readers in idle.values():
         for reader in readers:
@@ -176,9 +182,8 @@ def _idle_cycles(network: Network) -> list[str]:
                 indegree[reader] += 1
     free = [name for name, count in indegree.items() if count == 0]
     while free:
-        name = free.pop()
-        for reader in idle.pop(name):
-            if reader in indegree:
+        for reader in idle.pop(free.pop()):
+            if reader in idle:
                 indegree[reader] -= 1
                 if indegree[reader] == 0:
                     free.append(reader)

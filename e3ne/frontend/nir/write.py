@@ -196,8 +196,10 @@ class _Writer:
     def led(self, node: Node, synapse: Synapse, name: str) -> str:
         """What the op of a synapse reads: its source, behind a Delay and a Flatten where needed."""
         before, shape = synapse.source, self.shapes[synapse.source]
-        closes = synapse.source in self.loops[node.name] and (
-            self.number[synapse.source] >= self.number[node.name]
+        closes = (
+            synapse.source in self.loops[node.name]
+            and self.number[synapse.source] >= self.number[node.name]
+            and not isinstance(self.graph.node(synapse.source).neuron, Relay)
         )
         if synapse.delay > (1 if closes else 0):
             own = self.fresh(f"{name}.delay")
