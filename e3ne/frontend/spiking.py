@@ -47,6 +47,11 @@ class SpikingModule:
         self._states = States()
         self._problem: NotSupported | None = None
 
+    @property
+    def not_given(self) -> set[str]:
+        """States that the model did not pass on from call to call."""
+        return self._states.not_given
+
     def called(
         self, where: str, call: Call, args: Sequence[Any], named: Mapping[str, Any], returned: Any
     ) -> Meanings:

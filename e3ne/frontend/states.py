@@ -17,6 +17,7 @@ class States:
     """What one neuron module returned at the step before, for each of its state arguments."""
 
     def __init__(self) -> None:
+        self.not_given: set[str] = set()  # though the call before returned them
         self._before: dict[str, list[Traced]] = {}
 
     def check(self, call: Call, model: NeuronModel, given: Mapping[str, Any], step: int) -> None:
@@ -27,6 +28,8 @@ class States:
         for name in model.states:
             tensors = [item for item in flat(given.get(name)) if isinstance(item, torch.Tensor)]
             if not tensors:
+                if step > 0:
+                    self.not_given.add(name)
                 continue
             meanings = [call.value(tensor) for tensor in tensors]
             if step == 0:

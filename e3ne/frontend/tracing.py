@@ -29,6 +29,7 @@ from .examples import RANDOM_TRIES, check_module, check_weights, checked_readout
 from .exercise import exercise
 from .feeding import find_feeding
 from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
+from .hints import with_hints
 from .outputs import Wanted
 from .samples import (
     Samples,
@@ -131,23 +132,17 @@ def _trace(
         first = _checked(model, samples, feeding, recording, asked, dtype)
     except TraceMismatch as error:
         if not recording.recorder.sketch.has_delays:
-            raise
+            raise with_hints(error, recording) from None
         feeding = replace(feeding, silent_layers=True)
+        again = record(model, samples, feeding, dtype)
         try:
-            recording = record(model, samples, feeding, dtype)
-            first = _checked(model, samples, feeding, recording, asked, dtype)
+            first = _checked(model, samples, feeding, again, asked, dtype)
         except (TraceMismatch, UnsupportedModel):
-            raise TraceMismatch(f"{error}; {_SILENCE}") from error
+            raise with_hints(error, recording) from None
     for path, neuron in recording.recorder.populations.items():
         if neuron.model is not None:
             exercise(path, model.get_submodule(path), neuron, dtype, TOLERANCE[dtype])
     return first
-
-
-_SILENCE = (
-    "this network reads spikes of earlier steps, of which those before the first step count as "
-    "silence: start with zeros, and do the same in every step"
-)
 
 
 def _checked(

@@ -16,6 +16,7 @@ from e3ne.ir import (
     Linear,
     Readout,
     Relay,
+    TraceMismatch,
     UnsupportedModel,
 )
 from tests.unit.own_neurons import (
@@ -188,6 +189,16 @@ def test_states_that_are_not_passed_on_as_they_are(what: str) -> None:
 
 def test_detached_and_cloned_states_are_the_same() -> None:
     trace(Forgets(Explicit(), "same"), events(6), input_has_steps=True)
+
+
+def test_states_that_are_not_passed_on_at_all() -> None:
+    class Restarts(Explicitly):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([self.neuron(self.fc(current))[0] for current in x])
+
+    message = r"^neuron, step 1, .*; neuron was called without its state behind the first step"
+    with pytest.raises(TraceMismatch, match=message):
+        trace(Restarts(Explicit()), events(6), input_has_steps=True)
 
 
 def test_a_first_state_of_the_models_own() -> None:
