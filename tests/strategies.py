@@ -226,7 +226,7 @@ def mapped_graphs(
     It ends in a vector or an image. Where `several`, it may have a second input, and more outputs.
 
     Where `recurrent`, half of them have delays on some synapses and feedback of one or more nodes
-    (`with_feedback`); the others may change the number of steps.
+    (`with_feedback`), and no sums over the steps.
     """
     shape = draw(st.sampled_from([(1,), (4,), (6,), (1, 4, 4), (2, 3, 4), (3, 4, 3)]))
     steps = draw(st.sampled_from([1, 1, 2, 4]))
@@ -262,18 +262,17 @@ def mapped_graphs(
             fits = joins and alike.shape == out_shape and alike.steps == from_type.steps
             if fits and draw(st.booleans()):
                 synapses.append(Synapse(Identity(), other, 0, draw(st.sampled_from([1, 2]))))
-        if delays:
-            late = st.sampled_from([0, 0, 0, 1, 2, 3])
-            synapses = [replace(synapse, delay=draw(late)) for synapse in synapses]
         neuron = draw_neuron(draw, out_shape, from_type.steps)
         out_steps = from_type.steps
-        if delays:
-            if sends_membrane(neuron):  # of a width that no feedback changes
-                neuron = replace(neuron, membrane_bits=draw(st.integers(6, 9)))  # type: ignore[call-arg]
-        elif from_type.steps == 1 and isinstance(neuron, IntegrateFire | Integrate):
+        if from_type.steps == 1 and isinstance(neuron, IntegrateFire | Integrate):
             out_steps = draw(st.sampled_from([1, steps, 3]))
-        elif from_type.steps > 1 and draw(st.integers(0, 4)) == 0:
+        elif from_type.steps > 1 and not delays and draw(st.integers(0, 4)) == 0:
             out_steps = 1
+        if delays and out_steps == from_type.steps:
+            late = st.sampled_from([0, 0, 0, 1, 2, 3])
+            synapses = [replace(synapse, delay=draw(late)) for synapse in synapses]
+        if delays and sends_membrane(neuron):  # of a width that no feedback changes
+            neuron = replace(neuron, membrane_bits=draw(st.integers(6, 9)))  # type: ignore[call-arg]
         node = Node(name, tuple(synapses), neuron, SpikeType(out_shape, out_steps))
         graph = graph.with_nodes([*graph.nodes, node])
         node = finished(draw, graph, node)
@@ -297,12 +296,17 @@ def with_feedback(draw: Any, graph: Graph) -> Graph:
     They come directly, or through a Relay that stands behind their source or before their target.
     """
     for number in range(draw(st.integers(1, 3))):
-        targets = [n for n in graph.nodes if isinstance(n.neuron, IntegrateFire | Integrate)]
+        targets = [
+            n
+            for n in graph.nodes
+            if isinstance(n.neuron, IntegrateFire | Integrate)
+            and all(graph.edge(s.source).steps == n.type.steps for s in n.synapses)
+        ]
         if not targets:
-            return graph
+            break
         target = draw(st.sampled_from(targets))
         later = graph.nodes[graph.nodes.index(target) :]
-        source = draw(st.sampled_from(later))
+        source = draw(st.sampled_from([n for n in later if n.type.steps == target.type.steps]))
         relay = f"relay{number}"
         delay = draw(st.sampled_from([1, 1, 2, 3]))
         op = feedback_op(draw, source.type, target.type.shape)

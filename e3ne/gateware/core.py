@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
 from ..ir.frames import source_windows, synapse_windows, window_steps
+from .delays import Delay, FrameStart
 from .node_unit import NodeUnit
-from .plumbing import Delay, Fork, FrameStart, Queue, Regroup, Replay
+from .plumbing import Fork, Queue, Regroup, Replay
 from .rom import RomForm
 from .streams import Word
 

@@ -190,7 +190,7 @@ def test_the_networks_run(network):
 @pytest.mark.parametrize("held", ["delay_steps", "1"])
 def test_a_delay_that_holds_no_step_more_deadlocks(held):
     """The property notices a Delay whose queue is one step short."""
-    shorter = Mutation("plumbing", "words_per_step * (delay_steps + 1)", f"words_per_step * {held}")
+    shorter = Mutation("delays", "words_per_step * (delay_steps + 1)", f"words_per_step * {held}")
     with mutated(shorter), pytest.raises(AssertionError, match="not finished after 4000 cycles"):
         run(delayed_branch())
 
@@ -208,7 +208,7 @@ def test_without_its_queue_a_join_in_a_loop_deadlocks(monkeypatch, network, shar
 
 def test_silence_that_waits_for_its_train_deadlocks_a_loop():
     """A Delay that sends nothing before it gets something is no start for a loop."""
-    late = Mutation("plumbing", "Mux(silent, ~first | (pending != 0),", "Mux(silent, self.i.valid,")
+    late = Mutation("delays", "Mux(silent, ~first | (pending != 0),", "Mux(silent, self.i.valid,")
     with mutated(late), pytest.raises(AssertionError, match="not finished after 4000 cycles"):
         run(loop_of_two())
 
@@ -221,7 +221,7 @@ def test_a_delayed_population_sends_no_frame_that_never_came(delay):
         Node("b", (Synapse(Identity(), "a", STEPS),), FIRE, IMAGE),
     )
     run(graph)
-    ungated = Mutation("plumbing", "~first | (pending != 0)", "1")
+    ungated = Mutation("delays", "~first | (pending != 0)", "1")
     with mutated(ungated), pytest.raises(AssertionError, match="a word too many"):
         run(graph)
 

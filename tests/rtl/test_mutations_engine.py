@@ -154,6 +154,10 @@ PLUMBING = [
     ("queue.o.ready.eq(goes & ~first)", "queue.o.ready.eq(~first)"),
     ("Mux(ends, 0, place + 1)", "Mux(ends, 1, place + 1)"),
     ("Mux(final, 0, time + 1)", "Mux(final, 1, time + 1)"),
+    # Regroup
+    ("math.gcd(self.word.lanes, self.lanes)", "1"),
+]
+DELAYS = [
     # FrameStart
     ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid & ~begun)"),
     ("self.begins.eq(self.i.valid & ~begun & self.room)", "self.begins.eq(self.i.valid)"),
@@ -180,8 +184,6 @@ PLUMBING = [
     ("self.o.payload.last.eq(read == self.frame_words - 1)", "self.o.payload.last.eq(0)"),
     ("queue.o.ready.eq(self.o.ready & ~silent)", "queue.o.ready.eq(self.o.ready)"),
     ("with m.If(~silent):", "with m.If(1):"),
-    # Regroup
-    ("math.gcd(self.word.lanes, self.lanes)", "1"),
 ]
 SLIDING = [
     ("(self.pixel_lanes - 1) * window.stride[1]", "(self.pixel_lanes - 1)"),
@@ -363,6 +365,7 @@ OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
 
 MUTATIONS = [
     *((Mutation("plumbing", *pair), plumbing) for pair in PLUMBING),
+    *((Mutation("delays", *pair), plumbing) for pair in DELAYS),
     *((Mutation("sliding_window", *pair), patches) for pair in SLIDING),
     *((Mutation("patch_slices", *pair), patches) for pair in SLICES),
     *((Mutation("row_memory", *pair), rows) for pair in ROWS),

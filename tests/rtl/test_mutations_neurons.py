@@ -217,11 +217,13 @@ READOUT_MUTATIONS = [
         ("if self.has_class else self.elements - 1", "if 1 else self.elements - 1"),
         ("count), number) if self.has_class", "count), number) if 1"),
         (
-            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
+            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n"
+            "                    read.en.eq(store)",
             "read.addr.eq(word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
         ),
         (
-            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n                    read.en.eq(store)",
+            "read.addr.eq(next_word + Mux(bank, self.words, 0)),\n"
+            "                    read.en.eq(store)",
             "read.addr.eq(next_word),\n                    read.en.eq(store)",
         ),
         ("read.en.eq(store)", "read.en.eq(1)"),

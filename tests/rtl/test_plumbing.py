@@ -12,11 +12,10 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from e3ne.gateware.delays import Delay, FrameStart
 from e3ne.gateware.plumbing import (
     Collect,
-    Delay,
     Fork,
-    FrameStart,
     Hold,
     Queue,
     Regroup,
