@@ -93,7 +93,9 @@ def patches(
 def exact_matmul(x: Array, weight: Array) -> Array:
     """x @ weight; integers go through float64 BLAS where every sum stays below 2**53."""
     if not np.issubdtype(x.dtype, np.integer):
-        return x @ weight.astype(np.float64)
+        rows = x.reshape(-1, x.shape[-1])  # one product for all frames and steps
+        product: Array = rows @ weight.astype(np.float64)
+        return product.reshape(*x.shape[:-1], -1)
     largest = int(np.abs(x).max(initial=0)) * int(np.abs(weight).sum(axis=0).max(initial=0))
     if largest >= EXACT_FLOAT:
         return x @ weight
