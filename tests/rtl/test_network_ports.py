@@ -116,23 +116,26 @@ def test_an_input_may_begin_frames_later_than_the_other(late):
     run_frames(two_inputs(), whole(two_inputs(), 5), awake={late: lambda cycle: cycle > 2_000})
 
 
-def talk(network: Network, sent: dict[str, list[int]], order: list[str], frames: int) -> Any:
-    """Sends beats on each input at once and reads frames from the outputs in turn, as in `order`.
+def talk(
+    network: Network, sent: list[list[tuple[str, list[int]]]], order: list[str], frames: int
+) -> Any:
+    """Sends beats and reads frames from the outputs in turn, as in `order`.
 
+    `sent` has lists of (port, beats) that are sent side by side, each from its begin to its end.
     Returns (words of each output, the error port at the end); fails after 8,000 cycles.
     """
     words: dict[str, list[int]] = {port: [] for port in order}
     errors: list[int] = []
 
-    def source(port: str, payloads: list[int]) -> Any:
-        stream = Port(network, port)
-
+    def source(parts: list[tuple[str, list[int]]]) -> Any:
         async def process(ctx: Any) -> None:
-            for payload in payloads:
-                ctx.set(stream.payload, payload)
-                ctx.set(stream.valid, 1)
-                await ctx.tick().until(stream.ready)
-            ctx.set(stream.valid, 0)
+            for port, payloads in parts:
+                stream = Port(network, port)
+                for payload in payloads:
+                    ctx.set(stream.payload, payload)
+                    ctx.set(stream.valid, 1)
+                    await ctx.tick().until(stream.ready)
+                ctx.set(stream.valid, 0)
 
         return process
 
@@ -151,8 +154,8 @@ def talk(network: Network, sent: dict[str, list[int]], order: list[str], frames:
 
     simulator = Simulator(network)
     simulator.add_clock(1e-6)
-    for port, payloads in sent.items():
-        simulator.add_testbench(source(port, payloads))
+    for parts in sent:
+        simulator.add_testbench(source(parts))
     simulator.add_testbench(read)
     simulator.run_until(8_000e-6)
     assert errors, f"not finished: {words}"
@@ -165,7 +168,7 @@ def talk(network: Network, sent: dict[str, list[int]], order: list[str], frames:
 def test_outputs_may_be_read_one_after_the_other_frame_by_frame(order):
     graph = two_outputs()
     (frames,) = inputs_of(graph, 4)
-    sent = {"s_axis": sent_beats(graph, 0, frames, whole(graph, 4)[0])}
+    sent = [[("s_axis", sent_beats(graph, 0, frames, whole(graph, 4)[0]))]]
     words, error = talk(Network(graph, "memory"), sent, order, 4)
     values = reference_run(graph, frames)
     for port, output in zip(output_ports(graph), graph.outputs, strict=True):
@@ -180,10 +183,26 @@ def test_error_is_raised_by_either_input(bad):
     frames, lengths = inputs_of(graph, 1), whole(graph, 1)
     if bad is not None:
         lengths[bad] = [lengths[bad][0] - 1]
-    sent = {
-        port: sent_beats(graph, place, frames[place], lengths[place])
+    sent = [
+        [(port, sent_beats(graph, place, frames[place], lengths[place]))]
         for place, port in enumerate(input_ports(graph))
-    }
+    ]
     words, error = talk(Network(graph, "memory"), sent, ["m_axis"], int(bad is None))
     assert len(words["m_axis"]) == (6 if bad is None else 0)
     assert error == (bad is not None)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_inputs_of_one_window_may_be_sent_one_after_the_other_frame_by_frame(first):
+    graph = two_inputs()
+    frames = inputs_of(graph, 4)
+    parts = []
+    for frame in range(4):
+        for place in (first, 1 - first):
+            some = frames[place][frame : frame + 1]
+            beats = sent_beats(graph, place, some, whole(graph, 1)[place])
+            parts.append((input_ports(graph)[place], beats))
+    words, error = talk(Network(graph, "memory"), [parts], ["m_axis"], 4)
+    found = output_words(graph, graph.outputs[0], reference_run(graph, *frames)) & 0xFFFFFFFF
+    assert [word & 0xFFFFFFFF for word in words["m_axis"]] == found.reshape(-1).tolist()
+    assert not error
