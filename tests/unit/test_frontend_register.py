@@ -173,3 +173,27 @@ def test_neurons_that_nobody_registered_are_named(cls: Any, options: dict[str, A
         trace(model, x, **options)
     assert "describe it with @e3ne.register_neuron" in str(caught.value)
     assert f"1 ({cls.__name__})" in str(caught.value)
+
+
+class Doubled(nn.Module):
+    """A neuron of ours around a neuron that is registered too: only the outer one counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Inner()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(2 * x)
+
+
+@register_neuron(Doubled, lambda module: forget(module.inner))
+def describe_doubled(module: nn.Module, shape: tuple[int, ...]) -> NeuronModel:
+    return NeuronModel(replace(FIRES, gain=2.0), None)
+
+
+def test_a_neuron_around_another_one() -> None:
+    torch.manual_seed(3)
+    model, x = nn.Sequential(nn.Linear(6, 4), Doubled(), nn.Linear(4, 3), Inner()), events(6)
+    graph = trace(model, x, input_has_steps=True)
+    assert [node.name for node in graph.nodes] == ["0", "1", "2", "3"]
+    assert graph.node("1").neuron.gain == 2.0  # type: ignore[union-attr]
