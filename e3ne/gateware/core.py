@@ -176,7 +176,8 @@ def edge_queue_words(graph: Graph, node: Node, index: int, lanes: int) -> int:
     branches as soon as they have room; the queue before the join on such a branch holds a whole
     window, and the join has already taken every word of it that precedes the missing one, so the
     rest of window w fits. Hence every word of window w passes every fork, and the missing word
-    comes. Frames end like windows.
+    comes. Frames end like windows. Of several inputs one may be a window ahead for the same
+    reason, so that words of window w are offered on all of them.
     """
     if len(node.synapses) < 2:
         return 0
