@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -19,12 +20,18 @@ def as_frames(type: SpikeType, x: Array) -> Array | None:
     """`x` (frames, ...) as (frames, steps, *shape) of an edge; None where its shape does not fit.
 
     Axes of length 1 behind the first may be missing or too many: (frames, channels, length) is
-    what (channels, 1, length) of one step takes.
+    what (channels, 1, length) of one step takes. Images may be flattened (channels, then rows,
+    then columns), for models that make an image of their rows of features.
     """
     wanted = (type.steps, *type.shape)
-    if x.ndim == 0 or [n for n in x.shape[1:] if n != 1] != [n for n in wanted if n != 1]:
+    flattened = (type.steps, prod(type.shape))
+    if x.ndim == 0 or _long(x.shape[1:]) not in (_long(wanted), _long(flattened)):
         return None
     return x.reshape(len(x), *wanted)
+
+
+def _long(shape: Sequence[int]) -> list[int]:
+    return [length for length in shape if length != 1]
 
 
 def input_arrays(where: str, inputs: Sequence[Input], x: UserArrays) -> tuple[Array, ...]:

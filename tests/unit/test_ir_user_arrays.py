@@ -28,7 +28,16 @@ def test_axes_of_length_one_may_be_missing_or_too_many(shape: tuple[int, ...]) -
     np.testing.assert_array_equal(found.reshape(-1), np.arange(60))
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 12), (3, 4), (5, 2, 3, 4), (60,), ()])
+@pytest.mark.parametrize(("type", "shape"), [(SIGNAL, (5, 12)), (TRAINS, (5, 2, 12))])
+def test_images_may_be_flattened(type: SpikeType, shape: tuple[int, ...]) -> None:
+    x = np.arange(np.prod(shape)).reshape(shape)
+    found = as_frames(type, x)
+    assert found is not None
+    assert found.shape == (5, type.steps, 3, 1, 4)
+    np.testing.assert_array_equal(found.reshape(-1), np.arange(x.size))
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 6, 2), (3, 4), (5, 2, 3, 4), (60,), ()])
 def test_other_shapes_do_not_fit(shape: tuple[int, ...]) -> None:
     assert as_frames(SIGNAL, np.zeros(shape)) is None
 
