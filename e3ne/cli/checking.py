@@ -9,7 +9,7 @@ import click
 
 from ..boards import load_board
 from ..config import Config
-from ..ir import Encoding, Graph, SpikeType, Stage, TraceMismatch
+from ..ir import Encoding, Graph, SpikeType, Stage, TraceMismatch, UnsupportedModel
 from ..ir.errors import Problems
 from .options import MODEL_HELP, Loaded, ModelOptions, load, model_options
 from .picture import op_text, picture
@@ -55,7 +55,10 @@ def check(chosen: ModelOptions, board: str | None, as_json: bool) -> None:
         load_board(board)
     with progress() as tell:
         tell("check", 0, 0)
-        found = checked(load(chosen), chosen, board)
+        try:
+            found = checked(load(chosen), chosen, board)
+        except UnsupportedModel as error:  # in a file that is read without a trace
+            found = Findings(None, error.problems)
     if as_json:
         print_json(document(chosen.model, found))
     else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from e3ne.cli import options
 from e3ne.cli.checking import Findings, document, lowered, print_findings, summary_text, totals
+from e3ne.cli.commands import main
 from e3ne.cli.options import Loaded
 from e3ne.cli.picture import picture
 from e3ne.config import Config, parse_config
@@ -30,6 +34,7 @@ from e3ne.ir import (
     SpikeType,
     Stage,
     Synapse,
+    UnsupportedModel,
     Upsample2d,
     verify,
 )
@@ -204,3 +209,16 @@ def test_the_document_says_it_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert "refused: a: found X, accepted Y" in capsys.readouterr().err
     print_findings(Findings(graph, (), ("left",)))
     assert "not lowered: the ranges of left are not known" in capsys.readouterr().out
+
+
+def test_what_a_file_holds_is_refused_like_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Graph:
+        raise UnsupportedModel(["a: found X, accepted Y", "b: found Z, accepted Y"])
+
+    monkeypatch.setattr(options, "read_file", refuse)
+    result = CliRunner().invoke(main, ["check", "net.nir", "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["refused"] == [
+        "a: found X, accepted Y",
+        "b: found Z, accepted Y",
+    ]
