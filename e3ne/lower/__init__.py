@@ -14,6 +14,7 @@ from ..ir import Graph, text, verify
 from ..ir.user_arrays import UserArrays
 from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
+from .compose_selections import compose_selections
 from .context import Context
 from .distribute_sums import distribute_sums
 from .drop_unread import drop_unread
@@ -31,6 +32,7 @@ STRUCTURE: tuple[Pass, ...] = (
     fold_concatenation,
     distribute_sums,
     fold_batchnorm,
+    compose_selections,
     move_delays,
     absorb_flatten,
     move_rectify,

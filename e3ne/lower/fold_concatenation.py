@@ -67,12 +67,22 @@ def parts_of(graph: Graph, node: Node) -> list[Part]:
         return []
     parts = []
     for synapse in node.synapses:
-        matrix = _matrix(synapse.op)
-        if matrix is None or not _selects(matrix) or synapse.source == node.name:
+        places = selected(synapse.op)
+        if places is None or synapse.source == node.name:
             return []
-        places = np.where(matrix.any(axis=0), matrix.argmax(axis=0), -1)
         parts.append(Part(synapse.source, synapse.delay, places))
     return parts
+
+
+def selected(op: Op) -> Array | None:
+    """For each channel of the source its place in what `op` makes of it, -1 where it has none.
+
+    None where `op` is no selection: weights 0 and 1, at most one 1 a row and a column.
+    """
+    matrix = _matrix(op)
+    if matrix is None or not _selects(matrix):
+        return None
+    return np.where(matrix.any(axis=0), matrix.argmax(axis=0), -1)
 
 
 def _matrix(op: Op) -> Array | None:

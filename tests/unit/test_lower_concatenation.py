@@ -32,6 +32,7 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.lower import lower, simplify
+from e3ne.lower.compose_selections import compose_selections
 from e3ne.lower.context import Context
 from e3ne.lower.fold_concatenation import fold_concatenation
 from tests.unit.lower_graphs import (
@@ -217,4 +218,73 @@ def test_an_affine_map_of_one_gain_passes() -> None:
     graph = joined(factor, conv(2, 5))
     assert names(fold_concatenation(graph, Context())) == ["0.0", "0.1", "1"]
     assert names(simplify(graph)) == ["1"]
+    same(graph, simplify(graph))
+
+
+# ------------------------------------------------------------------------ compose_selections
+
+
+def joined_currents(first: Op, second: Op, delay: int = 0) -> Graph:
+    """lif(cat([first(a), second(b)])), which is the output."""
+    inputs = (Input("a", SpikeType(A, STEPS)), Input("b", SpikeType(B, STEPS)))
+    shapes = [op_shape(first, A), op_shape(second, B)]
+    outs = shapes[0][0] + shapes[1][0]
+    whole = SpikeType((outs, *shapes[0][1:]), STEPS)
+    image = len(whole.shape) == 3
+    places = (
+        {k: k for k in range(shapes[0][0])},
+        {shapes[0][0] + k: k for k in range(shapes[1][0])},
+    )
+    parts = (
+        Synapse(picks(outs, places[0], shapes[0][0], image), "first", delay),
+        Synapse(picks(outs, places[1], shapes[1][0], image), "second"),
+    )
+    nodes = (
+        Node("first", (Synapse(first, "a"),), Relay(), SpikeType(shapes[0], STEPS)),
+        Node("second", (Synapse(second, "b"),), Relay(), SpikeType(shapes[1], STEPS)),
+        Node("cat", parts, Relay(), whole),
+        Node("lif", (Synapse(Identity(), "cat"),), IntegrateFire(0.5, 0.9), whole),
+    )
+    return verify(Graph(Stage.FLOAT, inputs, nodes, (Output("lif", Readout.COUNT),)))
+
+
+def test_joined_currents_are_one_population() -> None:
+    graph = joined_currents(conv(3, 2, 1), conv(2, 3, 1))
+    after = simplify(graph)
+    assert names(after) == ["cat"]
+    first, second = (synapse.op for synapse in after.node("cat").synapses)
+    assert isinstance(first, Conv2d)
+    assert isinstance(second, Conv2d)
+    assert not first.weight[3:].any()
+    assert not second.weight[:3].any()
+    assert first.bias is not None
+    assert not first.bias[3:].any()
+    same(graph, after)
+
+
+def test_zeros_that_cost_more_than_the_selection_are_not_made() -> None:
+    graph = joined_currents(conv(1, 2, 3), conv(2, 3, 3))
+    after = compose_selections(graph, Context())
+    assert names(after) == names(graph)
+    same(graph, simplify(graph))
+
+
+def test_a_bias_in_front_of_a_delay_stays_where_it_is() -> None:
+    graph = joined_currents(conv(3, 2, 1), conv(2, 3, 1), delay=1)
+    after = compose_selections(graph, Context())
+    assert names(after) == ["first", "cat", "lif"]
+    same(graph, after)
+    silent = joined_currents(Conv2d(real(3, 2, 1, 1)), conv(2, 3, 1), delay=1)
+    after = compose_selections(silent, Context())
+    assert names(after) == ["cat", "lif"]
+    assert [s.delay for s in after.node("cat").synapses] == [1, 0]
+    same(silent, after)
+
+
+def test_currents_that_others_read_are_not_composed() -> None:
+    graph = joined_currents(conv(3, 2, 1), conv(2, 3, 1))
+    reader = Node("other", (Synapse(linear(2, 48), "first"),), Relay(), SpikeType((2,), STEPS))
+    outputs = (*graph.outputs, Output("other", Readout.LAST))
+    graph = Graph(graph.stage, graph.inputs, (*graph.nodes, reader), outputs)
+    assert "first" in names(compose_selections(verify(graph), Context()))
     same(graph, simplify(graph))
