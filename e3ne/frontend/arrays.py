@@ -17,7 +17,7 @@ def channel_values(values: torch.Tensor, shape: tuple[int, ...]) -> float | Arra
     not broadcast.
     """
     values = values.detach()
-    if values.ndim > len(shape) and values.shape[0] == 1:
+    while values.ndim > len(shape) and values.shape[0] == 1:
         values = values[0]
     try:
         full = torch.broadcast_to(values, shape).reshape(shape[0], -1)

@@ -110,6 +110,8 @@ class Call(Watched):
         if not isinstance(value, Value):
             return unknown(value) if value is not None else unknown()
         shape = self.sketch.drafts[value.source].shape
+        axes = source.ndim - lead_axes(value) if isinstance(source, torch.Tensor) else len(shape)
+        gain, offset = (_in_rows(item, axes, len(shape)) for item in (gain, offset))
         op = ChannelAffine(self.per_channel(gain, shape), self.per_channel(offset, shape))
         return self.node(op, source)
 
@@ -161,3 +163,9 @@ class Call(Watched):
         if value.kind is Kind.STEP:
             return f"step {value.steps}"
         return str(value.kind.value)
+
+
+def _in_rows(constant: object, axes: int, population_axes: int) -> torch.Tensor:
+    """A constant for (channels, length) as one for (channels, 1, length)."""
+    values = torch.as_tensor(constant)
+    return values.unsqueeze(-2) if values.ndim > 1 and axes == population_axes - 1 else values

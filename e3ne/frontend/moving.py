@@ -170,6 +170,12 @@ def _problem(call: Call, codes: torch.Tensor, tensors: Sequence[torch.Tensor]) -
             f"found x[...] from {before} to {after} on activations of one step, where the first "
             "axis counts frames; if it is meant to count steps, pass input_has_steps=True"
         )
+    if len(tensors) == 1 and codes.ndim > tensors[0].ndim and tensors[0].ndim == 2:
+        return (
+            f"found {name} from {before} to {after} of activations, accepted features as one axis; "
+            "only inputs can become images: keep the rows and columns of an image up to here, or "
+            "give the input as an image"
+        )
     return (
         f"found {name} from {before} to {after} of activations, accepted orders that the layer "
         "behind it can read (whole frames, features or whole channels of an image); use "

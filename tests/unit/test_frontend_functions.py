@@ -349,3 +349,17 @@ def test_a_shared_stateless_module_is_two_nodes_with_names_of_their_own() -> Non
         pool=nn.AvgPool2d(2),
     )  # fmt: skip
     assert names(graph) == ["pool", "conv", "pool_1", "conv_1"]
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        torch.tensor([1.0, 2.0, 3.0]).view(3, 1),
+        torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1),
+        torch.tensor(0.5),
+        torch.tensor([[[0.5]]]),
+    ],
+)
+def test_constants_a_channel_of_one_axis(constant: torch.Tensor) -> None:
+    graph = traced(lambda m, x: m.conv(x) * constant, 2, 9, conv=nn.Conv1d(2, 3, 2))
+    assert ops(graph) == [["Conv2d"], ["ChannelAffine"]]
