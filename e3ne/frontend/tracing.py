@@ -30,6 +30,7 @@ from .exercise import exercise
 from .feeding import find_feeding
 from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
 from .hints import with_hints
+from .layouts import fixed_frames
 from .outputs import Wanted
 from .samples import (
     Samples,
@@ -98,12 +99,12 @@ def trace(
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     samples = told_apart(model, samples)
-    if is_large(model):
+    if is_large(model) and fixed_frames(model) is None:
         try:
             return _trace_in(model, first_frames(samples, 1), steps, asked)
         except E3neError:
             logger.info("one frame at a time does not trace; two are tried", exc_info=True)
-            samples = first_frames(samples, 2)
+            samples = told_apart(model, first_frames(samples, 2))
     return _trace_in(model, samples, steps, asked)
 
 

@@ -115,7 +115,12 @@ class OneByOne(AllSteps):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])
-def test_a_number_of_frames_that_neurons_insist_on(frames: int) -> None:
+@pytest.mark.parametrize("large", [False, True])
+def test_a_number_of_frames_that_neurons_insist_on(
+    frames: int, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:  # such models get few frames
+        monkeypatch.setattr("e3ne.frontend.examples.LARGE_WEIGHTS", 0)
     torch.manual_seed(3)
     model, x = nn.Sequential(nn.Linear(6, 4), OneByOne(frames)), events(6)
     graph = trace(model, x, input_has_steps=True)
