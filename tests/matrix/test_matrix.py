@@ -22,7 +22,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [chosen] if chosen else [name for name, folder in LIBRARIES.items() if folder is None]
     found = [case for name in names for case in cases(name)]
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", found, ids=lambda case: case.name)
+        # In this scope the tests of a case stand side by side, and share its trace.
+        metafunc.parametrize("case", found, ids=lambda case: case.name, scope="module")
     if "rtl_case" in metafunc.fixturenames:
         metafunc.parametrize("rtl_case", [c for c in found if c.rtl], ids=lambda case: case.name)
 
