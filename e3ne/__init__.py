@@ -16,7 +16,9 @@ _EXPORTS = {
     "default_config": "e3ne.compile",
     "list_boards": "e3ne.boards",
     "load_board": "e3ne.boards",
+    "read_nir": "e3ne.frontend.nir",
     "register_neuron": "e3ne.frontend",
+    "write_nir": "e3ne.frontend.nir",
 }
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "default_config",
     "list_boards",
     "load_board",
+    "read_nir",
     "register_neuron",
+    "write_nir",
 ]
 
 

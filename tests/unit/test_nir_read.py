@@ -411,6 +411,13 @@ def test_shapes_that_writers_leave_with_a_frames_axis() -> None:
     assert graph.node("lif").type.shape == (4,)
 
 
+def test_both_ways_are_names_of_the_package() -> None:
+    import e3ne
+    from e3ne.frontend.nir import write_nir
+
+    assert (e3ne.read_nir, e3ne.write_nir) == (read_nir, write_nir)
+
+
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     import subprocess
 

@@ -80,15 +80,30 @@ def read_notes(metadata: Mapping[str, Any]) -> Notes | None:
 
 
 def neuron_notes(neuron: IntegrateFire | Integrate) -> dict[str, Any]:
-    """Every field of a neuron, for the metadata of its node."""
-    notes: dict[str, Any] = {"record": type(neuron).__name__}
+    """Every field of a neuron, for the metadata of its node: arrays, and one JSON text."""
+    plain: dict[str, Any] = {"record": type(neuron).__name__}
+    arrays: dict[str, Any] = {}
     for item in fields(neuron):
         value = getattr(neuron, item.name)
         if item.name == "max_spikes" and value is None:
             value = UNBOUNDED
-        if value is not None:
-            notes[item.name] = value
-    return notes
+        if isinstance(value, np.ndarray):
+            arrays[item.name] = value
+        elif value is not None:
+            plain[item.name] = value.item() if isinstance(value, np.generic) else value
+    return arrays | {"fields": json.dumps(plain)}
+
+
+def neuron_fields(node: Primitive) -> dict[str, Any] | None:
+    """The fields of the neuron in the node's metadata, None where there is no note of it."""
+    notes = node.metadata.get("neuron")
+    if notes is None:
+        return None
+    try:
+        plain = json.loads(notes["fields"])
+        return {**notes, **plain}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"found a damaged note of e3ne ({error}), accepted {AGREEING}") from error
 
 
 def noted_neuron(
@@ -98,10 +113,10 @@ def noted_neuron(
 
     ValueError where the note is damaged, or the parameters were changed after it was written.
     """
-    notes = node.metadata.get("neuron")
+    notes = neuron_fields(node)
     if notes is None:
         return derived
-    if not isinstance(notes, dict) or _text(notes.get("record")) != type(derived).__name__:
+    if _text(notes.get("record")) != type(derived).__name__:
         raise ValueError(f"found a note of another neuron than {node.kind}, accepted {AGREEING}")
     values: dict[str, Any] = {}
     for item in fields(derived):

@@ -93,14 +93,25 @@ class Network:
     nodes: Mapping[str, Primitive]
     edges: tuple[Edge, ...]
     metadata: Mapping[str, Any]
+    _sources: dict[str, list[str]] = field(init=False, repr=False)
+    _readers: dict[str, list[str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        sources: dict[str, list[str]] = {name: [] for name in self.nodes}
+        readers: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for source, reader in self.edges:
+            sources.setdefault(reader, []).append(source)
+            readers.setdefault(source, []).append(reader)
+        object.__setattr__(self, "_sources", sources)
+        object.__setattr__(self, "_readers", readers)
 
     def sources(self, name: str) -> list[str]:
         """Who sends to `name`."""
-        return [source for source, reader in self.edges if reader == name]
+        return self._sources[name]
 
     def readers(self, name: str) -> list[str]:
         """Who reads `name`."""
-        return [reader for source, reader in self.edges if source == name]
+        return self._readers[name]
 
     def of(self, kind: str) -> list[str]:
         """The names of the nodes of a kind, in order."""

@@ -26,7 +26,15 @@ from ...ir import (
     verify,
 )
 from .conventions import check_reset, convention_of, time_unit
-from .metadata import MIXED, Notes, noted_inputs, noted_neuron, noted_outputs, read_notes
+from .metadata import (
+    MIXED,
+    Notes,
+    neuron_fields,
+    noted_inputs,
+    noted_neuron,
+    noted_outputs,
+    read_notes,
+)
 from .network import NEURONS, Network, load_network
 from .order import ordered, with_closing_delays
 from .primitives import Reading, neuron_of, scale_per_neuron
@@ -159,11 +167,10 @@ def _neuron(network: Network, wiring: Wiring, name: str, reading: Reading) -> Ne
     if node.kind in NEURONS:
         unit = time_unit(network, reading.convention, reading.dt)
         derived_from = replace(reading, unit=unit)
-        if "neuron" in node.metadata:  # the note says how it resets
-            noted = node.metadata["neuron"]
-            own = noted.get("reset") if isinstance(noted, dict) else None
+        noted = neuron_fields(node)
+        if noted is not None:  # the note says how it resets
             to = {"to_value": "value", "subtract": "subtract", "none": "none"}
-            derived_from = replace(derived_from, reset=to.get(str(own), "subtract"))
+            derived_from = replace(derived_from, reset=to.get(str(noted.get("reset")), "subtract"))
         elif reading.reset == MIXED:
             raise ValueError(
                 "found a neuron without a note in a file of mixed resets, accepted notes for all; "

@@ -26,6 +26,11 @@ class Wiring:
         self, network: Network, reads: dict[str, Shape], sends: dict[str, Shape], dt: float
     ) -> None:
         self.network, self.reads, self.sends = network, reads, sends
+        self.idle_readers = {
+            name: network.readers(name)
+            for name, node in network.nodes.items()
+            if node.kind not in NEURONS
+        }
         self.delays: dict[str, Any] = {}
         problems: list[str] = []
         for name in network.of("Delay"):
@@ -85,12 +90,7 @@ class Wiring:
 
     def reads_itself(self, name: str) -> bool:
         """Do its spikes come back to it through nodes without memory?"""
-        idle = {
-            other: self.network.readers(other)
-            for other, node in self.network.nodes.items()
-            if other == name or node.kind not in NEURONS
-        }
-        return _returns(name, idle)
+        return _returns(name, self.idle_readers | {name: self.network.readers(name)})
 
     def synapses(self, name: str) -> tuple[Synapse, ...]:
         """The synapses of a population, or of an Output that adds up."""
