@@ -15,7 +15,26 @@ import e3ne.frontend.registry as registry
 from e3ne.frontend import NeuronModel, register_neuron, table, trace
 from e3ne.frontend import check as trace_check
 from e3ne.frontend.examples import random_inputs
-from e3ne.ir import Identity, Integrate, IntegrateFire, Rectify, TraceMismatch
+from e3ne.frontend.exercise import exercised_shapes
+from e3ne.frontend.spiking import SpikingModule
+from e3ne.frontend.values import Kind, Layout, Value
+from e3ne.ir import (
+    Graph,
+    Identity,
+    Input,
+    Integrate,
+    IntegrateFire,
+    Linear,
+    Node,
+    Output,
+    Readout,
+    Rectify,
+    Relay,
+    SpikeType,
+    Stage,
+    Synapse,
+    TraceMismatch,
+)
 
 snntorch = pytest.importorskip("snntorch", reason="pip install snntorch")
 
@@ -222,3 +241,62 @@ def test_random_inputs_are_like_the_example() -> None:
         assert x.max() <= 3
         assert x.max() - x.min() > 4
     assert {0.0, 1.0} >= set(np.unique(next(random_inputs(np.zeros((2, 30), np.float32)))))
+
+
+def two_layers(weight: float) -> Graph:
+    """A neuron and a layer behind it that reads its spikes."""
+    linear = Linear(np.full((1, 1), weight, np.float32))
+    nodes = (
+        Node("n", (Synapse(Identity(), "input"),), IntegrateFire(1.0, 0.5), SpikeType((1,), 2)),
+        Node("fc", (Synapse(linear, "n"),), Relay(), SpikeType((1,), 2)),
+    )
+    entry = Input("input", SpikeType((1,), 2))
+    return Graph(Stage.FLOAT, (entry,), nodes, (Output("fc", Readout.COUNT),))
+
+
+def test_what_follows_a_tie_is_computed_from_the_models_own_spikes() -> None:
+    x = np.array([[[1.0 + 1e-9], [0.0]], [[2.0], [0.0]]], np.float64)
+    spikes = np.array([[[0.0], [0.0]], [[1.0], [0.0]]])  # the first frame is a tie
+    observed = {Value(1, Kind.STEP, step): torch.from_numpy(spikes[:, step]) for step in (0, 1)}
+    observed[Value(2, Kind.TRAIN, 2)] = torch.from_numpy(3 * spikes).transpose(0, 1)
+    names = {1: "n", 2: "fc"}
+    assert trace_check.compare(two_layers(3.0), names, observed, [x], 1e-5) == 2
+    observed[Value(2, Kind.TRAIN, 2)] = torch.from_numpy(3 * spikes + [[[1]], [[0]]]).transpose(
+        0, 1
+    )
+    with pytest.raises(TraceMismatch, match=r"^fc, step 0, frame 0"):  # also in the tied frame
+        trace_check.compare(two_layers(3.0), names, observed, [x], 1e-5)
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+def test_trains_are_compared_in_any_layout(layout: Layout) -> None:
+    x = np.random.default_rng(0).uniform(0, 2, (3, 2, 1))
+    sent = trace_check.reference.run(two_layers(3.0), x)["fc"]
+    train = torch.from_numpy(sent if not layout.is_steps_first else np.moveaxis(sent, 1, 0).copy())
+    train = train.flatten(0, 1) if layout.is_merged else train
+    value = Value(2, Kind.TRAIN, 2, layout=layout)
+    assert trace_check.compare(two_layers(3.0), {2: "fc"}, {value: train}, [x], 1e-5) == 3
+    train[-1] += 1
+    with pytest.raises(TraceMismatch, match=r"^fc, step 1, frame"):
+        trace_check.compare(two_layers(3.0), {2: "fc"}, {value: train}, [x], 1e-5)
+
+
+def test_a_function_that_is_read_as_changing_nothing_but_does_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+    trace(model, example())
+    monkeypatch.setitem(table.HANDLERS, "relu", table.functions.same)
+    with pytest.raises(TraceMismatch, match=r"^1 \(ReLU\): found numbers that change"):
+        trace(model, example())
+
+
+def test_neurons_of_an_image_are_driven_in_a_corner_unless_they_differ() -> None:
+    seen = SpikingModule(nn.Identity(), lambda module, shape: NeuronModel(None, None))
+    seen.shape = seen.input_shape = seen.taken_shape = (3, 20, 2)
+    alike = NeuronModel(IntegrateFire(np.ones(3, np.float32), 0.5), None)
+    differ = NeuronModel(IntegrateFire(np.ones((3, 20, 2), np.float32), 0.5), None)
+    joined = replace(alike, recurrence=(Linear(np.ones((120, 120), np.float32)),))
+    assert exercised_shapes(seen, alike)[2] == (3, 4, 2)
+    assert exercised_shapes(seen, differ)[2] == (3, 20, 2)
+    assert exercised_shapes(seen, joined)[2] == (3, 20, 2)
