@@ -67,8 +67,7 @@ def checked_frames(where: str, x: UserArrays, y: Array | None = None) -> Frames:
             f"{where}: found {', '.join(map(str, sorted(lengths)))} frames, accepted as many for "
             "each input"
         )
-    labelled = y is None or (y.ndim in (1, 3) and {len(y)} == lengths and y.dtype.kind in "ui")
-    if y is not None and not labelled:
+    if y is not None and not _are_labels(y, lengths):
         problems.append(
             f"{where}: y: found shape {y.shape} of {y.dtype}, accepted integers ("
             f"{max(lengths, default=0)},), one label a frame (and pixel, where an image leaves)"
@@ -94,6 +93,12 @@ def first_frames(x: UserArrays, frames: int | None) -> UserArrays:
     if isinstance(x, tuple):
         return tuple(np.asarray(array)[:frames] for array in x)
     return np.asarray(x)[:frames]
+
+
+def _are_labels(y: Array, lengths: set[int]) -> bool:
+    """One integer a frame, or one a pixel: (frames, rows, columns), (frames, length)."""
+    axes = y.ndim in (1, 3) or (y.ndim == 2 and y.shape[1] > 1)
+    return axes and {len(y)} == lengths and y.dtype.kind in "ui"
 
 
 def _frame_problem(x: Array) -> str:

@@ -70,6 +70,13 @@ def test_problems_of_every_input_are_told() -> None:
     )
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 4), (2, 1, 4), (2, 4)])
+def test_labels_are_one_a_frame_or_one_a_pixel(shape: tuple[int, ...]) -> None:
+    found = checked_frames("test", np.ones((2, 3)), np.zeros(shape, np.uint8)).y
+    assert found is not None
+    assert found.shape == shape
+
+
 def test_first_frames_of_every_form() -> None:
     x = np.arange(6).reshape(3, 2)
     assert first_frames(x, 2).shape == (2, 2)  # type: ignore[union-attr]
