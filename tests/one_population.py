@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from e3ne.ir import (
 
 FRAMES = 3
 STEPS = 100
+
+import_module("e3ne.frontend.libraries")  # registers the neurons that `find_neuron` finds
 
 Drive = Callable[[nn.Module, torch.Tensor], tuple[list[torch.Tensor], list[torch.Tensor]]]
 """(module, currents (frames, steps, *shape)) to its spikes and its membranes, one a step each."""
@@ -80,7 +83,7 @@ def assert_same(
     model = described(module, shape)
     values = reference.run(as_graph(model, shape, entering or shape), currents)
     held = (*module.named_parameters(), *module.named_buffers())  # rockpool changes parameters()
-    dtype = next((tensor.dtype for _, tensor in held), torch.float64)
+    dtype = next((item.dtype for _, item in held if item.is_floating_point()), torch.float64)
     with torch.no_grad():
         spikes, membranes = drive(module, torch.from_numpy(np.array(currents)).to(dtype))
     if model.neuron is not None:

@@ -63,6 +63,7 @@ def each(count: int = 6, low: float = 0.3, high: float = 1.0) -> torch.Tensor:
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "scalar": {"beta": 0.9, "threshold": 1.0},
+    "integers": {"beta": 1, "threshold": 2},
     "0-d": {"beta": torch.tensor(0.7), "threshold": torch.tensor(0.5)},
     "a neuron": {"beta": each(), "threshold": each(low=0.4)},
     "outside of 0 .. 1": {"beta": each(low=-0.3, high=1.3), "threshold": 0.8},
