@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +12,6 @@ from torch import nn
 
 from ..ir import (
     BadInput,
-    E3neError,
     Graph,
     Integrate,
     IntegrateFire,
@@ -99,13 +99,16 @@ def trace(
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     samples = told_apart(model, samples)
-    if is_large(model) and fixed_frames(model) is None:
-        try:
-            return _trace_in(model, first_frames(samples, 1), steps, asked)
-        except E3neError:
-            logger.info("one frame at a time does not trace; two are tried", exc_info=True)
-            samples = told_apart(model, first_frames(samples, 2))
-    return _trace_in(model, samples, steps, asked)
+    few = is_large(model) or len(samples[0].frames) == 1
+    if not few or fixed_frames(model) is not None:
+        return _trace_in(model, samples, steps, asked)
+    try:
+        return _trace_in(model, first_frames(samples, 1), steps, asked)
+    except (UnsupportedModel, BadInput):  # such as a squeeze() that drops the axis of one frame
+        with suppress(UnsupportedModel, BadInput):
+            two = told_apart(model, first_frames(samples, 2))
+            return _trace_in(model, two, steps, asked)
+        raise
 
 
 def _trace_in(model: nn.Module, samples: Samples, steps: int | None, asked: Asked) -> Graph:

@@ -312,3 +312,16 @@ def test_the_model_is_left_as_it_was() -> None:
 def test_forwards_that_insist_on_float32_are_checked_in_float32() -> None:
     model = Lambda(lambda m, x: F.linear(x, torch.eye(4, dtype=torch.float32)))
     assert isinstance(only_node(trace(model, frames(4))).synapses[0].op, Linear)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_axis_of_one_frame_that_is_squeezed_away_is_no_problem(count: int) -> None:
+    model = Lambda(
+        lambda m, x: m.fc(F.adaptive_avg_pool2d(m.conv(x), 1).squeeze()),
+        conv=nn.Conv2d(2, 4, 3),
+        fc=nn.Linear(4, 3),
+    )
+    assert trace(model, frames(2, 8, 8)[:count]).outputs[0].source == "fc"
+    flat = Lambda(lambda m, x: m.fc(x.view(1, 128)), fc=nn.Linear(128, 3))
+    if count == 1:  # a model for one frame at a time
+        assert trace(flat, frames(2, 8, 8)[:1]).outputs[0].source == "fc"
