@@ -89,17 +89,14 @@ def checked(loaded: Loaded, chosen: ModelOptions, board: str | None) -> Findings
 def lowered(traced: Graph, loaded: Loaded, settings: Config, board: str | None) -> Findings:
     """What becomes of a traced graph; each stage that fails keeps the graph of the one before."""
     from ..ir.user_arrays import input_arrays
-    from ..lower import lower, simplify
+    from ..lower import lower, refusals
     from ..lower.calibrate import unmeasured
-    from ..lower.quantize import unquantizable
 
-    graph = traced
+    graph, refused = refusals(traced, settings)
+    missing = unmeasured(graph, settings) if loaded.frames is None else []
+    if refused or missing:
+        return Findings(graph, tuple(refused), tuple(missing))
     try:
-        graph = simplify(traced)
-        refused = unquantizable(graph)
-        missing = unmeasured(graph, settings) if loaded.frames is None else []
-        if refused or missing:
-            return Findings(graph, tuple(refused), tuple(missing))
         frames = loaded.frames
         if frames is not None:
             frames = input_arrays("calibration", traced.inputs, frames)

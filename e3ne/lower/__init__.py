@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Config, check_names
-from ..ir import Graph, text, verify
+from ..ir import BadInput, Graph, UnsupportedModel, text, verify
 from ..ir.user_arrays import UserArrays
 from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
@@ -20,10 +20,10 @@ from .distribute_sums import distribute_sums
 from .drop_unread import drop_unread
 from .fold_batchnorm import fold_batchnorm
 from .fold_concatenation import fold_concatenation
-from .fuse_nodes import fuse, fuse_nodes
+from .fuse_nodes import Fused, fuse, fuse_nodes
 from .move_delays import move_delays
 from .move_rectify import move_rectify
-from .quantize import quantize
+from .quantize import quantize, unquantizable
 
 Pass = Callable[[Graph, Context], Graph]
 
@@ -60,9 +60,7 @@ def lower(
     frames = None if calibration is None else checked_calibration(graph, calibration)
     context = Context(config, frames)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
-    fused = fuse(graph)
-    names = [node.name for node in fused.graph.nodes]
-    check_names(config, names, fused.part_of, [source.name for source in graph.inputs])
+    _check_names(config, graph, fuse(graph))
     graph = _run(graph, STRUCTURE[-1:], context, dump)
     return _run(graph, NUMBERS, context, dump)
 
@@ -70,6 +68,35 @@ def lower(
 def simplify(graph: Graph) -> Graph:
     """The graph after the passes that keep its numbers: the nodes that a configuration names."""
     return _run(verify(graph), STRUCTURE, Context(), None)
+
+
+def refusals(graph: Graph, config: Config) -> tuple[Graph, list[str]]:
+    """(the graph as far as it can be simplified, everything that lowering refuses in it).
+
+    Unlike `lower`, which stops at the first pass that finds problems: a pass that does is left
+    out, and of each node the first problem is told.
+    """
+    problems: list[str] = []
+    for step in STRUCTURE[:-1]:
+        try:
+            graph = verify(step(graph, Context()))
+        except UnsupportedModel as error:
+            problems += error.problems
+    fused = fuse(graph)
+    problems += unquantizable(fused.graph)
+    try:
+        _check_names(config, graph, fused)
+    except BadInput as error:
+        problems += error.problems
+    first: dict[str, str] = {}
+    for problem in problems:
+        first.setdefault(problem.split(":")[0], problem)
+    return fused.graph, list(first.values())
+
+
+def _check_names(config: Config, graph: Graph, fused: Fused) -> None:
+    names = [node.name for node in fused.graph.nodes]
+    check_names(config, names, fused.part_of, [source.name for source in graph.inputs])
 
 
 def _run(

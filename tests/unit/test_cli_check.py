@@ -19,6 +19,7 @@ from e3ne.config import Config, parse_config
 from e3ne.ir import (
     Array,
     Conv2d,
+    Flatten,
     Graph,
     Identity,
     Input,
@@ -39,7 +40,7 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.lower import lower
-from tests.unit.lower_graphs import chain, conv, frames, linear, real
+from tests.unit.lower_graphs import chain, conv, frames, linear, norm, real
 
 Golden = Callable[[str, str], None]
 LIF = IntegrateFire(0.5, 0.9)
@@ -188,6 +189,28 @@ def test_what_is_refused_is_told_without_calibration_too() -> None:
     assert found.refused
     assert found.graph is not None
     assert found.graph.stage is Stage.INTEGER
+
+
+def test_problems_of_every_pass_are_told_at_once() -> None:
+    """A normalisation that nothing takes, a flatten that nothing reorders, a ReLU in time."""
+    flat, image = SpikeType((1056,), 3), SpikeType((1, 33, 32), 3)
+    nodes = (
+        Node("flat", (Synapse(Flatten(), "x"),), Relay(), flat),
+        Node("bn", (Synapse(norm(1056), "lif"),), Relay(), flat),
+        Node("lif", (Synapse(Identity(), "y"),), LIF, flat),
+        Node("sum", (Synapse(Identity(), "flat"), Synapse(Identity(), "bn")), Relay(), flat),
+        Node("fc", (Synapse(linear(2, 1056), "sum"),), Rectify(), SpikeType((2,), 3)),
+    )
+    nodes = (nodes[0], nodes[2], nodes[1], *nodes[3:])
+    inputs = (Input("x", image), Input("y", flat))
+    graph = verify(Graph(Stage.FLOAT, inputs, nodes, (Output("fc", Readout.LAST),)))
+    config = parse_config({"nodes": {"lif3": {"weight_bits": 4}}})
+    found = lowered(graph, loaded(graph), config, None)
+    places = [problem.split(":")[0] for problem in found.refused]
+    assert places == ["bn", "sum", "fc", "config.nodes.lif3"]
+    assert "batch normalisation of 1056 features" in found.refused[0]
+    assert "found Identity on a flattened image" in found.refused[1]
+    assert "found a ReLU with 3 time steps" in found.refused[2]
 
 
 def test_the_document_says_it_all(capsys: pytest.CaptureFixture[str]) -> None:
