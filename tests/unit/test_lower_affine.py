@@ -101,6 +101,14 @@ def test_neurons_with_a_synaptic_current_take_no_offset() -> None:
         assert_same(graph, after, SPIKES, 1e-6)
 
 
+@pytest.mark.parametrize(("fill", "folded"), [("repeat", True), ("zero", False)])
+def test_zeros_between_the_pixels_take_no_offset(fill: Any, folded: bool) -> None:
+    graph = image_chain(first=LIF, value=norm(2), up=Upsample2d((2, 2), fill), conv=conv(3, 2))
+    after = fold_batchnorm(graph, Context())
+    assert ("value" not in names(after)) == folded
+    assert_same(graph, after, SPIKES, 1e-6)
+
+
 def recurrent(op: ChannelAffine, shape: tuple[int, ...]) -> Graph:
     """Neurons that read their own spikes of the step before, channel by channel."""
     type = SpikeType(shape, STEPS)

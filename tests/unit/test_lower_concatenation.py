@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,23 @@ def test_a_concatenation_disappears_in_the_weights(name: str, delays: tuple[int,
     after = fold_concatenation(graph, Context())
     assert names(after) == (wanted or names(graph))
     same(graph, after)
+    same(graph, simplify(graph))
+
+
+def test_a_late_reader_hears_each_part_late() -> None:
+    graph = joined(conv(4, 5), delays=(0, 1))
+    first = graph.node("0")
+    late = replace(first, synapses=(replace(first.synapses[0], delay=2),))
+    graph = verify(graph.with_nodes([graph.node("cat"), late]))
+    after = fold_concatenation(graph, Context())
+    assert [synapse.delay for synapse in after.node("0").synapses] == [2, 3]
+    same(graph, after)
+
+
+def test_a_concatenation_that_leaves_the_network_stays() -> None:
+    graph = joined(conv(4, 5))
+    graph = replace(graph, outputs=(Output("cat", Readout.COUNT), *graph.outputs))
+    assert fold_concatenation(graph, Context()).nodes == graph.nodes
     same(graph, simplify(graph))
 
 

@@ -175,6 +175,16 @@ def test_a_recurrent_sum_in_front_of_weights_becomes_two_synapses() -> None:
     assert_same(graph, after, samples())
 
 
+def test_a_sum_that_is_read_late_gives_its_readers_both_delays() -> None:
+    graph = container()
+    fc = graph.node("fc")
+    late = replace(fc, synapses=(replace(fc.synapses[0], delay=2),))
+    graph = verify(graph.with_nodes([late if node.name == "fc" else node for node in graph.nodes]))
+    after = simplify(graph)
+    assert [s.delay for s in after.node("fc").synapses] == [2, 3]
+    assert_same(graph, after, samples())
+
+
 def test_what_does_not_come_back_stays_a_sum() -> None:
     graph = container(kept=True)
     after = distribute_sums(graph, Context())

@@ -162,6 +162,24 @@ def test_gains_are_part_of_the_weights_that_are_loaded_back() -> None:
         assert np.abs(before - after).max() <= np.abs(before).max() / 127 * 0.8
 
 
+def test_gains_know_the_scales_of_their_sources() -> None:
+    """Two radix edges of unequal scale into one sum: its weights are what the hardware adds."""
+    graph = chain((6,), {"a": linear(5, 6), "ra": Rectify(1.0)})
+    type = graph.edge("ra")
+    graph = then(graph, Node("rb", (Synapse(linear(5, 6, 3), "x"),), Rectify(7.3), type))
+    both = (Synapse(linear(5, 5, 4), "ra"), Synapse(linear(5, 5, 6), "rb"))
+    graph = then(graph, Node("sum", both, Relay(), type))
+    x = frames(20, 6)
+    integer = lower(graph, x)
+    loaded = dequantized(graph, integer).node("sum")
+    unit = integer.scale("sum")
+    for real_one, whole in zip(loaded.synapses, integer.node("sum").synapses, strict=True):
+        assert isinstance(real_one.op, Linear)
+        assert isinstance(whole.op, Linear)
+        sent = whole.op.weight * whole.gain * unit / integer.scale(whole.source)
+        np.testing.assert_allclose(real_one.op.weight, sent, rtol=1e-6)
+
+
 def test_agreements_add_up() -> None:
     total = Agreement(3, 4) + Agreement(1, 4)
     assert total == Agreement(4, 8)

@@ -40,7 +40,6 @@ from tests.unit.lower_graphs import (
     then,
 )
 
-
 # ------------------------------------------------------------------------------ move_rectify
 
 

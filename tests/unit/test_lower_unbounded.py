@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ from e3ne.lower import lower
 from e3ne.lower.calibrate import LARGEST_COUNT
 from e3ne.lower.fidelity import dequantized, spike_agreement
 from tests.unit.lower_graphs import chain, conv, linear
+
+calibrate = importlib.import_module("e3ne.lower.calibrate")  # the package has a pass of that name
 
 STEPS = 8
 MANY = IntegrateFire(0.1, fire_on=">=", reset_step="same", max_spikes=None)
@@ -86,14 +89,16 @@ def test_silent_neurons_and_endless_ones(caplog: pytest.LogCaptureFixture) -> No
     assert "it will saturate there" in caplog.text
 
 
-def test_a_percentile_is_not_one_of_counts() -> None:
+def test_a_percentile_is_not_one_of_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "CHUNK_ELEMENTS", 1)  # a frame at a time, so a count a frame
     config = Config(calibration="percentile(50)")
     assert limit(lower(counting(), X, config)) == limit(lower(counting(), X))
 
 
 @pytest.mark.parametrize("reset_step", ["same", "next"])
 def test_the_membrane_of_firing_neurons_is_sent(reset_step: str) -> None:
-    neuron = IntegrateFire(0.4, 0.875, reset_step=reset_step, sends="membrane")  # type: ignore[arg-type]
+    gain = frozen([0.5, 1.0, 0.7, 2.0], np.float32)
+    neuron = IntegrateFire(0.4, 0.875, gain, reset_step=reset_step, sends="membrane")  # type: ignore[arg-type]
     graph = counting(neuron)
     integer = lower(graph, X, parse_config({"default": {"per_channel": True}}))
     node = integer.node("fc")
