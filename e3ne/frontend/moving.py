@@ -170,6 +170,11 @@ def _problem(call: Call, codes: torch.Tensor, tensors: Sequence[torch.Tensor]) -
             f"found x[...] from {before} to {after} on activations of one step, where the first "
             "axis counts frames; if it is meant to count steps, pass input_has_steps=True"
         )
+    if call.sketch.frames == 1 and len(tensors) == 1 and codes.ndim < tensors[0].ndim:
+        return (
+            f"found {name} from {before} to {after}, which may drop the axis of the one frame, "
+            "accepted functions that keep it; give an example of two frames or more"
+        )
     if len(tensors) == 1 and codes.ndim > tensors[0].ndim and tensors[0].ndim == 2:
         return (
             f"found {name} from {before} to {after} of activations, accepted features as one axis; "

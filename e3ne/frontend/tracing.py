@@ -99,8 +99,7 @@ def trace(
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
     samples = told_apart(model, samples)
-    few = is_large(model) or len(samples[0].frames) == 1
-    if not few or fixed_frames(model) is not None:
+    if not is_large(model) or fixed_frames(model) is not None or len(samples[0].frames) == 1:
         return _trace_in(model, samples, steps, asked)
     try:
         return _trace_in(model, first_frames(samples, 1), steps, asked)

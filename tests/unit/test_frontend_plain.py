@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from e3ne import reference
-from e3ne.frontend import trace
+from e3ne.frontend import examples, trace
 from e3ne.ir import (
     ChannelAffine,
     Conv2d,
@@ -26,6 +26,7 @@ from e3ne.ir import (
     Rectify,
     Relay,
     SumPool2d,
+    UnsupportedModel,
 )
 
 
@@ -314,14 +315,31 @@ def test_forwards_that_insist_on_float32_are_checked_in_float32() -> None:
     assert isinstance(only_node(trace(model, frames(4))).synapses[0].op, Linear)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_an_axis_of_one_frame_that_is_squeezed_away_is_no_problem(count: int) -> None:
+def test_squeeze_needs_two_frames_or_more() -> None:
     model = Lambda(
         lambda m, x: m.fc(F.adaptive_avg_pool2d(m.conv(x), 1).squeeze()),
         conv=nn.Conv2d(2, 4, 3),
         fc=nn.Linear(4, 3),
     )
-    assert trace(model, frames(2, 8, 8)[:count]).outputs[0].source == "fc"
-    flat = Lambda(lambda m, x: m.fc(x.view(1, 128)), fc=nn.Linear(128, 3))
-    if count == 1:  # a model for one frame at a time
-        assert trace(flat, frames(2, 8, 8)[:1]).outputs[0].source == "fc"
+    assert trace(model, frames(2, 8, 8)).outputs[0].source == "fc"
+    with pytest.raises(UnsupportedModel, match=r"found squeeze from .*; give an example of two fr"):
+        trace(model, frames(2, 8, 8)[:1])
+
+
+def test_large_models_get_by_with_one_frame_but_for_those_that_squeeze(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = []
+
+    def count(m: Lambda, x: torch.Tensor) -> torch.Tensor:
+        counts.append(len(x))
+        return F.adaptive_avg_pool2d(m.conv(x), 1)
+
+    plain = Lambda(lambda m, x: m.fc(count(m, x).flatten(1)), conv=nn.Conv2d(2, 4, 3),
+                   fc=nn.Linear(4, 3))  # fmt: skip
+    squeezing = Lambda(lambda m, x: m.fc(count(m, x).squeeze()), **plain._modules)
+    monkeypatch.setattr(examples, "LARGE_WEIGHTS", 10)
+    trace(plain, frames(2, 8, 8))
+    assert set(counts) == {1}
+    trace(squeezing, frames(2, 8, 8))
+    assert counts[-1] == 2
