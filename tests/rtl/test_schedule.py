@@ -25,6 +25,7 @@ from e3ne.ir import (
     Stage,
     Synapse,
     SynapseMapping,
+    Upsample2d,
     frozen,
     verify,
 )
@@ -130,4 +131,17 @@ def test_interval_of_frames_back_to_back(data):
     _, ends = run_frames(graph, x)
     predicted = predict(graph).interval_cycles
     counted = (ends[-1] - ends[4]) / 3
-    assert predicted - 1 <= counted <= 1.25 * predicted + 6
+    assert predicted - 1 <= counted <= 1.25 * (predicted + repeated_words(graph)) + 6
+
+
+def repeated_words(graph):
+    """Words of repeated rows, in which an upsampling of one row memory takes nothing in.
+
+    The prediction counts the slowest unit alone; the one before an upsampling waits that long.
+    """
+    return sum(
+        node.type.neurons // node.mapping.lanes * (op.factor[0] - 1) // op.factor[0]
+        for node in graph.nodes
+        for op in (synapse.op for synapse in node.synapses)
+        if isinstance(op, Upsample2d) and op.fill == "repeat"
+    )
