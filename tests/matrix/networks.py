@@ -314,7 +314,7 @@ class ResidualReLU(nn.Module):
 
 
 CASES: tuple[Case, ...] = tuple(
-    Case("networks", "", option, shape, seeded(make), size, rtl=True, steps=20)
+    Case("networks", "", option, shape, seeded(make), size, rtl=True)
     for option, shape, make, size in SPIKING
 ) + tuple(
     Case("networks", "", option, shape, seeded(make), IMAGE, 1, "static", "real", rtl=True)
