@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..config import Config
 from ..data import first_frames, load_frames
-from ..ir import BadInput, Graph
+from ..ir import Array, BadInput, E3neError, Graph
 from ..ir.user_arrays import UserArrays
 
 EXAMPLE_FRAMES = 2
@@ -140,7 +140,25 @@ def load(chosen: ModelOptions) -> Loaded:
 
     from ..frontend import load_model
 
-    return Loaded(load_model(chosen.model, chosen.weights), example, has_steps, frames, settings)
+    model = load_model(chosen.model, chosen.weights)
+    if chosen.input_has_steps is None and not shapes and isinstance(frames, np.ndarray):
+        trial = replace(settings, steps=steps)
+        several = frames.ndim > 2 and frames.shape[1] > 1
+        has_steps = several and only_with_steps(model, frames[:EXAMPLE_FRAMES], trial)
+    return Loaded(model, example, has_steps, frames, settings)
+
+
+def only_with_steps(model: Any, example: Array, settings: Config) -> bool:
+    """Whether frames of unknown meaning trace as trains and not as the same at every step."""
+    from ..compile import trace_model
+
+    for has_steps in (False, True):
+        try:
+            trace_model(model, example, has_steps, settings)
+        except E3neError:
+            continue
+        return has_steps
+    return False
 
 
 def read_file(chosen: ModelOptions, settings: Config) -> Graph:

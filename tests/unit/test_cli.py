@@ -19,6 +19,7 @@ from e3ne.cli.options import (
     ModelOptions,
     example_frames,
     frames_have_steps,
+    load,
     misplaced,
     parse_outputs,
     parse_shape,
@@ -223,3 +224,33 @@ def test_tables_are_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].endswith("1,000")
     assert lines[2].endswith("     -")
     assert cell_text(1.5) == "1.50"
+
+
+MODELS = """
+import snntorch
+import torch
+from torch import nn
+
+
+def stepwise():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), snntorch.Leaky(0.5, threshold=0.2, init_hidden=True))
+
+
+def signals():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv1d(6, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2))
+"""
+
+
+@pytest.mark.parametrize(("factory", "has_steps"), [("stepwise", True), ("signals", False)])
+def test_frames_of_unknown_meaning_are_what_traces(
+    tmp_path: Path, factory: str, has_steps: bool
+) -> None:
+    (tmp_path / "models.py").write_text(MODELS)
+    frames = np.random.default_rng(0).random((5, 6, 4), dtype=np.float32)
+    np.savez(tmp_path / "frames.npz", x=frames)
+    chosen = ModelOptions(
+        model=f"{tmp_path / 'models.py'}:{factory}", calibration=tmp_path / "frames.npz"
+    )
+    assert load(chosen).input_has_steps is has_steps
