@@ -15,17 +15,18 @@ def row_memory_cycles(window: Window, fold: Fold, chunks: int = 1) -> int:
 
     Each slice takes `chunks` cycles in the unit behind. Between two output rows the memory frees
     the rows that left the kernel, one a cycle, and starts in one more (one more again where a
-    window ends); the three slices on their way to the multipliers hide 3 * (chunks - 1)
-    cycles of that.
+    window ends); the three slices (or the row's, where it has fewer) on their way to the
+    multipliers hide chunks - 1 cycles of that each.
     """
     rows, columns = window.out_shape
+    hidden = min(3, columns * fold.words) * (chunks - 1)
     total = freed = 0
     for row in range(1, rows + 1):
         top = row * window.stride[0] - window.padding[0]
         free = window.rows if row == rows else min(max(top, 0), window.rows)
         gap = free - freed + (2 if row == rows else 1)
         freed = free
-        total += columns * fold.words * chunks + max(0, gap - 3 * (chunks - 1))
+        total += columns * fold.words * chunks + max(0, gap - hidden)
     return total
 
 

@@ -279,6 +279,23 @@ def test_cycles_of_a_frame_are_the_formula(in_lanes, out_lanes, pixel_lanes, ste
     assert ends[-1] - ends[-2] == wanted
 
 
+@pytest.mark.parametrize("step_lanes", [1, 2, 4])
+@pytest.mark.parametrize("out_lanes", [1, 2])
+@pytest.mark.parametrize("in_lanes", [2, 3, 4, 6, 12])
+def test_cycles_of_few_slices_are_the_formula(in_lanes, out_lanes, step_lanes):
+    """A window of few slices cannot hide the start of the next one behind them."""
+    random = np.random.default_rng(0)
+    op = Linear(frozen(random.integers(-3, 4, (2, 12)), np.int64))
+    mapping = Mapping(out_lanes=out_lanes, synapses=(SynapseMapping(in_lanes, step_lanes),))
+    graph = mapped(op, SpikeType((12,), 8, 1), mapping, 4)
+    run = check(graph, 6, 3)
+    words = len(run.sinks[0].cycles) // 6
+    ends = run.sinks[0].cycles[words - 1 :: words]
+    fold = matrix_fold(op, out_lanes, in_lanes, 1)
+    window = op_window(op, (12,))
+    assert ends[-1] - ends[-2] == 2 * row_memory_cycles(window, fold, 4 // step_lanes)
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3, 4, 6, 12])
 @pytest.mark.parametrize("source_lanes", [1, 2, 3, 4, 6, 12])
 def test_regroup_keeps_the_sequence(source_lanes, lanes):
