@@ -186,7 +186,9 @@ class RowMemoryClock:
             start = max(self.clock + 3, self.ended + self.chunks)  # the row's first slice leaves
             times.append(start + self.slices - self.chunks)
             self.ended = int(times[-1][-1])
-            self.clock = self.ended - 2 * self.chunks + 1  # two slices wait behind the reader
+            # The reader fetches a slice a cycle, three cycles ahead, until two wait behind it.
+            fetched = start - 2 + int(self.slices[-1]) // self.chunks
+            self.clock = max(fetched, self.ended - 2 * self.chunks + 1)
         room.extend(range(self.clock, self.clock + shape.rows - freed))
         self.clock += shape.rows - freed + 1
         found, self.room = np.array(room[: shape.rows], np.int64), room[shape.rows :]
