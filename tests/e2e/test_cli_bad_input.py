@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 MODEL = """
+import sys
 import time
 import torch
 from torch import nn
@@ -52,6 +52,7 @@ def disagreeing():
     return net
 
 def endless():
+    print("at work", file=sys.stderr, flush=True)
     time.sleep(3600)
 """
 
@@ -205,7 +206,8 @@ def test_an_interrupted_compile_leaves_nothing(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "e3ne", *arguments], cwd=folder, stderr=subprocess.PIPE, text=True
     )
-    time.sleep(8)
+    assert process.stderr is not None
+    assert any("at work" in line for line in process.stderr)  # read until the model runs
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
