@@ -204,7 +204,12 @@ def test_an_interrupted_compile_leaves_nothing(folder: Path) -> None:
     before = sorted(os.listdir(folder))
     arguments = ("compile", "model.py:endless", "--calibration", "data.npz", "-o", "stopped")
     process = subprocess.Popen(
-        [sys.executable, "-m", "e3ne", *arguments], cwd=folder, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "e3ne", *arguments],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     assert any("at work" in line for line in process.stderr)  # read until the model runs
