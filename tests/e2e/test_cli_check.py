@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.nir_cases import shared
+
 MODEL = """
 import torch
 import snntorch as snn
@@ -48,8 +50,6 @@ def bad():
 def plain():
     return torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
 """
-
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "nir"
 
 
 def e3ne(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -115,9 +115,8 @@ def test_a_board_that_is_too_small_is_told(folder: Path) -> None:
     assert e3ne(folder, "check", "model.py:plain", *options[:4]).returncode == 0
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no shared data: lif_norse.nir lies beside it")
 def test_a_nir_file_is_checked_and_compiled(folder: Path) -> None:
-    path = str(SHARED / "lif_norse.nir")
+    path = str(shared("lif_norse.nir").resolve())
     options = ("--dt", "1e-4", "--reset", "value", "--convention", "norse", "--steps", "20")
     made = e3ne(folder, "check", path, *options, "--json")
     assert made.returncode == 0, made.stderr
