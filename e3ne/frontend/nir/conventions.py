@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from ...ir import Array, BadInput
-from .network import NEURONS, Network, Primitive
+from .kinds import NEURONS
+from .network import Network, Primitive
 
 Arrays = Mapping[str, Array]
 

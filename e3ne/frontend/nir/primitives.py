@@ -21,7 +21,8 @@ from ...ir import (
     frozen,
 )
 from .conventions import RECURRENT, Convention, Factors, neuron_values
-from .network import FIRING, Primitive
+from .kinds import FIRING
+from .network import Primitive
 from .shapes import Shape, geometry, graph_shape, pair, spread
 
 MOST_DELAY = 1 << 20  # steps

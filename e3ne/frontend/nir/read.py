@@ -26,6 +26,7 @@ from ...ir import (
     verify,
 )
 from .conventions import check_reset, convention_of, time_unit
+from .kinds import NEURONS
 from .metadata import (
     MIXED,
     Notes,
@@ -35,7 +36,7 @@ from .metadata import (
     noted_outputs,
     read_notes,
 )
-from .network import NEURONS, Network, load_network
+from .network import Network, load_network
 from .order import ordered, with_closing_delays
 from .primitives import Reading, neuron_of, scale_per_neuron
 from .shapes import graph_shape, infer_shapes

@@ -13,7 +13,8 @@ import numpy as np
 
 from ...ir import Array, BadInput
 from ...ir.shapes import window_shape
-from .network import NEURONS, Network, Primitive
+from .kinds import NEURONS
+from .network import Network, Primitive
 
 Shape = tuple[int, ...]
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...ir import BadInput, Conv2d, Identity, Linear, Op, Synapse, frozen
-from .network import NEURONS, Network, Primitive
+from .kinds import NEURONS
+from .network import Network, Primitive
 from .primitives import delay_steps, op_of, scale_per_neuron
 from .shapes import Shape, graph_shape
 
