@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from e3ne.ir import Graph
+from e3ne.ir import Graph, IntegrateFire
 
 from .case import LIBRARIES, Case, cases, check_float, check_integer, check_rtl, traced
 from .environments import ROOT, folder_of, python_path
@@ -78,6 +79,28 @@ def test_library_in_its_own_environment(library: str, request: pytest.FixtureReq
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
+BROKEN = (
+    {"threshold": 0.9},
+    {"decay": 0.5},
+    {"reset": "none"},
+    {"reset_step": "same"},
+    {"gain": 1.1},
+)
+
+
+@pytest.mark.parametrize("changed", BROKEN, ids=lambda changed: next(iter(changed)))
+def test_a_wrong_neuron_is_caught(changed: dict[str, object]) -> None:
+    """The broken twin of the comparison: one parameter of the first population is another."""
+    case = next(case for case in cases("snntorch") if case.option == "Leaky, subtract")
+    graph = traced(case)
+    check_float(case, graph)
+    first = next(node for node in graph.nodes if isinstance(node.neuron, IntegrateFire))
+    wrong = replace(first, neuron=replace(first.neuron, **changed))
+    twin = graph.with_nodes([wrong if node is first else node for node in graph.nodes])
+    with pytest.raises(AssertionError):
+        check_float(case, twin)
 
 
 def test_the_page_has_every_row() -> None:
