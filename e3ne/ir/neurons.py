@@ -40,9 +40,14 @@ class Relay:
 
 @dataclass(frozen=True)
 class Rectify:
-    """n = min(max(i, 0), bound): ReLU, or clipped ReLU with a bound. Stage FLOAT only."""
+    """n = min(max(i, 0), bound): ReLU, or clipped ReLU with a bound. Stage FLOAT only.
+
+    With `bits`, which needs a bound, n is a whole number of units as after the integer line:
+    n = min(floor(max(i, 0) / unit + 1/2), 2**bits - 1) * unit,  unit = bound / (2**bits - 1).
+    """
 
     bound: float | None = None
+    bits: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,6 +168,11 @@ def _neuron(graph: Graph, node: Node) -> Iterator[str]:
         return
     if isinstance(neuron, IntegrateFire):
         yield from _integrate_fire(neuron)
+    if isinstance(neuron, Rectify) and neuron.bits is not None:
+        if neuron.bound is None or neuron.bound <= 0:
+            yield f"found a ReLU of {neuron.bits} bits without a bound, accepted a bound > 0"
+        if not 1 <= neuron.bits <= 8:
+            yield f"found a ReLU of {neuron.bits} bits, accepted 1 .. 8"
     if not integer:
         return
     for synapse in node.synapses:

@@ -14,15 +14,20 @@ EXACT_SHIFT = 16  # decays that are m / 2**16 or coarser stay exact
 NEAREST_SHIFTS = range(12, EXACT_SHIFT + 1)
 
 
-def weight_scale(weight: Array, bits: int, per_channel: bool, kind: ScaleKind) -> Array:
+def largest_level(bits: float) -> int:
+    """q: weights of `bits` bits are integers of -q .. q; 1 for binary and ternary ones."""
+    return max(1, (1 << (int(bits) - 1)) - 1)
+
+
+def weight_scale(weight: Array, bits: float, per_channel: bool, kind: ScaleKind) -> Array:
     """The real value of one unit of the weights: float64, () or (outputs,).
 
-    max|w| / (2**(bits - 1) - 1), of the tensor or of each output channel; rounded up to a power
+    max|w| / q (`largest_level`), of the tensor or of each output channel; rounded up to a power
     of two where `kind` says so. A tensor of zeros gets 1; a channel of zeros gets the largest
     scale of the others.
     """
     largest, _ = _magnitudes(weight, per_channel)
-    return scale_of_kind(_filled(largest / (2 ** (bits - 1) - 1)), kind)
+    return scale_of_kind(_filled(largest / largest_level(bits)), kind)
 
 
 def one_magnitude(weight: Array, per_channel: bool, kind: ScaleKind) -> Array | None:
@@ -56,9 +61,9 @@ def scale_of_kind(scale: Array | float, kind: ScaleKind) -> Array:
     return exact if kind == "integer" else np.exp2(np.ceil(np.log2(exact)))
 
 
-def integer_weight(weight: Array, scale: Array, bits: int) -> Array:
-    """clip(round_half_even(w / scale)) to +-(2**(bits - 1) - 1): int64."""
-    limit = 2 ** (bits - 1) - 1
+def integer_weight(weight: Array, scale: Array, bits: float) -> Array:
+    """clip(round_half_even(w / scale)) to -q .. q: int64."""
+    limit = largest_level(bits)
     units = weight.astype(np.float64) / scale.reshape(-1, *(1,) * (weight.ndim - 1))
     return frozen(np.clip(np.rint(units), -limit, limit), np.int64)
 

@@ -86,10 +86,15 @@ def relay_type(node: Node, found: Range) -> SpikeType:
 def requantized(
     node: Node, neuron: Rectify, current: Sum, settings: NodeConfig, kind: ScaleKind
 ) -> Node:
-    """A ReLU as a radix neuron: its largest value becomes the largest integer of the edge."""
+    """A ReLU as a radix neuron: its largest value becomes the largest integer of the edge.
+
+    A ReLU that has bits already keeps them; its unit is what it is, whatever `kind` says.
+    """
     assert neuron.bound is not None, f"{node.name}: calibrate before quantising"
-    type = replace(node.type, bits=settings.edge_bits, signed=False)
-    scale = float(scale_of_kind(neuron.bound / type.high, kind))
+    type = replace(node.type, bits=neuron.bits or settings.edge_bits, signed=False)
+    scale = neuron.bound / type.high
+    if neuron.bits is None:
+        scale = float(scale_of_kind(scale, kind))
     factor = dyadic(current.scale / scale, settings.multiplier_bits)
     return replace(node, neuron=Requantize(factor.multiplier, factor.shift), type=type, scale=scale)
 

@@ -37,7 +37,7 @@ class Population:
             case Relay():
                 return clip_to_type(current, type)
             case Rectify():
-                return np.clip(current, 0, neuron.bound)
+                return rectified(neuron, current)
             case Requantize():
                 scaled = times(Dyadic(neuron.multiplier, neuron.shift), current, type)
                 return np.clip(scaled, type.low, type.high)
@@ -107,6 +107,16 @@ def fires(neuron: IntegrateFire, membrane: Array, theta: Array) -> Array:
     compare = np.greater if neuron.fire_on == ">" else np.greater_equal
     counts = [compare(membrane, k * theta) for k in range(1, neuron.max_spikes + 1)]
     return np.asarray(np.sum(counts, axis=0, dtype=np.int64))
+
+
+def rectified(neuron: Rectify, current: Array) -> Array:
+    """The (quantised) ReLU of a current of stage FLOAT."""
+    if neuron.bits is None:
+        return np.clip(current, 0, neuron.bound)
+    assert neuron.bound is not None
+    largest = (1 << neuron.bits) - 1
+    unit = neuron.bound / largest
+    return np.clip(np.floor(current / unit + 0.5), 0, largest) * unit
 
 
 def times(factor: Factor, x: Array, type: SpikeType) -> Array:
