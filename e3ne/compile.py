@@ -100,16 +100,17 @@ def map_traced(
     dump: str | Path | None = None,
 ) -> Journey:
     """Over the integer line and onto the board: everything between trace and hardware."""
-    from .lower import lower
+    from .lower import prepared, quantized
     from .lower.fidelity import dequantized
     from .optimize import map_graph
 
     with stages("lower"):
-        integer = lower(traced, calibration, config, dump)
+        ready = prepared(traced, calibration, config, dump)
+        integer = quantized(ready, calibration, config, dump)
     with stages("optimize"):
         mapped = verify(map_graph(integer, board, config))
         dump_text(dump, "mapped", mapped)
-    return Journey(traced, dequantized(traced, integer, config), mapped)
+    return Journey(traced, dequantized(ready, integer, config), mapped)
 
 
 def write(

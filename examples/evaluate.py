@@ -25,7 +25,7 @@ from e3ne.config import Config, load_config
 from e3ne.data import chunks, encoded
 from e3ne.frontend import load_model
 from e3ne.ir import Array, E3neError, Graph
-from e3ne.lower import lower
+from e3ne.lower import prepared, quantized
 from e3ne.lower.fidelity import dequantized, spike_agreement
 
 EXAMPLES = Path(__file__).resolve().parent
@@ -36,11 +36,12 @@ MARKER = "<!-- accuracy: written by examples/evaluate.py -->"
 
 @dataclass(frozen=True)
 class Example:
-    """An example's network in stages FLOAT and INTEGER, and its test set."""
+    """An example's network as traced, right before the integer line and behind it; its test set."""
 
     name: str
     config: Config
     traced: Graph
+    ready: Graph
     integer: Graph
     x: Array
     y: Array
@@ -85,7 +86,8 @@ def load_example(name: str) -> Example:
     calibration = data.calibration_frames()
     has_steps = bool(getattr(data, "FRAMES_HAVE_STEPS", False))
     traced = trace_model(model, calibration[:2].astype(np.float32), has_steps, config)
-    return Example(name, config, traced, lower(traced, calibration, config), x, y)
+    ready = prepared(traced, calibration, config)
+    return Example(name, config, traced, ready, quantized(ready, calibration, config), x, y)
 
 
 def classes(graph: Graph, x: Array) -> Array:
@@ -106,7 +108,7 @@ def evaluate(name: str) -> Accuracy:
     """Measures one example over its whole test set."""
     example = load_example(name)
     training = json.loads((EXAMPLES / name / "training.json").read_text())
-    real = dequantized(example.traced, example.integer, example.config)
+    real = dequantized(example.ready, example.integer, example.config)
     agreements = spike_agreement(real, example.integer, example.x[:AGREEMENT_FRAMES]).values()
     equal = sum(found.equal for found in agreements) / sum(found.compared for found in agreements)
     return Accuracy(

@@ -1,7 +1,8 @@
 """From what was trained to integers: the passes that may change a number.
 
-`simplify` keeps every number (up to float32 rounding of folded weights); `lower` goes on over the
-integer line. `verify` runs after each pass.
+`simplify` keeps every number (up to float32 rounding of folded weights); `prepared` goes on to the
+float graph right before the integer line, `quantized` takes that one over it, `lower` is both.
+`verify` runs after each pass.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ STRUCTURE: tuple[Pass, ...] = (
     move_rectify,
     fuse_nodes,
 )
-NUMBERS: tuple[Pass, ...] = (calibrate, quantize)
-PIPELINE: tuple[Pass, ...] = STRUCTURE + NUMBERS
+REALS: tuple[Pass, ...] = (calibrate,)
+"""Passes that may change real numbers; the graph stays FLOAT."""
+LINE: tuple[Pass, ...] = (quantize,)
+PIPELINE: tuple[Pass, ...] = STRUCTURE + REALS + LINE
 
 
 def lower(
@@ -55,14 +58,39 @@ def lower(
     `dump` is a folder that gets the text of the graph after each pass. BadInput and
     UnsupportedModel list every problem of the data, the configuration and the model.
     """
+    ready = prepared(graph, calibration, config, dump)
+    return quantized(ready, calibration, config, dump)
+
+
+def prepared(
+    graph: Graph,
+    calibration: UserArrays | None = None,
+    config: Config | None = None,
+    dump: str | Path | None = None,
+) -> Graph:
+    """The graph of stage FLOAT right before the integer line: all choices made, none rounded.
+
+    One node a population, ReLUs with a bound, neurons with a limit of spikes. It is what trains,
+    and what the integers are compared with (`fidelity`). Arguments and errors as of `lower`.
+    """
     config = config or Config()
-    verify(graph)
-    frames = None if calibration is None else checked_calibration(graph, calibration)
-    context = Context(config, frames)
+    context = _context(verify(graph), calibration, config)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
     _check_names(config, graph, fuse(graph))
-    graph = _run(graph, STRUCTURE[-1:], context, dump)
-    return _run(graph, NUMBERS, context, dump)
+    return _run(graph, STRUCTURE[-1:] + REALS, context, dump)
+
+
+def quantized(
+    ready: Graph,
+    calibration: UserArrays | None = None,
+    config: Config | None = None,
+    dump: str | Path | None = None,
+) -> Graph:
+    """What `prepared` made (perhaps trained since) as a graph of stage INTEGER.
+
+    The same `calibration` and `config`: they say what the inputs become. Errors as of `lower`.
+    """
+    return _run(ready, LINE, _context(ready, calibration, config or Config()), dump)
 
 
 def simplify(graph: Graph) -> Graph:
@@ -92,6 +120,11 @@ def refusals(graph: Graph, config: Config) -> tuple[Graph, list[str]]:
     for problem in problems:
         first.setdefault(problem.split(":")[0], problem)
     return fused.graph, list(first.values())
+
+
+def _context(graph: Graph, calibration: UserArrays | None, config: Config) -> Context:
+    frames = None if calibration is None else checked_calibration(graph, calibration)
+    return Context(config, frames)
 
 
 def _check_names(config: Config, graph: Graph, fused: Fused) -> None:

@@ -17,7 +17,7 @@ from ..config import Config
 from ..ir import Array, Conv2d, Graph, IntegrateFire, Linear, Node, Requantize, Synapse
 from ..ir import frozen as frozen_array
 from ..ir.loops import computing_order
-from . import STRUCTURE, simplify
+from . import STRUCTURE
 from .context import Context
 from .fuse_nodes import fuse
 from .quantize_neurons import sends_spikes
@@ -40,14 +40,14 @@ class Agreement:
         return Agreement(self.equal + other.equal, self.compared + other.compared)
 
 
-def dequantized(traced: Graph, integer: Graph, config: Config | None = None) -> Graph:
-    """The simplified FLOAT graph with the weights and biases of `integer` loaded back.
+def dequantized(ready: Graph, integer: Graph, config: Config | None = None) -> Graph:
+    """The FLOAT graph `ready` with the weights and biases of `integer` loaded back.
 
-    `integer` is lower(traced, ..., config); every neuron keeps its real parameters, but sends at
-    most as many spikes a step as its integer twin.
+    `ready` is lower.prepared(...), `integer` lower.quantized(ready, ..., config); every neuron
+    keeps its real parameters, but sends at most as many spikes a step as its integer twin.
     """
     nodes = []
-    for node, weights in _loaded(traced, integer, config or Config()):
+    for node, weights in _loaded(ready, integer, config or Config()):
         synapses = [
             synapse if loaded is None else replace(synapse, op=_with(synapse, *loaded))
             for synapse, loaded in zip(node.synapses, weights, strict=True)
@@ -56,21 +56,22 @@ def dequantized(traced: Graph, integer: Graph, config: Config | None = None) -> 
         if isinstance(neuron, IntegrateFire) and isinstance(twin, IntegrateFire):
             neuron = replace(neuron, max_spikes=twin.max_spikes)
         nodes.append(replace(node, synapses=tuple(synapses), neuron=neuron))
-    return simplify(traced).with_nodes(nodes)
+    return ready.with_nodes(nodes)
 
 
 def quantized_state(
-    traced: Graph, integer: Graph, config: Config | None = None
+    traced: Graph, ready: Graph, integer: Graph, config: Config | None = None
 ) -> dict[str, tuple[Array, Array | None]]:
     """Module path to its quantised (weight, bias) as float32 arrays, to load into the torch model.
 
+    `ready` is lower.prepared(traced, ...), `integer` lower.quantized(ready, ..., config).
     A folded batch normalisation is part of them: make the torch one an identity. Weights that
     several synapses share stand once; those that were split (over the parts of a concatenation)
     are no tensor of the torch model any more and are left out.
     """
     origins = _origins(traced)
     found: dict[str, list[tuple[Array, Array | None]]] = {}
-    for node, weights in _loaded(traced, integer, config or Config()):
+    for node, weights in _loaded(ready, integer, config or Config()):
         for path, loaded in zip(origins[node.name], weights, strict=True):
             if loaded is not None:
                 assert path is not None
@@ -120,13 +121,13 @@ def spike_agreement(
 
 
 def _loaded(
-    traced: Graph, integer: Graph, config: Config
+    ready: Graph, integer: Graph, config: Config
 ) -> Iterator[tuple[Node, list[tuple[Array, Array | None] | None]]]:
-    """Each simplified node, and for each synapse the real (weight, bias) of its integers.
+    """Each node of `ready`, and for each synapse the real (weight, bias) of its integers.
 
     A gain that brings several synapses to one unit is part of them.
     """
-    for node in simplify(traced).nodes:
+    for node in ready.nodes:
         scales = effective_scales(integer, node, config.node(node.name), config.scale)
         weights: list[tuple[Array, Array | None] | None] = []
         for scale, after in zip(scales, integer.node(node.name).synapses, strict=True):

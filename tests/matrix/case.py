@@ -20,7 +20,7 @@ from e3ne.frontend import trace
 from e3ne.frontend.nesting import flat
 from e3ne.frontend.registry import find_neuron
 from e3ne.ir import Array, DoesNotFit, Graph, IntegrateFire, Readout
-from e3ne.lower import lower
+from e3ne.lower import prepared, quantized
 from e3ne.lower.fidelity import Agreement, dequantized, spike_agreement
 
 FRAMES = 3
@@ -281,8 +281,10 @@ class IntegerResult:
 
 def check_integer(case: Case, graph: Graph, seed: int = 8) -> IntegerResult:
     """Lowers with default settings and counts equal values; never fails for being unequal."""
-    integer = lower(graph, draw(case, 2, frames=8))
-    real = dequantized(graph, integer)
+    frames = draw(case, 2, frames=8)
+    ready = prepared(graph, frames)
+    integer = quantized(ready, frames)
+    real = dequantized(ready, integer)
     found = spike_agreement(real, integer, with_steps(graph, draw(case, seed)))
     total = Agreement(0, 0)
     for part in found.values():

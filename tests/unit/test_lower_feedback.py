@@ -204,10 +204,10 @@ def test_a_sum_outside_of_loops_is_left_alone() -> None:
 def test_shared_weights_are_one_tensor_of_the_model() -> None:
     graph, x = container(), samples()
     integer = lower(graph, x)
-    state = quantized_state(graph, integer)
+    state = quantized_state(graph, simplify(graph), integer)
     assert list(state) == ["fc"]
     assert state["fc"][1] is not None
-    found = spike_agreement(dequantized(graph, integer), integer, x)
+    found = spike_agreement(dequantized(simplify(graph), integer), integer, x)
     assert found["fc"].fraction == 1.0
 
 
@@ -229,7 +229,7 @@ def test_a_sum_in_a_loop_gets_its_type_from_the_spikes() -> None:
     assert names(integer) == ["lif", "back"]
     assert integer.node("back").type.signed
     assert integer.node("lif").synapses[1].gain == 1
-    found = spike_agreement(dequantized(graph, integer), integer, x)
+    found = spike_agreement(dequantized(simplify(graph), integer), integer, x)
     assert found["lif"].fraction == 1.0
     assert integer.scale("back") == pytest.approx(np.abs(linear(4, 4).weight).max() / 127)
 

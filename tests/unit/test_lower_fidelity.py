@@ -25,7 +25,7 @@ from e3ne.ir import (
     Synapse,
     verify,
 )
-from e3ne.lower import lower
+from e3ne.lower import lower, simplify
 from e3ne.lower.fidelity import Agreement, dequantized, quantized_state, spike_agreement
 from tests.unit.lower_graphs import add, chain, conv, frames, linear, norm, real, then
 
@@ -50,7 +50,7 @@ def spiking_network():
 def test_spikes_agree_with_the_float_network_of_the_same_weights(config: Config) -> None:
     graph, x = spiking_network(), frames(50, 30)
     integer = lower(graph, x, config)
-    found = spike_agreement(dequantized(graph, integer, config), integer, x)
+    found = spike_agreement(dequantized(simplify(graph), integer, config), integer, x)
     assert list(found) == ["fc1", "fc2"]
     assert found["fc1"].compared == 50 * 12 * 20
     assert all(agreement.fraction >= 0.998 for agreement in found.values()), found
@@ -60,7 +60,7 @@ def test_a_coarse_membrane_is_seen() -> None:
     graph, x = spiking_network(), frames(50, 30)
     config = parse_config({"default": {"weight_bits": 3, "membrane_fraction_bits": 0}})
     integer = lower(graph, x, config)
-    found = spike_agreement(dequantized(graph, integer, config), integer, x)
+    found = spike_agreement(dequantized(simplify(graph), integer, config), integer, x)
     assert found["fc2"].fraction < 0.998
 
 
@@ -70,7 +70,7 @@ def test_radix_integers_are_all_equal(kind: str) -> None:
     graph, x = chain((1, 6, 6), layers), frames(50, 1, 6, 6)
     config = parse_config({"scale": kind, "default": {"weight_bits": 3}})
     integer = lower(graph, x, config)
-    found = spike_agreement(dequantized(graph, integer, config), integer, x)
+    found = spike_agreement(dequantized(simplify(graph), integer, config), integer, x)
     assert found == {"0": Agreement(3200, 3200), "2": Agreement(400, 400)}
 
 
@@ -79,7 +79,7 @@ def test_a_wrong_weight_is_seen() -> None:
     graph, x = chain((30,), layers), frames(50, 30)
     integer = lower(graph, x)
     other = lower(chain((30,), {**layers, "2": linear(8, 8, seed=3)}), x)
-    found = spike_agreement(dequantized(graph, integer), other, x)
+    found = spike_agreement(dequantized(simplify(graph), integer), other, x)
     assert found["0"].fraction == 1.0
     assert found["2"].fraction < 0.5
 
@@ -88,7 +88,7 @@ def test_the_dequantised_weights_are_multiples_of_their_scale() -> None:
     graph, x = spiking_network(), frames(5, 30)
     config = CONFIGS["3 bits"]
     integer = lower(graph, x, config)
-    state = quantized_state(graph, integer, config)
+    state = quantized_state(graph, simplify(graph), integer, config)
     assert list(state) == ["fc1", "fc2"]
     for path, (weight, bias) in state.items():
         op = integer.node(path).synapses[0].op
@@ -109,7 +109,7 @@ def test_loading_back_and_lowering_again_changes_nothing() -> None:
     graph, x = spiking_network(), frames(5, 30)
     config = CONFIGS["3 bits"]
     integer = lower(graph, x, config)
-    state = quantized_state(graph, integer, config)
+    state = quantized_state(graph, simplify(graph), integer, config)
     nodes = []
     for node in graph.nodes:
         op = node.synapses[0].op
@@ -132,11 +132,11 @@ def test_merged_weights_are_found_by_the_path_of_their_module() -> None:
     relu = Node("relu", (Synapse(Identity(), "add"),), Rectify(4.0), graph.edge("add"))
     graph = then(graph, relu)
     integer = lower(graph, frames(3, 2, 4, 4))
-    state = quantized_state(graph, integer)
+    state = quantized_state(graph, simplify(graph), integer)
     assert list(state) == ["c1", "c2"]
     assert state["c2"][1] is None
     assert np.abs(state["c2"][0] - side.weight).max() < 0.01
-    loaded = dequantized(graph, integer).node("relu")
+    loaded = dequantized(simplify(graph), integer).node("relu")
     for synapse, path in zip(loaded.synapses, state, strict=True):
         assert isinstance(synapse.op, Conv2d)
         assert synapse.op.weight is state[path][0] or np.array_equal(
@@ -154,7 +154,7 @@ def test_gains_are_part_of_the_weights_that_are_loaded_back() -> None:
     x = np.random.default_rng(5).integers(0, 2, (12, 100, 6)).astype(float)
     integer = lower(graph, x)
     assert sorted(synapse.gain for synapse in integer.node("lif").synapses)[0] > 1
-    loaded = dequantized(graph, integer)
+    loaded = dequantized(simplify(graph), integer)
     assert spike_agreement(loaded, integer, x)["lif"].fraction >= 0.998
     own = [s.op.weight for s in graph.node("lif").synapses]  # type: ignore[union-attr]
     back = [s.op.weight for s in loaded.node("lif").synapses]  # type: ignore[union-attr]
@@ -171,7 +171,7 @@ def test_gains_know_the_scales_of_their_sources() -> None:
     graph = then(graph, Node("sum", both, Relay(), type))
     x = frames(20, 6)
     integer = lower(graph, x)
-    loaded = dequantized(graph, integer).node("sum")
+    loaded = dequantized(simplify(graph), integer).node("sum")
     unit = integer.scale("sum")
     for real_one, whole in zip(loaded.synapses, integer.node("sum").synapses, strict=True):
         assert isinstance(real_one.op, Linear)

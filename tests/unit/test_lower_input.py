@@ -25,11 +25,13 @@ from e3ne.ir import (
     Rectify,
     Relay,
     SpikeType,
+    Stage,
     Synapse,
     UnsupportedModel,
     frozen,
+    text,
 )
-from e3ne.lower import PIPELINE, lower
+from e3ne.lower import PIPELINE, lower, prepared, quantized
 from tests.unit.lower_graphs import (
     chain,
     linear,
@@ -160,3 +162,13 @@ def test_every_pass_says_what_it_does() -> None:
     for step in PIPELINE:
         assert step.__module__.endswith(f".{step.__name__}")
         assert (step.__doc__ or "").strip()
+
+
+def test_lowering_is_preparing_and_then_quantising() -> None:
+    graph = chain((6,), {"fc": linear(4, 6), "relu": Rectify()})
+    ready = prepared(graph, SPIKES)
+    assert ready.stage is Stage.FLOAT
+    assert [node.name for node in ready.nodes] == ["fc"]
+    assert isinstance(ready.nodes[0].neuron, Rectify)
+    assert ready.nodes[0].neuron.bound is not None
+    assert text(quantized(ready, SPIKES)) == text(lower(graph, SPIKES))

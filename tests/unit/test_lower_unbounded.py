@@ -28,7 +28,7 @@ from e3ne.ir import (
     frozen,
     verify,
 )
-from e3ne.lower import lower
+from e3ne.lower import lower, simplify
 from e3ne.lower.calibrate import LARGEST_COUNT
 from e3ne.lower.fidelity import dequantized, spike_agreement
 from tests.unit.lower_graphs import chain, conv, linear
@@ -58,7 +58,7 @@ def test_the_limit_is_the_largest_count_that_was_seen() -> None:
     assert largest > 3
     assert limit(integer) == largest
     assert integer.node("fc").type.bits == largest.bit_length()
-    found = spike_agreement(dequantized(graph, integer), integer, X)
+    found = spike_agreement(dequantized(simplify(graph), integer), integer, X)
     assert found["fc"].fraction >= 0.99
 
 
@@ -106,7 +106,7 @@ def test_the_membrane_of_firing_neurons_is_sent(reset_step: str) -> None:
     assert isinstance(node.neuron, IntegrateFire)
     assert node.type.bits == node.neuron.membrane_bits
     assert isinstance(node.neuron.threshold, int)  # one unit, as the edge has one scale
-    real = dequantized(graph, integer, parse_config({"default": {"per_channel": True}}))
+    real = dequantized(simplify(graph), integer, parse_config({"default": {"per_channel": True}}))
     words = reference.encode_input(integer.inputs[0], X)
     sent = reference.run(integer, words)["fc"] * node.scale
     wanted = reference.run(real, words * integer.inputs[0].scale)["fc"]
@@ -140,7 +140,7 @@ def test_parameters_a_neuron_stay_so() -> None:
     assert np.shape(found.synaptic_decay.multiplier) == (3,)
     decays = np.asarray(found.decay.multiplier) / 2.0**found.decay.shift
     np.testing.assert_allclose(decays, neuron.decay, atol=2.0**-13)  # type: ignore[arg-type]
-    agreement = spike_agreement(dequantized(graph, integer, config), integer, IMAGES)["c"]
+    agreement = spike_agreement(dequantized(simplify(graph), integer, config), integer, IMAGES)["c"]
     assert agreement.fraction >= 0.99
 
 
@@ -177,7 +177,7 @@ def test_each_input_has_its_own_settings() -> None:
     assert (right.type.bits, right.scale) == (3, 0.125)
     by_name = lower(two_inputs(), {"right": frames[1], "left": frames[0]}, config)
     assert [source.scale for source in by_name.inputs] == [left.scale, right.scale]
-    found = spike_agreement(dequantized(two_inputs(), integer, config), integer, frames)
+    found = spike_agreement(dequantized(simplify(two_inputs()), integer, config), integer, frames)
     assert found["lif"].fraction >= 0.99
 
 
