@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e3ne.emit import load_graph, save_graph
-from e3ne.emit.graph_file import ENUMS, RECORDS
 from e3ne.ir import BadInput, Engine, Graph, Neuron, Op, Readout, Stage, neurons, text
+from e3ne.ir.tree import ENUMS, RECORDS
 from tests.small_networks import convolution, spiking
 from tests.strategies import mapped_graphs
 
