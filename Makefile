@@ -4,9 +4,10 @@
 PYTHON_IN_VENV := .venv/bin/python
 NAMES ?= digits_radix digits_lif peer_b lenet5
 BENCH_FLAGS ?=
+ROWS ?=
 PYTEST_FLAGS ?=
 
-.PHONY: help setup demo test lint bench supported clean
+.PHONY: help setup demo test lint bench accuracy supported clean
 
 help:
 	@echo "make setup   virtual environment in .venv, verilator and iverilog"
@@ -15,6 +16,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   every benchmark row (NAMES='...' chooses, BENCH_FLAGS='--seeds 1')"
 	@echo "             and docs/benchmarks.md"
+	@echo "make accuracy   trained networks over whole test sets (E3NE_DATA) and docs/accuracy.md"
 	@echo "make supported   docs/supported.md from the cases of tests/matrix"
 	@echo "make clean   remove what the targets above built, .venv excepted"
 
@@ -34,6 +36,9 @@ lint: setup
 
 bench: setup
 	@$(PYTHON_IN_VENV) -m benchmarks all $(NAMES) $(BENCH_FLAGS)
+
+accuracy: setup
+	@$(PYTHON_IN_VENV) -m benchmarks.accuracy measure $(ROWS)
 
 supported: setup
 	@$(PYTHON_IN_VENV) -m tests.matrix

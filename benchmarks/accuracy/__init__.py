@@ -1,0 +1,1 @@
+"""Accuracy of trained networks behind the integer line: training, measuring, docs/accuracy.md."""

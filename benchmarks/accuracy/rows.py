@@ -1,0 +1,73 @@
+"""The rows of the accuracy benchmark: which network, at which bits, and what it must reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e3ne.ir import BadInput
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trained network at fixed bits.
+
+    `network` is a module of `benchmarks.accuracy.networks`. `weights` and `edges` are the bits for
+    people, as in "4-bit" and "radix 4" or "spikes, 10 steps". `recipe` says in a sentence how it
+    was trained. `must_reach` is the percent of the whole test set on the integer graph (None:
+    reported only), `compared_with` other people's number or a baseline. `seeds` are those that
+    `make accuracy` expects; the committed checkpoint is of the first.
+    """
+
+    name: str
+    network: str
+    title: str
+    data: str
+    weights: str
+    edges: str
+    recipe: str
+    must_reach: float | None = None
+    compared_with: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row(
+            name="nmnist_cnn",
+            network="nmnist",
+            title="Convolutional SNN on N-MNIST events",
+            data="N-MNIST, 1,000 training and 100 test recordings",
+            weights="4-bit",
+            edges="spikes",
+            recipe="",
+            must_reach=95.0,
+        ),
+        Row(
+            name="vowels_rsnn",
+            network="vowels",
+            title="Recurrent SNN on Japanese Vowels",
+            data="Japanese Vowels, 270 training and 370 test series",
+            weights="8-bit",
+            edges="spikes, 25 steps",
+            recipe="",
+            must_reach=93.0,
+        ),
+        Row(
+            name="ecg_beats",
+            network="ecg",
+            title="Streaming beat detection on an ECG",
+            data="MIT-BIH record 100, first half for training, second for the test",
+            weights="8-bit",
+            edges="spikes",
+            recipe="",
+        ),
+    )
+}
+
+
+def row_of(name: str) -> Row:
+    """The row called `name`; BadInput where there is none."""
+    if name not in ROWS:
+        raise BadInput(f"row: found {name!r}, accepted {', '.join(ROWS)}")
+    return ROWS[name]
