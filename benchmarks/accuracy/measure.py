@@ -26,7 +26,7 @@ POST_TRAINING = {"8/6": (8, 6), "4/4": (4, 4)}
 
 
 def measure_row(row: Row, device: str = "cpu") -> dict[str, Any]:
-    """The committed checkpoint over the whole test set; returns what results/<row>.json got."""
+    """The committed checkpoint over the whole test set; returns what measured/<row>.json got."""
     network = load_network_of(row.network)
     split = network.split()
     graph, config, info = load_network(checkpoint_of(row.name))

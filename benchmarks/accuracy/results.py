@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-RESULTS = FOLDER / "results"
+RESULTS = FOLDER / "measured"
 CHECKPOINTS = FOLDER / "checkpoints"
 SUBSET_SAMPLES = 500
 

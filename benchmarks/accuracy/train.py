@@ -29,7 +29,7 @@ def command_of(row: Row, seed: int) -> str:
 
 
 def train_row(row: Row, seed: int, device: str = "cpu", threads: int = 1) -> dict[str, Any]:
-    """Trains, lowers, measures the whole test set; returns what results/<row>.json got.
+    """Trains, lowers, measures the whole test set; returns what measured/<row>.json got.
 
     The checkpoint of the row's first seed goes to `checkpoints/`, of others to build/accuracy.
     """
