@@ -18,6 +18,7 @@ from .loops import computing_order, in_loop, loop_of
 from .neurons import (
     ONE,
     Dyadic,
+    Encode,
     Factor,
     Integrate,
     IntegrateFire,
@@ -51,6 +52,7 @@ __all__ = [
     "DoesNotFit",
     "Dyadic",
     "E3neError",
+    "Encode",
     "Encoding",
     "Engine",
     "Factor",

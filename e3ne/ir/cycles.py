@@ -13,7 +13,17 @@ from typing import assert_never
 import numpy as np
 
 from .graph import Readout
-from .neurons import Dyadic, Factor, Integrate, IntegrateFire, Neuron, Rectify, Relay, Requantize
+from .neurons import (
+    Dyadic,
+    Encode,
+    Factor,
+    Integrate,
+    IntegrateFire,
+    Neuron,
+    Rectify,
+    Relay,
+    Requantize,
+)
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
 COUNTED_AT_ONCE = 4  # spikes of a step that a neuron counts at once; more are searched bit by bit
@@ -34,6 +44,8 @@ def neuron_cycles_per_word(
     match neuron:
         case Relay() | Requantize():
             return 1
+        case Encode():
+            return steps_out * encode_phases(steps_out, kept_words) if is_stepwise(neuron) else 1
         case IntegrateFire() | Integrate():
             return steps_out * max(_loops(neuron, steps_out, kept_words))
         case Rectify():
@@ -52,6 +64,11 @@ def neuron_latency_cycles(
             return before + 1
         case Requantize():
             return before + drive_stages(Dyadic(neuron.multiplier, neuron.shift), 0) + 1
+        case Encode():
+            if not is_stepwise(neuron):
+                return 2 if neuron.kind == "latency" else 1
+            split_and_join = 2 if steps_out > 1 else 0
+            return split_and_join + steps_out * encode_phases(steps_out, kept_words)
         case IntegrateFire() | Integrate():
             loops = _loops(neuron, steps_out, kept_words)
             split_and_join = 2 if steps_out > 1 else 0
@@ -97,6 +114,16 @@ def drive_stages(gain: Factor, offset: object) -> int:
 def integrate_phases(decay: Factor, steps: int, kept_words: int) -> int:
     """Cycles of one step of v = sat(decay * v + x): one only where nothing is multiplied."""
     return 1 if not _slow(decay, steps, kept_words) else 2
+
+
+def is_stepwise(neuron: Encode) -> bool:
+    """Whether an encoder works step by step, with a state; the others send whole words."""
+    return neuron.kind in ("regular", "delta")
+
+
+def encode_phases(steps: int, kept_words: int) -> int:
+    """Cycles of one step of such an encoder: as of a membrane that is not multiplied."""
+    return 2 if kept_words > 1 and steps == 1 else 1
 
 
 def fire_phases(neuron: IntegrateFire, steps: int, kept_words: int) -> int:

@@ -130,4 +130,44 @@ class Integrate:
     membrane_bits: int = 0
 
 
-Neuron = Relay | Rectify | Requantize | IntegrateFire | Integrate
+EncoderKind = Literal["radix", "regular", "bernoulli", "latency", "delta"]
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Samples become a spike train on the chip. The same numbers in every stage.
+
+    The only synapse is an Identity from an input: of 1 step, unsigned (delta: T steps, perhaps
+    signed). In stage FLOAT the current i is real and is rounded first, half to even; after the
+    integer line it is x itself (the input's scale is `unit`):
+
+        x = clip(rint(i / unit), low, high)       0 .. 2**bits - 1, two's complement where `signed`
+
+    The train has t = 0 .. T - 1 steps; j is the place of the neuron in wire order (`ir/order.py`).
+    Every frame starts anew.
+
+        radix      n = (x >> (T - 1 - t)) & 1                                  bits == T
+        regular    n = (((t + 1) * x) >> bits) - ((t * x) >> bits)
+        bernoulli  n = 1 if r[t, j] < x                 r from the seed: `ir/random_bits.py`
+        latency    n = 1 if x > 0 and t == ((2**bits - 1 - x) * T) >> bits
+        delta      n = +1 and ref += threshold  where x[t] - ref >= threshold,
+                   n = -1 and ref -= threshold  where ref - x[t] >= threshold, else 0;
+                   ref = x[0] and n = 0 at t == 0
+
+    So a radix train holds the sample's bit planes, most significant first; a regular train has
+    floor(T x / 2**bits) spikes, evenly spread, a Bernoulli train T x / 2**bits in the mean; a
+    latency train at most one, the earlier the larger x is. Delta trains are signed, of 2 bits; all
+    others 0 or 1. `threshold` is in units of x, `seed` 1 .. 65535 (Bernoulli alone reads it).
+    Sources: rate and latency codes as in snnTorch's spikegen, made deterministic; delta as in
+    address-event sensors (Lichtsteiner et al., JSSC 2008), one event a step.
+    """
+
+    kind: EncoderKind
+    bits: int
+    unit: float = 1.0
+    seed: int = 1
+    threshold: int = 0
+    signed: bool = False
+
+
+Neuron = Relay | Rectify | Requantize | IntegrateFire | Integrate | Encode

@@ -13,11 +13,12 @@ import numpy as np
 from .errors import UnsupportedModel
 from .graph import Graph, Node, Stage, Synapse
 from .loops import computing_order
-from .neurons import Dyadic, Integrate, IntegrateFire, Rectify, Relay, Requantize
+from .neurons import Dyadic, Encode, Integrate, IntegrateFire, Rectify, Relay, Requantize
 from .ops import ChannelAffine, MaxPool2d, SumPool2d, Upsample2d
 from .ranges import edge_range, summed_current_range
 from .shapes import op_shape
 from .spikes import SpikeType
+from .verify_encoders import encoder_problems
 from .verify_mapping import mapping_problems
 
 
@@ -165,6 +166,9 @@ def _neuron(graph: Graph, node: Node) -> Iterator[str]:
         return
     if (node.type.bits == 0) == integer:
         yield f"found bits={node.type.bits} in stage {graph.stage.value}"
+        return
+    if isinstance(neuron, Encode):
+        yield from encoder_problems(graph, node, neuron)
         return
     if isinstance(neuron, IntegrateFire):
         yield from _integrate_fire(neuron)

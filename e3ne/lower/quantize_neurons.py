@@ -12,6 +12,7 @@ import numpy as np
 from ..config import NodeConfig, ScaleKind
 from ..ir import (
     Array,
+    Encode,
     Factor,
     Integrate,
     IntegrateFire,
@@ -58,6 +59,10 @@ def integer_neurons(node: Node, current: Sum, settings: NodeConfig, kind: ScaleK
             return integer_fire(node, neuron, current, settings)
         case Integrate():
             return integer_integrate(node, neuron, current, settings)
+        case Encode():
+            delta = neuron.kind == "delta"
+            type = replace(node.type, bits=2 if delta else 1, signed=delta)
+            return replace(node, type=type, scale=1.0)
         case Requantize():
             raise TypeError(f"{node.name}: Requantize before the integer line")
         case _:

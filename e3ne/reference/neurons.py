@@ -9,6 +9,7 @@ import numpy as np
 from ..ir import (
     Array,
     Dyadic,
+    Encode,
     Factor,
     Integrate,
     IntegrateFire,
@@ -54,6 +55,8 @@ class Population:
                     neuron, type, leaked, drive, self.membrane, self.spikes
                 )
                 return self.spikes if neuron.sends == "spikes" else self.membrane
+            case Encode():
+                raise TypeError("an encoder works on whole frames: reference.encode")
             case _:
                 assert_never(neuron)
 
