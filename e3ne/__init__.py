@@ -16,8 +16,10 @@ _EXPORTS = {
     "default_config": "e3ne.compile",
     "list_boards": "e3ne.boards",
     "load_board": "e3ne.boards",
+    "load_network": "e3ne.network_file",
     "read_nir": "e3ne.frontend.nir",
     "register_neuron": "e3ne.frontend",
+    "save_network": "e3ne.network_file",
     "write_nir": "e3ne.frontend.nir",
 }
 
@@ -28,8 +30,10 @@ __all__ = [
     "default_config",
     "list_boards",
     "load_board",
+    "load_network",
     "read_nir",
     "register_neuron",
+    "save_network",
     "write_nir",
 ]
 

@@ -16,6 +16,7 @@ from .data import first_frames
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
 from .ir import Array, BadInput, Graph, Readout, Stage, text, verify
 from .ir.user_arrays import UserArrays, input_arrays
+from .network_file import is_network_file, load_network
 from .progress import Stages, Tell, peak_memory_bytes
 from .report import new_report
 from .report.document import Report, write_report
@@ -57,6 +58,8 @@ def compile(
 ) -> Hardware:
     """Compiles a torch module, or a Graph of stage FLOAT, into the build folder `output`.
 
+    `model` may also be the path of a network that `save_network` wrote; its configuration applies
+    unless `config` is given, and everything about its frames (example, steps, readout) is in it.
     `example_input` and `calibration` are real frames (frames, *shape), or (frames, steps, *shape)
     with `input_has_steps`; without an example the first calibration frames serve. A model of
     several inputs takes a tuple of them, or a dict by the arguments of its forward. `steps` is the
@@ -70,11 +73,16 @@ def compile(
     """
     stages = Stages(progress)
     chosen = board if isinstance(board, Board) else load_board(board)
+    title = name or type(model).__name__.lower()
+    if is_network_file(model):
+        title = name or Path(model).stem
+        refuse_what_a_file_has(model, example_input, steps, input_has_steps, readout, outputs)
+        model, own, _ = load_network(model)
+        config = own if config is None else config
     settings = read_config(config)
     settings = replace(settings, steps=settings.steps if steps is None else steps)
     if isinstance(readout, str):
         settings, readout = replace(settings, readout=readout), None
-    title = name or type(model).__name__.lower()
     folder = Path(output) if output is not None else Path("build") / title
     check_output(folder)
 
@@ -89,6 +97,27 @@ def compile(
     journey = map_traced(traced, calibration, chosen, settings, stages, dump)
     build = write(journey, chosen, folder, title, settings, stages)
     return Hardware(build, chosen, journey.traced, journey.dequantized)
+
+
+def refuse_what_a_file_has(
+    path: str | Path, example: Any, steps: Any, input_has_steps: Any, readout: Any, outputs: Any
+) -> None:
+    """BadInput with every argument of `compile` that a saved network answers itself."""
+    given = {
+        "example_input": example is not None,
+        "steps": steps is not None,
+        "input_has_steps": input_has_steps is not False,
+        "readout": readout is not None,
+        "outputs": outputs != 1,
+    }
+    problems = [
+        f"{name}: found with the saved network {path}, accepted with a torch module; leave it out, "
+        "the file has it"
+        for name, is_given in given.items()
+        if is_given
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 def map_traced(

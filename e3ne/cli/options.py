@@ -15,15 +15,18 @@ from ..config import Config
 from ..data import first_frames, load_frames
 from ..ir import Array, BadInput, E3neError, Graph
 from ..ir.user_arrays import UserArrays
+from ..network_file import is_network_file, load_network
 
 EXAMPLE_FRAMES = 2
 
 MODEL_HELP = """\b
-MODEL is file.py:factory, package.module:factory or net.nir. A factory is a
-function without arguments that returns the torch module: e3ne executes that
-code. Weights are a state dict as .safetensors or .pt; nothing in them, and
-nothing in a .nir file, is executed. A .nir file needs --dt and --reset, and
---convention with the library that wrote it, unless e3ne wrote it.
+MODEL is file.py:factory, package.module:factory, net.nir, or a network that
+e3ne saved as net.safetensors. A factory is a function without arguments that
+returns the torch module: e3ne executes that code. Weights are a state dict as
+.safetensors or .pt; nothing in them, and nothing in a file as MODEL, is
+executed. A .nir file needs --dt and --reset, and --convention with the library
+that wrote it, unless e3ne wrote it. The configuration in a saved network
+applies unless -c gives another.
 """
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -51,6 +54,11 @@ class ModelOptions:
     def is_nir(self) -> bool:
         """Is it a file of the Neuromorphic Intermediate Representation?"""
         return self.model.endswith(".nir")
+
+    @property
+    def is_network(self) -> bool:
+        """Is it a file that `e3ne.save_network` wrote, graph and configuration?"""
+        return is_network_file(self.model)
 
 
 def model_options(function: Function) -> Function:
@@ -124,6 +132,10 @@ def load(chosen: ModelOptions) -> Loaded:
 
     from ..compile import read_config
 
+    if chosen.is_network:
+        graph, own, _ = load_network(chosen.model)
+        settings = own if chosen.config is None else read_config(chosen.config)
+        return Loaded(graph, None, True, frames, settings)
     settings = read_config(chosen.config)
     if chosen.is_nir:
         return Loaded(read_file(chosen, settings), None, True, frames, settings)
@@ -180,6 +192,13 @@ def misplaced(chosen: ModelOptions) -> list[str]:
     """A problem for each option that this kind of model does not take."""
     torch_only = ("weights", "outputs", "input_shape")
     nir_only = ("dt", "reset", "convention")
+    if chosen.is_network:
+        return [
+            f"--{name.replace('_', '-')}: found with a saved network, accepted with a torch "
+            "module or a .nir file; leave it out, the file has it"
+            for name in (*torch_only, "steps", "input_has_steps", "readout", *nir_only)
+            if getattr(chosen, name) not in (None, ())
+        ]
     if chosen.is_nir:
         return [
             f"--{name.replace('_', '-')}: found with a .nir file, accepted with a torch module; "

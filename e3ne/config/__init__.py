@@ -29,7 +29,7 @@ As YAML (or the same dict):
     input_lanes: null                # elements in one beat of the input; null: chosen by mapping
 """
 
-from .names import check_names, default_config
+from .names import check_names, config_as_dict, default_config
 from .parse import load_config, parse_config
 from .records import Config, InputConfig, MappingConfig, NodeConfig, ScaleKind
 
@@ -40,6 +40,7 @@ __all__ = [
     "NodeConfig",
     "ScaleKind",
     "check_names",
+    "config_as_dict",
     "default_config",
     "load_config",
     "parse_config",

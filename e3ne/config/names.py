@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from ..ir import BadInput, Graph
@@ -20,15 +20,20 @@ def default_config(names: Graph | Iterable[str], config: Config | None = None) -
     config = config or Config()
     if isinstance(names, Graph):
         names = [node.name for node in names.nodes]
-    editable = asdict(replace(config, nodes={}, mapping={}, inputs={}))
-    del editable["inputs"]
-    editable["input"] |= {name: asdict(chosen) for name, chosen in config.inputs.items()}
+    editable = config_as_dict(config)
     names = list(names)
     editable["nodes"] = {name: asdict(config.node(name)) for name in names}
     editable["mapping"] = {
         name: asdict(config.mapping.get(name, MappingConfig())) for name in names
     }
     return editable
+
+
+def config_as_dict(config: Config) -> dict[str, Any]:
+    """The configuration as the dict that `parse_config` makes it of."""
+    whole = asdict(config)
+    whole["input"] |= whole.pop("inputs")
+    return whole
 
 
 def check_names(
