@@ -99,13 +99,15 @@ class Node:
 class Input:
     """An input of the network. An element is clip(round_half_even(x / scale), low, high).
 
-    `lanes` elements travel in one beat (stage MAPPED; it divides the neurons).
+    `lanes` elements travel in one beat (stage MAPPED; it divides the neurons). With `events` frames
+    arrive as address events instead (`ir/events.py`), and `lanes` elements in one word behind it.
     """
 
     name: str
     type: SpikeType
     scale: float = 1.0
     lanes: int = 1
+    events: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,10 @@ class Graph:
 
     `steps_in_window` says how many time steps one word of a stream carries (stage MAPPED); it
     divides the steps of every edge that has more, and an edge of fewer steps has one window.
+
+    `streaming`: frames are consecutive pieces of one endless stream. Membranes, synaptic currents,
+    the spikes of the step before and what delayed synapses read go on from frame to frame and are
+    cleared by a reset only; everything else (sums over steps, readouts) is of one frame.
     """
 
     stage: Stage
@@ -131,6 +137,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[Output, ...]
     steps_in_window: int | None = None
+    streaming: bool = False
     _by_name: dict[str, Node] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

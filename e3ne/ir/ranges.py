@@ -6,6 +6,7 @@ w*x lies between sum(min(w*low, w*high)) and sum(max(w*low, w*high)), because ea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -121,37 +122,95 @@ def membrane_range(neuron: IntegrateFire | Integrate, currents: Range, steps: in
     and at most max_spikes thresholds down, which stays above low - threshold. The walk stops
     early once a step no longer widens the range.
     """
-    offsets = np.atleast_1d(np.asarray(neuron.offset)).astype(object)
-    offset = Range(min(int(offsets.min()), 0), max(int(offsets.max()), 0))
-    drive = factor_range(neuron.gain, currents)
-    drive = Range(min(drive.low, 0), max(drive.high, 0))
-    slack = Range(0, 0)
-    reached = Range(0, 0)
-    resets_next = False  # to the reset value and this step's input, without a decay
-    if isinstance(neuron, IntegrateFire):
-        theta = int(np.max(np.asarray(neuron.threshold)))
-        if neuron.reset == "subtract" and neuron.reset_step != "same":
-            slack = Range(-theta * neuron.most_spikes, theta if neuron.reset_step == "both" else 0)
-        if neuron.reset == "to_value":
-            reached = Range(min(0, int(neuron.reset_value)), max(0, int(neuron.reset_value)))
-            resets_next = neuron.reset_step == "next"
-    membrane = current = reached
-    for _ in range(steps):
-        before = (membrane, current)
-        if neuron.synaptic_decay is not None:
-            current = _union(current, factor_range(neuron.synaptic_decay, current) + drive)
-            step_drive = current
-        else:
-            step_drive = drive
-        step = factor_range(neuron.decay, membrane) + step_drive + offset + slack
+    walk = _MembraneWalk(neuron, currents)
+    return walk.after(steps)[0]
+
+
+def endless_membrane_range(neuron: IntegrateFire | Integrate, currents: Range) -> Range | None:
+    """The same for an endless stream; None where no range holds (a decay of 1, or above).
+
+    A range that a step does not widen holds for ever. Where the walk does not end at one soon, it
+    is searched, first for the synaptic current.
+    """
+    walk = _MembraneWalk(neuron, currents)
+    membrane, current = walk.after(ENDLESS_STEPS)
+    if walk.step((membrane, current)) == (membrane, current):
+        return membrane
+    if neuron.synaptic_decay is not None:
+        filtered = _least(lambda found: walk.holds((found, found))[1])
+        if filtered is None:
+            return None
+        current = filtered
+    return _least(lambda found: all(walk.holds((found, current))))
+
+
+def _least(holds: Callable[[Range], bool]) -> Range | None:
+    """A least range around 0 for which `holds` is true; None where 64 bits are too few."""
+    found = next(filter(holds, (Range(-(1 << bits), (1 << bits) - 1) for bits in range(64))), None)
+    if found is None:
+        return None
+    low, high = found.low, found.high
+    for size in (1 << bits for bits in reversed(range(64))):
+        if size <= high and holds(Range(low, high - size)):
+            high -= size
+        if size <= -low and holds(Range(low + size, high)):
+            low += size
+    return Range(low, high)
+
+
+ENDLESS_STEPS = 256
+
+
+class _MembraneWalk:
+    """Steps of (range of the membrane, range of the synaptic current) of a neuron."""
+
+    def __init__(self, neuron: IntegrateFire | Integrate, currents: Range) -> None:
+        self.neuron = neuron
+        offsets = np.atleast_1d(np.asarray(neuron.offset)).astype(object)
+        self.offset = Range(min(int(offsets.min()), 0), max(int(offsets.max()), 0))
+        drive = factor_range(neuron.gain, currents)
+        self.drive = Range(min(drive.low, 0), max(drive.high, 0))
+        self.slack = self.start = Range(0, 0)
+        self.resets_next = False  # to the reset value and this step's input, without a decay
+        if isinstance(neuron, IntegrateFire):
+            theta = int(np.max(np.asarray(neuron.threshold)))
+            if neuron.reset == "subtract" and neuron.reset_step != "same":
+                high = theta if neuron.reset_step == "both" else 0
+                self.slack = Range(-theta * neuron.most_spikes, high)
+            if neuron.reset == "to_value":
+                value = int(neuron.reset_value)
+                self.start = Range(min(0, value), max(0, value))
+                self.resets_next = neuron.reset_step == "next"
+
+    def step(self, before: tuple[Range, Range]) -> tuple[Range, Range]:
+        """The ranges after one more step, those before it included."""
+        membrane, current = before
+        drive = self.drive
+        if self.neuron.synaptic_decay is not None:
+            current = _union(current, factor_range(self.neuron.synaptic_decay, current) + drive)
+            drive = current
+        step = factor_range(self.neuron.decay, membrane) + drive + self.offset + self.slack
         membrane = _union(membrane, step)
-        if resets_next:
-            membrane = _union(membrane, reached + step_drive + offset)
-        if neuron.synaptic_decay is not None:
+        if self.resets_next:
+            membrane = _union(membrane, self.start + drive + self.offset)
+        if self.neuron.synaptic_decay is not None:
             membrane = _union(membrane, current)
-        if (membrane, current) == before:
-            break
-    return membrane
+        return membrane, current
+
+    def holds(self, ranges: tuple[Range, Range]) -> tuple[bool, bool]:
+        """Whether neither reset nor a step leaves these ranges: the membrane's, the current's."""
+        membrane, current = ranges
+        after = self.step(ranges)
+        return after[0] == _union(membrane, self.start) == membrane, after[1] == current
+
+    def after(self, steps: int) -> tuple[Range, Range]:
+        """The ranges after `steps` steps from reset, or as soon as they widen no more."""
+        reached = (self.start, self.start)
+        for _ in range(steps):
+            before, reached = reached, self.step(reached)
+            if reached == before:
+                break
+        return reached
 
 
 def _union(a: Range, b: Range) -> Range:

@@ -16,9 +16,11 @@ from .spikes import SpikeType
 def text(graph: Graph) -> str:
     """The whole graph; equal texts mean equal networks (arrays stand by shape, range and hash)."""
     window = f" steps_in_window={graph.steps_in_window}" if graph.steps_in_window else ""
-    lines = [f"graph stage={graph.stage.value}{window}"]
+    streaming = " streaming" if graph.streaming else ""
+    lines = [f"graph stage={graph.stage.value}{window}{streaming}"]
     lines += [
         f"input {source.name}: {type_text(source.type)} scale={source.scale:.9g}"
+        + (" events" if source.events else "")
         for source in graph.inputs
     ]
     lines += [_node_text(node) for node in graph.nodes]

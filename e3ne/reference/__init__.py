@@ -13,20 +13,28 @@ import numpy as np
 from ..ir import (
     Array,
     BadInput,
+    Encode,
     Graph,
     Input,
+    Integrate,
+    IntegrateFire,
     Node,
     Output,
     Readout,
     computing_order,
 )
 from ..ir.user_arrays import as_frames
+from .encoders import encode
 from .neurons import Population, fire, saturate, times
 from .ops import op_currents
+from .stream import Stream, longest_delay
 
 __all__ = [
+    "Stream",
     "checked_input",
     "delayed",
+    "delayed_stream",
+    "encode",
     "encode_input",
     "fire",
     "group_spikes",
@@ -39,19 +47,23 @@ __all__ = [
 ]
 
 
-def run(graph: Graph, *inputs: Array) -> dict[str, Array]:
+def run(graph: Graph, *inputs: Array, stream: Stream | None = None) -> dict[str, Array]:
     """What every input and node sends, by name: (frames, steps, *shape) each.
 
     `inputs` has one array for each input of the graph, (frames, steps, *shape), or
     (frames, *shape) where that input has one step: integers within the edge's range after the
-    integer line. BadInput where an array is anything else.
+    integer line. The frames of a `streaming` graph are one stream from reset, or go on where
+    `stream` stands, which is moved on. BadInput where an array is anything else.
     """
+    stream = Stream() if stream is None else stream
     values = {
         source.name: checked_input(source, array)
         for source, array in zip(graph.inputs, inputs, strict=True)
     }
     for group in computing_order(graph):
-        values.update(group_spikes(graph, group, values))
+        values.update(group_spikes(graph, group, values, stream))
+    if graph.streaming:
+        stream.advance(graph, values)
     return values
 
 
@@ -100,43 +112,77 @@ def node_spikes(graph: Graph, node: Node, values: dict[str, Array]) -> Array:
 
 
 def group_spikes(
-    graph: Graph, group: tuple[Node, ...], values: dict[str, Array]
+    graph: Graph,
+    group: tuple[Node, ...],
+    values: dict[str, Array],
+    stream: Stream | None = None,
 ) -> dict[str, Array]:
     """What the nodes of a feedback loop (or one node) send, given `values` of their sources.
 
     Currents from outside of the group are formed for all steps at once, those within it step by
-    step.
+    step. A streaming group with a state takes all frames as one long one; `stream` is the state
+    before it, whose `advance` is left to the caller.
     """
+    if isinstance(group[0].neuron, Encode):  # reads an input as it is; every frame anew
+        samples = values[group[0].synapses[0].source]
+        return {group[0].name: encode(group[0].neuron, samples, group[0].type)}
     names = {node.name for node in group}
-    outside = {node.name: _outside_currents(node, names, values) for node in group}
-    frames = len(next(iter(outside.values())))
-    populations = {node.name: Population(node, frames) for node in group}
-    sent = {node.name: _silence(node, frames) for node in group}
-    for step in range(max(node.type.steps for node in group)):
+    stream = Stream() if stream is None else stream
+    outside = {node.name: _outside_currents(graph, node, names, values, stream) for node in group}
+    frames, steps = outside[group[0].name].shape[:2]
+    goes_on = graph.streaming and any(_has_state(node, names) for node in group)
+    populations = {
+        node.name: stream.population(node) if goes_on else Population(node, frames)
+        for node in group
+    }
+    count, length = (1, frames * steps) if goes_on else (frames, steps)
+    sent, before = {}, {}
+    for node in group:
+        outside[node.name] = outside[node.name].reshape(count, length, *node.type.shape)
+        past = before[node.name] = longest_delay(graph, node.name)
+        sent[node.name] = _silence(node, count, past + length)
+        if goes_on and past:
+            sent[node.name][:, :past] = stream.past(graph, node.name)
+    for step in range(length):
         for node in group:
             current = outside[node.name][:, step]
             for synapse in node.synapses:
-                if synapse.source in names and step >= synapse.delay:
-                    past = sent[synapse.source][:, step - synapse.delay][:, None]
-                    current = current + op_currents(synapse.op, past)[:, 0] * synapse.gain
-                elif synapse.source in names:
-                    past = np.zeros_like(sent[synapse.source][:, :1])
-                    current = current + op_currents(synapse.op, past)[:, 0] * synapse.gain
-            sent[node.name][:, step] = populations[node.name].step(current)
-    return sent
+                if synapse.source in names:
+                    at = before[synapse.source] + step - synapse.delay
+                    past_spikes = sent[synapse.source][:, at][:, None]
+                    current = current + op_currents(synapse.op, past_spikes)[:, 0] * synapse.gain
+            sent[node.name][:, before[node.name] + step] = populations[node.name].step(current)
+    return {
+        node.name: sent[node.name][:, before[node.name] :].reshape(frames, steps, *node.type.shape)
+        for node in group
+    }
 
 
-def _outside_currents(node: Node, group: set[str], values: dict[str, Array]) -> Array:
+def _has_state(node: Node, group: set[str]) -> bool:
+    """Does what it sends depend on earlier steps: over its neurons, or over its own loop?"""
+    return isinstance(node.neuron, IntegrateFire | Integrate) or any(
+        synapse.source in group for synapse in node.synapses
+    )
+
+
+def _outside_currents(
+    graph: Graph, node: Node, group: set[str], values: dict[str, Array], stream: Stream
+) -> Array:
     """(frames, steps of the node, *shape): the sum over the synapses from outside of the group."""
     total: Array | None = None
     for synapse in node.synapses:
         if synapse.source not in group:
-            spikes = delayed(values[synapse.source], synapse.delay)
+            spikes = values[synapse.source]
+            if graph.streaming and synapse.delay:
+                past = stream.past(graph, synapse.source)
+                spikes = delayed_stream(spikes, synapse.delay, past)
+            else:
+                spikes = delayed(spikes, synapse.delay)
             term = op_currents(synapse.op, spikes) * synapse.gain
             total = term if total is None else total + term
     if total is None:  # driven by its loop alone
         frames = len(next(iter(values.values())))
-        return _silence(node, frames)
+        return _silence(node, frames, node.type.steps)
     if node.type.steps == 1 and total.shape[1] > 1:
         return np.asarray(total.sum(axis=1, keepdims=True))
     if total.shape[1] == 1 and node.type.steps > 1:
@@ -144,9 +190,9 @@ def _outside_currents(node: Node, group: set[str], values: dict[str, Array]) -> 
     return total
 
 
-def _silence(node: Node, frames: int) -> Array:
+def _silence(node: Node, frames: int, steps: int) -> Array:
     dtype = np.float64 if node.type.bits == 0 else np.int64
-    return np.zeros((frames, node.type.steps, *node.type.shape), dtype)
+    return np.zeros((frames, steps, *node.type.shape), dtype)
 
 
 def delayed(spikes: Array, delay: int) -> Array:
@@ -155,6 +201,12 @@ def delayed(spikes: Array, delay: int) -> Array:
         return spikes
     silence = np.zeros_like(spikes[:, :delay])
     return np.concatenate([silence, spikes[:, : max(0, spikes.shape[1] - delay)]], axis=1)
+
+
+def delayed_stream(spikes: Array, delay: int, past: Array) -> Array:
+    """The frames of a stream `delay` steps later; before them what `past` (steps, *shape) holds."""
+    stream = np.concatenate([past[len(past) - delay :], spikes.reshape(-1, *spikes.shape[2:])])
+    return stream[: len(stream) - delay].reshape(spikes.shape)
 
 
 def read_out(output: Output, values: dict[str, Array]) -> tuple[Array, Array]:
