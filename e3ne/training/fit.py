@@ -18,6 +18,10 @@ Score = Callable[[nn.Module, Tensor], Tensor]
 """(model, batch of samples) to logits (batch, classes)."""
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(batch of samples, generator) to samples of the same meaning, drawn anew in every epoch."""
+Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(model, batch of samples, its classes) to the loss, a scalar."""
+AfterStep = Callable[[int], None]
+"""Called behind each step of the optimizer with the number of steps so far: 1 after the first."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,16 @@ def fit(
     schedule: Schedule,
     score: Score = logits,
     augment: Augment = unchanged,
+    objective: Objective | None = None,
+    after_step: AfterStep | None = None,
 ) -> list[Epoch]:
-    """Trains `model` in place on x (samples, ...) and classes y (samples,) by cross entropy."""
+    """Trains `model` in place on x (samples, ...) and classes y (samples,).
+
+    By cross entropy of `score`, or by `objective` where one is given (distillation); `after_step`
+    may change the model between steps (pruning). Batches go to the device of the model.
+    """
+    aim = objective or _cross_entropy(score)
+    device = device_of(model)
     optimizer = torch.optim.Adam(
         model.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
     )
@@ -75,18 +87,22 @@ def fit(
     )
     generator = torch.Generator().manual_seed(schedule.seed)
     history: list[Epoch] = []
+    done = 0
     for number in range(schedule.epochs):
         start, losses = time.monotonic(), 0.0
         model.train()
         order = torch.randperm(len(x), generator=generator)
         for chosen in torch.split(order, schedule.batch_size):
             optimizer.zero_grad()
-            outputs = score(model, augment(x[chosen], generator))
-            loss = nn.functional.cross_entropy(outputs, y[chosen])
+            batch = augment(x[chosen], generator).to(device)
+            loss = aim(model, batch, y[chosen].to(device))
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             cosine.step()
             losses += float(loss.detach()) * len(chosen)
+            done += 1
+            if after_step is not None:
+                after_step(done)
         history.append(Epoch(losses / len(x), time.monotonic() - start))
         LOG.info(
             "epoch %d of %d: loss %.4f, %.1f s",
@@ -98,14 +114,24 @@ def fit(
     return history
 
 
+def _cross_entropy(score: Score) -> Objective:
+    return lambda model, x, y: nn.functional.cross_entropy(score(model, x), y)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of a model are; the CPU where it has none."""
+    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
 def accuracy(
     model: nn.Module, x: Tensor, y: Tensor, score: Score = logits, batch_size: int = 500
 ) -> float:
     """Percent of samples whose largest score is their class; the lowest index wins a tie."""
     model.eval()
+    device = device_of(model)
     with torch.no_grad():
-        found = torch.cat([score(model, part) for part in torch.split(x, batch_size)]).numpy()
-    return 100.0 * float(np.mean(found.argmax(axis=1) == y.numpy()))
+        parts = [score(model, part.to(device)).cpu() for part in torch.split(x, batch_size)]
+    return 100.0 * float(np.mean(torch.cat(parts).numpy().argmax(axis=1) == y.cpu().numpy()))
 
 
 def shifted(most: int) -> Augment:
