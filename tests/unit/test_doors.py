@@ -23,7 +23,7 @@ ROOMS = {
     "gateware": {"ir"},
     "lower": {"ir", "config", "reference"},
     "frontend": {"ir", "reference"},
-    "training": {"ir"},
+    "training": {"ir", "reference", "config", "lower"},
 }
 
 # A room, and the other packages that it may import beside the standard library.
