@@ -14,7 +14,7 @@ from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
 from .data import first_frames
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
-from .ir import Array, BadInput, Graph, Readout, Stage, text, verify
+from .ir import Array, BadInput, Graph, Integrate, IntegrateFire, Readout, Stage, text, verify
 from .ir.user_arrays import UserArrays, input_arrays
 from .network_file import is_network_file, load_network
 from .progress import Stages, Tell, peak_memory_bytes
@@ -216,7 +216,19 @@ def trace_model(
     from .frontend import trace
 
     asked = config.readout if readout is None else readout
+    if config.code == "rate" and config.steps is not None:
+        try:  # the steps of a plain network are those of its rate code: lowering makes them
+            plain = trace(model, example, None, input_has_steps, asked, outputs)
+            if not is_stateful(plain):
+                return plain
+        except BadInput:
+            pass
     return trace(model, example, config.steps, input_has_steps, asked, outputs)
+
+
+def is_stateful(graph: Graph) -> bool:
+    """Has it neurons with a membrane?"""
+    return any(isinstance(node.neuron, IntegrateFire | Integrate) for node in graph.nodes)
 
 
 def default_config(

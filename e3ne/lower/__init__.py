@@ -17,6 +17,7 @@ from .absorb_flatten import absorb_flatten
 from .calibrate import calibrate, checked_calibration
 from .compose_selections import compose_selections
 from .context import Context
+from .convert_to_rate import convert_to_rate
 from .distribute_sums import distribute_sums
 from .drop_unread import drop_unread
 from .fold_batchnorm import fold_batchnorm
@@ -39,7 +40,7 @@ STRUCTURE: tuple[Pass, ...] = (
     move_rectify,
     fuse_nodes,
 )
-REALS: tuple[Pass, ...] = (calibrate,)
+REALS: tuple[Pass, ...] = (calibrate, convert_to_rate)
 """Passes that may change real numbers; the graph stays FLOAT."""
 LINE: tuple[Pass, ...] = (quantize,)
 PIPELINE: tuple[Pass, ...] = STRUCTURE + REALS + LINE
