@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from ..config import ScaleKind
+from ..config.records import PERCENTILE
 from ..ir import Array, Dyadic, frozen
+from .least_squares import level_scales, mean_magnitudes
 
 LARGEST_SHIFT = 62  # of an int64
 EXACT_SHIFT = 16  # decays that are m / 2**16 or coarser stay exact
@@ -19,35 +21,65 @@ def largest_level(bits: float) -> int:
     return max(1, (1 << (int(bits) - 1)) - 1)
 
 
-def weight_scale(weight: Array, bits: float, per_channel: bool, kind: ScaleKind) -> Array:
+def lowest_level(bits: float) -> int:
+    """The least integer that weights on a grid of their own may have: -q - 1, as two's complement.
+
+    Binary and ternary weights, which are no two's complement, have -1.
+    """
+    return -largest_level(bits) - (1 if bits >= 2 else 0)
+
+
+def weight_scale(
+    weight: Array, bits: float, per_channel: bool, kind: ScaleKind, method: str = "max"
+) -> Array:
     """The real value of one unit of the weights: float64, () or (outputs,).
 
-    max|w| / q (`largest_level`), of the tensor or of each output channel; rounded up to a power
-    of two where `kind` says so. A tensor of zeros gets 1; a channel of zeros gets the largest
-    scale of the others.
+    Of the tensor or of each output channel, by `method`: max|w| / q (`largest_level`), the
+    percentile(p) of the magnitudes that are not 0 / q, or the scale of the least squared error
+    (`mse`). With one level (binary, ternary, 2 bits) `max` means `mse`, as most weights would be
+    0 otherwise, and binary weights, which have no other choice, always the mean magnitude.
+    Rounded up to a power of two where `kind` says so, and to the better of the two neighbours
+    where the error decides. A tensor of zeros gets 1; a channel of zeros the largest of the others.
     """
-    largest, _ = _magnitudes(weight, per_channel)
-    return scale_of_kind(_filled(largest / largest_level(bits)), kind)
+    rows = weight_rows(weight, per_channel)
+    limit = largest_level(bits)
+    percentile = PERCENTILE.fullmatch(method)
+    if bits == 1:
+        scale = mean_magnitudes(rows)
+    elif percentile is not None:
+        scale = _percentiles(rows, float(percentile[1])) / limit
+    elif method == "max" and limit > 1:
+        scale = np.abs(rows).max(axis=1) / limit
+    else:
+        scale = level_scales(rows, limit)
+    by_error = bits == 1 or (percentile is None and (method == "mse" or limit == 1))
+    scale = _filled(scale)
+    if by_error and kind == "power_of_two":
+        scale = _nearer_power(rows, scale, bits)
+    scale = scale_of_kind(scale, kind)
+    return scale if per_channel else scale[0]
 
 
-def one_magnitude(weight: Array, per_channel: bool, kind: ScaleKind) -> Array | None:
-    """The magnitude of all weights that are not 0, as their scale: they become 0 and +-1, exactly.
-
-    None where there are several magnitudes, or one that `kind` has no scale for.
-    """
-    largest, least = _magnitudes(weight, per_channel)
-    power = kind == "integer" or bool((np.frexp(largest[largest > 0])[0] == 0.5).all())
-    if not power or not (least[largest > 0] == largest[largest > 0]).all():
-        return None
-    return _filled(largest)
+def weight_rows(weight: Array, per_channel: bool) -> Array:
+    """The weights of each scale in a row: float64 (outputs or 1, weights)."""
+    return weight.astype(np.float64).reshape(len(weight) if per_channel else 1, -1)
 
 
-def _magnitudes(weight: Array, per_channel: bool) -> tuple[Array, Array]:
-    """The largest magnitude, and the least but zero: float64, () or (outputs,)."""
-    magnitude = np.abs(weight.astype(np.float64))
-    axes = tuple(range(1, weight.ndim)) if per_channel else None
-    least = np.where(magnitude > 0, magnitude, np.inf).min(axis=axes)
-    return np.asarray(magnitude.max(axis=axes)), np.asarray(least)
+def _percentiles(rows: Array, percentile: float) -> Array:
+    """Of the magnitudes of each row that are not 0; 0 where all are."""
+    magnitudes = np.where(rows == 0, np.nan, np.abs(rows))
+    some = ~np.isnan(magnitudes).all(axis=1)
+    found = np.zeros(len(rows))
+    found[some] = np.nanpercentile(magnitudes[some], percentile, axis=1)
+    return found
+
+
+def _nearer_power(rows: Array, scale: Array, bits: float) -> Array:
+    """For each row the power of two beside its scale that has the smaller squared error."""
+    above = np.asarray(scale_of_kind(scale, "power_of_two"))
+    units = [_rounded(rows, found[:, None], bits) * found[:, None] for found in (above, above / 2)]
+    errors = [((values - rows) ** 2).sum(axis=1) for values in units]
+    return np.where((errors[1] < errors[0]) & (above > scale), above / 2, above)
 
 
 def _filled(scale: Array) -> Array:
@@ -62,10 +94,19 @@ def scale_of_kind(scale: Array | float, kind: ScaleKind) -> Array:
 
 
 def integer_weight(weight: Array, scale: Array, bits: float) -> Array:
-    """clip(round_half_even(w / scale)) to -q .. q: int64."""
+    """clip(round_half_even(w / scale)) to -q .. q; the sign of w with binary weights: int64.
+
+    What is exactly 0 stays 0, with binary weights, too: it is a synapse that is not there.
+    """
+    values = weight.astype(np.float64)
+    return frozen(_rounded(values, scale.reshape(-1, *(1,) * (weight.ndim - 1)), bits), np.int64)
+
+
+def _rounded(values: Array, scale: Array, bits: float) -> Array:
+    if bits == 1:
+        return np.sign(values)
     limit = largest_level(bits)
-    units = weight.astype(np.float64) / scale.reshape(-1, *(1,) * (weight.ndim - 1))
-    return frozen(np.clip(np.rint(units), -limit, limit), np.int64)
+    return np.asarray(np.clip(np.rint(values / scale), -limit, limit))
 
 
 def dyadic(factor: Array | float, bits: int) -> Dyadic:

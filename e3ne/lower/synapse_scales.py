@@ -17,23 +17,22 @@ from ..ir import (
     Flatten,
     Graph,
     Identity,
-    Integrate,
-    IntegrateFire,
     Linear,
     MaxPool2d,
     Node,
     Op,
-    Relay,
     SumPool2d,
     Synapse,
     UnsupportedModel,
     Upsample2d,
 )
-from .factors import integer_weight, integers, one_magnitude, weight_scale
+from .factors import integers
+from .synapse_weights import warn_of_weights, weight_units
 
 log = logging.getLogger(__name__)
 
 GAIN_BITS = 6  # residual gains are at most so much finer than the smallest scale
+LARGEST_BIAS = 1 << 31  # units of the current
 GAIN_ERROR = 2.0**-9  # and no finer once every gain is as near as this
 
 
@@ -51,49 +50,15 @@ def integer_synapses(graph: Graph, node: Node, settings: NodeConfig, kind: Scale
     scales: list[Array] = []
     for synapse in node.synapses:
         source_scale = graph.scale(synapse.source)
-        op, scale = _integer_op(node, synapse, settings, kind)
-        if isinstance(op, Linear | Conv2d):
-            _warn_of_zeros(node, synapse)
-            bias = synapse.op.bias  # type: ignore[union-attr]
-            units = (
-                None if bias is None else integers(bias.astype(np.float64) / (scale * source_scale))
-            )
-            op = replace(op, bias=units)  # type: ignore[arg-type]
+        op, scale = _integer_op(node, synapse, settings, kind, source_scale)
+        if isinstance(op, Linear | Conv2d) and isinstance(synapse.op, Linear | Conv2d):
+            warn_of_weights(node, synapse.op, op.weight, scale, settings, kind)
+            op = replace(op, bias=_integer_bias(node, synapse.op, scale * source_scale))
         ops.append(op)
         scales.append(scale * source_scale)
     gains, scale = common_gains(scales, node.name, _fixed(node))
     synapses = zip(node.synapses, ops, gains, strict=True)
     return Currents(tuple(replace(s, op=op, gain=gain) for s, op, gain in synapses), scale)
-
-
-def scales_per_channel(node: Node, settings: NodeConfig) -> bool:
-    """May the weights of `node` have a scale an output channel?
-
-    Only where one synapse feeds neurons with parameters a channel: sums of several synapses,
-    edges that carry the sum or the membrane, and reset values have one scale.
-    """
-    neuron = node.neuron
-    one_scale = isinstance(neuron, Relay | Integrate) or (
-        isinstance(neuron, IntegrateFire)
-        and (neuron.reset_value != 0 or neuron.floor is not None or neuron.sends == "membrane")
-    )
-    return settings.per_channel and len(node.synapses) == 1 and not one_scale
-
-
-def synapse_weight_scale(
-    node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind
-) -> Array:
-    """The real value of one unit of the weights of a Linear or Conv2d of stage FLOAT.
-
-    Selections and diagonals without a bias (whose unit it would be, too) stay exact.
-    """
-    assert isinstance(synapse.op, Linear | Conv2d)
-    per_channel = scales_per_channel(node, settings)
-    if synapse.op.bias is None or not synapse.op.bias.any():
-        exact = one_magnitude(synapse.op.weight, per_channel, kind)
-        if exact is not None:
-            return exact
-    return weight_scale(synapse.op.weight, settings.weight_bits, per_channel, kind)
 
 
 def common_gains(
@@ -127,12 +92,15 @@ def effective_scales(
 ) -> list[Array]:
     """What one unit of the weights of each synapse is worth in the sum, gains included.
 
-    `node` is of stage FLOAT, `graph` has the integer scales of its sources. Near to
-    `synapse_weight_scale`, and equal where no gain is rounded: this is the weight that the hardware
-    has. Without weights: what the synapse makes of 1.
+    `node` is of stage FLOAT, `graph` has the integer scales of its sources. Near to the scale of
+    `weight_units`, and equal where no gain is rounded: this is the weight that the hardware has.
+    Without weights: what the synapse makes of 1.
     """
     sources = [graph.scale(synapse.source) for synapse in node.synapses]
-    own = [_integer_op(node, synapse, settings, kind)[1] for synapse in node.synapses]
+    own = [
+        _integer_op(node, synapse, settings, kind, source)[1]
+        for synapse, source in zip(node.synapses, sources, strict=True)
+    ]
     scales = [scale * source for scale, source in zip(own, sources, strict=True)]
     gains, unit = common_gains(scales, node.name, _fixed(node))
     if len(gains) == 1:
@@ -144,17 +112,31 @@ def _fixed(node: Node) -> list[bool]:
     return [not isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses]
 
 
+def _integer_bias(node: Node, op: Linear | Conv2d, scale: Array) -> Array | None:
+    """The bias in units of the current, int64 (outputs,)."""
+    if op.bias is None:
+        return None
+    units = np.broadcast_to(op.bias.astype(np.float64) / scale, op.bias.shape)
+    if np.abs(units).max() >= LARGEST_BIAS:
+        worst = int(np.argmax(np.abs(units)))
+        raise UnsupportedModel(
+            f"{node.name}: found a bias of {op.bias[worst]:.4g}, which is {units[worst]:.3g} units "
+            f"of its current, accepted less than 2**31; the weights are too small beside it: check "
+            "the training, or scale the input"
+        )
+    return np.asarray(integers(units))
+
+
 def _integer_op(
-    node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind
+    node: Node, synapse: Synapse, settings: NodeConfig, kind: ScaleKind, source_scale: float
 ) -> tuple[Op, Array]:
     """(the op with integer weights and no bias yet, real value of a unit of what it makes of 1)."""
     one = np.asarray(1.0)
     op = synapse.op
     match op:
         case Linear() | Conv2d():
-            scale = synapse_weight_scale(node, synapse, settings, kind)
-            weight = integer_weight(op.weight, scale, settings.weight_bits)
-            return replace(op, weight=weight), scale
+            units = weight_units(node, op, settings, kind, source_scale)
+            return replace(op, weight=units.integers), units.scale
         case SumPool2d():
             return replace(op, divisor=1), np.asarray(1.0 / op.divisor)
         case MaxPool2d() | Upsample2d() | Identity() | Flatten():
@@ -173,9 +155,3 @@ def uniform_gain(op: ChannelAffine) -> float | None:
     gain = float(op.gain.reshape(-1)[0])
     only_scales = gain > 0 and bool((op.gain == op.gain.reshape(-1)[0]).all())
     return gain if only_scales and not op.offset.any() else None
-
-
-def _warn_of_zeros(node: Node, synapse: Synapse) -> None:
-    assert isinstance(synapse.op, Linear | Conv2d)
-    if not synapse.op.weight.any():
-        log.warning("%s: found weights of nothing but zeros; the layer may be dead", node.name)
