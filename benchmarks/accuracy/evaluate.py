@@ -9,8 +9,10 @@ import numpy as np
 from e3ne import reference
 from e3ne.data import chunks, encoded_inputs
 from e3ne.ir import Array, E3neError, Graph, Stage
+from e3ne.reference import Stream
 
 CHECKED_SAMPLES = 32
+CHECKED_STREAM_FRAMES = 1000
 
 
 class TwinDiffers(E3neError):
@@ -19,9 +21,13 @@ class TwinDiffers(E3neError):
 
 @dataclass(frozen=True)
 class Answers:
-    """Classes (samples,) of an INTEGER graph; the first `checked` equal the reference's."""
+    """Classes (samples,) of an INTEGER graph; the words of `checked` samples equal the reference's.
+
+    `words` is int64 (samples, elements).
+    """
 
     classes: Array
+    words: Array
     checked: int
 
 
@@ -38,19 +44,34 @@ def percent(classes: Array, y: Array) -> float:
 def answers(graph: Graph, x: Array, device: str = "cpu") -> Answers:
     """The classes of real samples `x` by the INTEGER `graph`.
 
-    All samples go through the torch twin; the reference computes some of them again, which must
-    be equal in every word (TwinDiffers).
+    All samples go through the torch twin; the reference computes some of them again (spread over
+    the set; of a stream its beginning), which must be equal in every word, else TwinDiffers.
     """
-    return Answers(reference_classes(graph, x)[1], len(x))
+    from e3ne.training import twin
+
+    words, classes = twin.answers(graph, x, device)
+    checked = np.linspace(0, len(x) - 1, min(CHECKED_SAMPLES, len(x))).astype(int)
+    if graph.streaming:
+        checked = np.arange(min(CHECKED_STREAM_FRAMES, len(x)))
+    expected, _ = reference_answers(graph, x[checked])
+    if not np.array_equal(words[checked], expected):
+        sample = int(checked[(words[checked] != expected).any(axis=1)][0])
+        raise TwinDiffers(
+            f"twin, sample {sample}: found words {words[sample].tolist()}, accepted those of the "
+            "reference; report it with the network file"
+        )
+    return Answers(classes, words, len(checked))
 
 
-def reference_classes(graph: Graph, x: Array) -> tuple[Array, Array]:
+def reference_answers(graph: Graph, x: Array) -> tuple[Array, Array]:
     """(words, classes) of real samples by the reference, of a graph of any stage."""
     found: list[tuple[Array, Array]] = []
+    stream = Stream()
     for part in chunks(graph, len(x)):
         samples = x[part]
         if graph.stage is not Stage.FLOAT:
             samples = encoded_inputs(graph.inputs, samples)[0]
-        found.append(reference.read_out(graph.outputs[0], reference.run(graph, samples)))
+        values = reference.run(graph, samples, stream=stream)
+        found.append(reference.read_out(graph.outputs[0], values))
     words, classes = zip(*found, strict=True)
     return np.concatenate(words), np.concatenate(classes)

@@ -8,9 +8,9 @@ from typing import Any
 
 from e3ne.config import Config
 from e3ne.lower import lower
+from e3ne.network_file import load_network
 
-from .evaluate import answers, correct, percent, reference_classes
-from .files import load_network
+from .evaluate import answers, correct, percent, reference_answers
 from .networks import load_network_of
 from .results import (
     SUBSET_SAMPLES,
@@ -53,7 +53,7 @@ def measure_network(name: str, device: str = "cpu") -> dict[str, Any]:
     network = load_network_of(name)
     split = network.split()
     graph, _, info = load_network(float_checkpoint_of(name))
-    classes = reference_classes(graph, split.test_x)[1]
+    classes = reference_answers(graph, split.test_x)[1]
     result: dict[str, Any] = {
         "samples": len(split.test_y),
         "seed": info["seed"],

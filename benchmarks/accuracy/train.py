@@ -11,10 +11,10 @@ import torch
 
 from e3ne.ir import Graph
 from e3ne.lower import lower
+from e3ne.network_file import load_network, save_network
 from e3ne.training.fit import make_deterministic
 
-from .evaluate import answers, correct, percent, reference_classes
-from .files import load_network, save_network
+from .evaluate import answers, correct, percent, reference_answers
 from .networks import Network, load_network_of
 from .results import checkpoint_of, float_checkpoint_of, merge_result
 from .rows import Row
@@ -67,7 +67,7 @@ def float_graph(row: Row, network: Network, seed: int, device: str) -> Graph:
         return load_network(path)[0]
     graph = network.train_float(seed, device)
     split = network.split()
-    found = percent(reference_classes(graph, split.test_x)[1], split.test_y)
+    found = percent(reference_answers(graph, split.test_x)[1], split.test_y)
     info = {"command": command_of(row, seed), "percent": found, "seed": seed}
     save_network(path, graph, network.post_training, info)
     if seed == row.seeds[0]:
