@@ -14,6 +14,7 @@ _EXPORTS = {
     "Hardware": "e3ne.compile",
     "compile": "e3ne.compile",
     "default_config": "e3ne.compile",
+    "encoders": "e3ne.training",
     "list_boards": "e3ne.boards",
     "load_board": "e3ne.boards",
     "load_network": "e3ne.network_file",
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "compile",
     "default_config",
+    "encoders",
     "list_boards",
     "load_board",
     "load_network",
@@ -41,6 +43,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'e3ne' has no attribute {name!r}")
+    if name == "encoders":  # a module, not something in one
+        importlib.import_module("e3ne.training.encoders")
     value = getattr(importlib.import_module(_EXPORTS[name]), name)
     globals()[name] = value
     return value

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..ir import BadInput, UnsupportedModel
+from .encoders import is_encoder
 from .forward import (
     Feeding,
     ForwardFailed,
@@ -33,7 +34,7 @@ def find_feeding(
     A feeding is the right one where forward succeeds, every neuron makes exactly the steps of the
     frames, and everything can be followed. BadInput where the steps do not fit.
     """
-    if not any(find_neuron(module) for module in nn.Module.modules(model)):
+    if not any(find_neuron(part) or is_encoder(part) for part in nn.Module.modules(model)):
         return _feed_stateless(model, samples, steps, wanted, dtype)
     _check_fixed_steps(model, steps_of(samples) or steps)
     if steps_of(samples) is not None:

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ..ir import TraceMismatch
 from .arrays import ArrayCache
 from .calls import Bound, Call, NotSupported, Traced
+from .encoders import EncoderModule, is_encoder
 from .nesting import flat, mapped
 from .registry import find_neuron
 from .sketch import Origin, Sketch
@@ -44,7 +45,7 @@ class Recorder(TorchFunctionMode):
         self.tensors = Tensors(sketch)
         self.values, self.observed = self.tensors.values, self.tensors.observed
         self.problems: dict[str, None] = {}
-        self.populations: dict[str, SpikingModule] = {}
+        self.populations: dict[str, SpikingModule | EncoderModule] = {}
         self.stack: list[tuple[str, nn.Module]] = []
         self._inside_neuron = False  # or in our own arithmetic
         self._outer: nn.Module | None = None  # the neuron module that is running
@@ -206,10 +207,13 @@ class Recorder(TorchFunctionMode):
         neuron = find_neuron(module)
         if neuron is not None:
             self.populations[path] = SpikingModule(module, neuron.describe)
+        elif is_encoder(module):
+            self.populations[path] = EncoderModule(module)
+        leaf = path in self.populations
 
         def enter(module: nn.Module, args: Any) -> None:
             self.stack.append((path, module))
-            if neuron is not None and self._outer is None:
+            if leaf and self._outer is None:
                 self._inside_neuron, self._outer = True, module
 
         def leave(module: nn.Module, args: Any, named: Any, output: Any) -> Any:

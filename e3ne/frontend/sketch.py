@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..ir import (
+    Encode,
     Flatten,
     Identity,
     Integrate,
@@ -196,6 +197,8 @@ class Sketch:
             return draft.neuron.sends == "spikes"
         if isinstance(draft.neuron, Rectify):
             return True
+        if isinstance(draft.neuron, Encode):
+            return draft.neuron.kind != "delta"
         keeps_sign = all(
             isinstance(op, MaxPool2d | SumPool2d | Identity | Flatten) for op in draft.ops
         )
