@@ -22,9 +22,10 @@ from e3ne.ir import (
     Synapse,
     frozen,
 )
+from e3ne.ir.fan_out import fan_out
 from e3ne.reference import op_currents, run
 from e3ne.report import Activity
-from e3ne.report.activity import count_spikes, dense_operations, fan_out
+from e3ne.report.activity import count_spikes, dense_operations
 
 
 def ones(shape: tuple[int, ...]) -> Array:
