@@ -9,23 +9,27 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
-from ..config import Config
+from ..config import Config, ScaleKind
 from ..ir import Array, BadInput, Graph, Input, IntegrateFire, Node, Rectify
 from ..ir.user_arrays import UserArrays, as_frames, input_arrays
 from .context import Context
+from .encoders import is_encoded
+from .factors import scales_of_rows
 
 log = logging.getLogger(__name__)
 
 CHUNK_ELEMENTS = 1 << 20  # values of all edges of the frames that are run at once
 LARGEST_COUNT = 255  # spikes in one step: an edge of 8 bits
-SAMPLES = 1 << 21  # values of one edge that a percentile looks at
+SAMPLES = 1 << 21  # values of one edge that are kept of all frames
+SEARCHED = 1 << 17  # of them that a percentile or a search looks at
 
 
 def calibrate(graph: Graph, context: Context) -> Graph:
     """Bounds what has no bound: the values of ReLUs, and the spikes a step of neurons.
 
-    A ReLU gets the largest value (or the percentile of those above zero) that it sends, a neuron
-    the largest count within 1 .. 255, unless the configuration's `max_spikes` says another.
+    A ReLU gets the largest value that it sends, or the percentile of those above zero, or the
+    bound of the least squared error on an edge of its bits (`calibration`); a neuron the largest
+    count within 1 .. 255, unless the configuration's `max_spikes` says another.
     BadInput where a bound is missing and there are no calibration frames; what never sends
     anything, and a limit below what the frames show, is logged by name.
     """
@@ -54,6 +58,7 @@ def unmeasured(graph: Graph, config: Config) -> list[str]:
     inputs = [
         source.name
         for source in graph.inputs
+        if not is_encoded(graph, source.name, config)
         for chosen in [config.input_of(source.name)]
         if chosen.bits is None or chosen.scale is None
     ]
@@ -127,7 +132,7 @@ def _bounds(
 ) -> dict[str, float]:
     """What each node of `names` sends at most: spikes as they are counted, values by percentile."""
     graph, counters = _with_counters(graph, names)
-    percentile = context.config.percentile
+    method = context.config.calibration
     frames = min(len(calibration[0]), context.config.calibration_frames)
     types = [graph.edge(item.name) for item in graph.inputs] + [n.type for n in graph.nodes]
     per_frame = sum(type.neurons * type.steps for type in types)
@@ -140,12 +145,10 @@ def _bounds(
             type = graph.edge(name)
             stride = max(1, type.neurons * type.steps * frames // SAMPLES)
             sent = values[counters.get(name, name)].reshape(-1)
-            every = percentile < 100 and not _is_unlimited(graph.node(name))
+            every = method != "max" and not _is_unlimited(graph.node(name))
             positive[name].append(sent[sent > 0][::stride] if every else sent.max(keepdims=True))
     return {
-        name: _bound(
-            np.concatenate(parts), 100.0 if _is_unlimited(graph.node(name)) else percentile
-        )
+        name: _bound(graph.node(name), np.concatenate(parts), context.config)
         for name, parts in positive.items()
     }
 
@@ -164,8 +167,16 @@ def _with_counters(graph: Graph, names: list[str]) -> tuple[Graph, dict[str, str
     return graph.with_nodes(nodes), counters
 
 
-def _bound(values: Array, percentile: float) -> float:
-    return float(np.percentile(values, percentile)) if values.size else 0.0
+def _bound(node: Node, values: Array, config: Config) -> float:
+    """The bound of a node that sends these `values` (values,); 0 where none is above zero."""
+    if not values.any():
+        return 0.0
+    if _is_unlimited(node) or config.calibration == "max":
+        return float(values.max())
+    high = (1 << config.node(node.name).edge_bits) - 1
+    rows = values[None, :: max(1, values.size // SEARCHED)]
+    kind: ScaleKind = config.scale if config.calibration == "mse" else "integer"
+    return float(scales_of_rows(rows, high, kind, config.calibration)[0]) * high
 
 
 def _bounded(node: Node, bound: float | None) -> Node:

@@ -9,7 +9,7 @@ import numpy as np
 from ..config import ScaleKind
 from ..config.records import PERCENTILE
 from ..ir import Array, Dyadic, frozen
-from .least_squares import level_scales, mean_magnitudes
+from .least_squares import level_scales, mean_magnitudes, squared_errors
 
 LARGEST_SHIFT = 62  # of an int64
 EXACT_SHIFT = 16  # decays that are m / 2**16 or coarser stay exact
@@ -34,30 +34,43 @@ def weight_scale(
 ) -> Array:
     """The real value of one unit of the weights: float64, () or (outputs,).
 
-    Of the tensor or of each output channel, by `method`: max|w| / q (`largest_level`), the
-    percentile(p) of the magnitudes that are not 0 / q, or the scale of the least squared error
-    (`mse`). With one level (binary, ternary, 2 bits) `max` means `mse`, as most weights would be
-    0 otherwise, and binary weights, which have no other choice, always the mean magnitude.
-    Rounded up to a power of two where `kind` says so, and to the better of the two neighbours
-    where the error decides. A tensor of zeros gets 1; a channel of zeros the largest of the others.
+    Of the tensor or of each output channel, by `method` (`scales_of_rows`) with the levels
+    -q .. q of `largest_level`. With one level (binary, ternary, 2 bits) `max` means `mse`, as most
+    weights would be 0 otherwise, and binary weights, whose signs are fixed, always have the mean
+    magnitude. A tensor of zeros gets 1; a channel of zeros the largest of the others.
     """
     rows = weight_rows(weight, per_channel)
     limit = largest_level(bits)
-    percentile = PERCENTILE.fullmatch(method)
     if bits == 1:
-        scale = mean_magnitudes(rows)
-    elif percentile is not None:
+        exact = _filled(mean_magnitudes(rows))
+        scale = exact if kind == "integer" else _nearest_power(exact)
+    else:
+        scale = scales_of_rows(
+            rows, limit, kind, "mse" if (method, limit) == ("max", 1) else method
+        )
+    return scale if per_channel else scale[0]
+
+
+def scales_of_rows(rows: Array, limit: int, kind: ScaleKind, method: str) -> Array:
+    """The scale of each row of float64 (rows, values): of integers up to `limit`; float64 (rows,).
+
+    The largest magnitude / limit (`max`), the percentile(p) of those that are not 0 / limit, or
+    the scale of the least squared error (`mse`). Where `kind` says so a power of two: the next one
+    up, or with `mse` that of the least error. A row of zeros gets the largest of the others, or 1.
+    """
+    percentile = PERCENTILE.fullmatch(method)
+    if percentile is not None:
         scale = _percentiles(rows, float(percentile[1])) / limit
-    elif method == "max" and limit > 1:
+    elif method == "max":
         scale = np.abs(rows).max(axis=1) / limit
     else:
         scale = level_scales(rows, limit)
-    by_error = bits == 1 or (percentile is None and (method == "mse" or limit == 1))
     scale = _filled(scale)
-    if by_error and kind == "power_of_two":
-        scale = _nearer_power(rows, scale, bits)
-    scale = scale_of_kind(scale, kind)
-    return scale if per_channel else scale[0]
+    if method == "mse" and kind == "power_of_two":
+        powers = scale_of_kind(scale, kind) * np.array([[2.0], [1.0], [0.5], [0.25]])
+        errors = np.array([squared_errors(rows, power, limit) for power in powers])
+        return np.asarray(np.take_along_axis(powers, np.argmin(errors, axis=0)[None], axis=0)[0])
+    return scale_of_kind(scale, kind)
 
 
 def weight_rows(weight: Array, per_channel: bool) -> Array:
@@ -67,19 +80,17 @@ def weight_rows(weight: Array, per_channel: bool) -> Array:
 
 def _percentiles(rows: Array, percentile: float) -> Array:
     """Of the magnitudes of each row that are not 0; 0 where all are."""
-    magnitudes = np.where(rows == 0, np.nan, np.abs(rows))
-    some = ~np.isnan(magnitudes).all(axis=1)
     found = np.zeros(len(rows))
-    found[some] = np.nanpercentile(magnitudes[some], percentile, axis=1)
+    for index, row in enumerate(np.abs(rows)):
+        if row.any():
+            found[index] = np.percentile(row[row > 0], percentile)
     return found
 
 
-def _nearer_power(rows: Array, scale: Array, bits: float) -> Array:
-    """For each row the power of two beside its scale that has the smaller squared error."""
-    above = np.asarray(scale_of_kind(scale, "power_of_two"))
-    units = [_rounded(rows, found[:, None], bits) * found[:, None] for found in (above, above / 2)]
-    errors = [((values - rows) ** 2).sum(axis=1) for values in units]
-    return np.where((errors[1] < errors[0]) & (above > scale), above / 2, above)
+def _nearest_power(scale: Array) -> Array:
+    """The power of two that is the better scale of signs: the error grows with the distance."""
+    above = scale_of_kind(scale, "power_of_two")
+    return np.where(above - scale > scale - above / 2, above / 2, above)
 
 
 def _filled(scale: Array) -> Array:
@@ -99,14 +110,11 @@ def integer_weight(weight: Array, scale: Array, bits: float) -> Array:
     What is exactly 0 stays 0, with binary weights, too: it is a synapse that is not there.
     """
     values = weight.astype(np.float64)
-    return frozen(_rounded(values, scale.reshape(-1, *(1,) * (weight.ndim - 1)), bits), np.int64)
-
-
-def _rounded(values: Array, scale: Array, bits: float) -> Array:
     if bits == 1:
-        return np.sign(values)
+        return frozen(np.sign(values), np.int64)
     limit = largest_level(bits)
-    return np.asarray(np.clip(np.rint(values / scale), -limit, limit))
+    units = np.rint(values / scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+    return frozen(np.clip(units, -limit, limit), np.int64)
 
 
 def dyadic(factor: Array | float, bits: int) -> Dyadic:

@@ -1,4 +1,4 @@
-"""Scales of weights with the least squared error, max, percentile or of one magnitude.
+"""Scales of the least squared error, of weights and of what is sent.
 
 All functions take rows float64 (rows, values), one row a scale, and give float64 (rows,); a row of
 zeros gets 0.
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ir import Array
 
-RATIOS = np.linspace(1.0, 0.2, 81)  # of max|w| / q: where the search for a scale starts
+RATIOS = np.geomspace(1.0, 0.05, 90)  # of max|w| / q: where the search for a scale starts
 REFINEMENTS = 4
 CHUNK = 1 << 20  # values of one step of the search
 
@@ -42,8 +42,9 @@ def ternary_scales(rows: Array) -> Array:
 def level_scales(rows: Array, limit: int) -> Array:
     """The scale of integers -limit .. limit with (nearly) the least squared error.
 
-    From max|w| / limit times 0.2 .. 1 each start is refined by turns: the nearest integers of a
-    scale, then the best scale of these integers, sum(w k) / sum(k k). The best of all is taken.
+    The best of max|w| / limit times 0.05 .. 1 is refined by turns: the nearest integers of a
+    scale, then the best scale of these integers, sum(w k) / sum(k k). Rows of values >= 0 get the
+    scale of unsigned integers.
     """
     if limit == 1:
         return ternary_scales(rows)

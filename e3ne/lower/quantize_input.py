@@ -8,9 +8,11 @@ import numpy as np
 
 from ..ir import Array, BadInput, Graph, Input, Integrate, IntegrateFire
 from .context import Context
-from .factors import scale_of_kind
+from .encoders import encoder_of
+from .factors import scale_of_kind, scales_of_rows
 
 SPIKING_INPUT_BITS = 8
+SEARCHED = 1 << 18  # samples that a percentile or a search looks at, in whole frames
 
 
 def quantized_inputs(graph: Graph, context: Context) -> tuple[Input, ...]:
@@ -18,8 +20,9 @@ def quantized_inputs(graph: Graph, context: Context) -> tuple[Input, ...]:
 
     Frames of zeros and ones are spikes: 1 bit. Negative values make the input signed. Else an
     input has the `edge_bits` of the default where no neuron has a state, 8 bits where one has.
-    Whole numbers that fit keep scale 1; everything else is scaled so that the largest value is the
-    largest integer. BadInput where there are no frames and the user did not choose.
+    Whole numbers that fit keep scale 1; everything else is scaled so that the largest magnitude is
+    the largest integer, or by the percentile or the least squared error (`calibration`). BadInput
+    where there are no frames and the user did not choose.
     """
     frames = context.calibration or (None,) * len(graph.inputs)
     inputs: list[Input] = []
@@ -36,6 +39,10 @@ def quantized_inputs(graph: Graph, context: Context) -> tuple[Input, ...]:
 
 def _quantized(graph: Graph, source: Input, context: Context, frames: Array | None) -> Input:
     chosen = context.config.input_of(source.name)
+    encoder = encoder_of(graph, source.name)
+    if encoder is not None:  # says itself what its samples are
+        type = replace(source.type, bits=encoder.bits, signed=encoder.signed)
+        return replace(source, type=type, scale=encoder.unit)
     if frames is None:
         if chosen.bits is None or chosen.scale is None:
             raise BadInput(
@@ -69,4 +76,8 @@ def _scale(frames: Array, high: int, context: Context) -> float:
     largest = max(float(frames.max()), -float(frames.min()))
     if largest <= high and (frames == np.rint(frames)).all():
         return 1.0
-    return float(scale_of_kind(largest / high, context.config.scale))
+    config = context.config
+    if config.calibration == "max":
+        return float(scale_of_kind(largest / high, config.scale))
+    some = frames[:: max(1, frames.size // SEARCHED)].astype(np.float64).reshape(1, -1)
+    return float(scales_of_rows(some, high, config.scale, config.calibration)[0])

@@ -137,13 +137,15 @@ def test_every_width_reaches_the_integers_and_no_further() -> None:
 
 def test_layers_have_bits_and_methods_of_their_own() -> None:
     graph, x = two_layers(), frames(30, 12)
-    nodes = {"a": {"weight_bits": "binary"}, "b": {"weight_bits": 4, "weight_scale": "mse"}}
+    nodes = {"a": {"weight_bits": "binary"}, "b": {"weight_bits": 3, "weight_scale": "mse"}}
     found = lower(graph, x, parse_config({"default": {"weight_bits": 8}, "nodes": nodes}))
     assert set(np.unique(op(found, "a").weight)) == {-1, 1}
-    alone = parse_config({"default": {"weight_bits": 4, "weight_scale": "mse"}})
+    alone = parse_config({"default": {"weight_bits": 3, "weight_scale": "mse"}})
     np.testing.assert_array_equal(op(found, "b").weight, op(lower(graph, x, alone), "b").weight)
-    naive = lower(graph, x, parse_config({"default": {"weight_bits": 4}}))
-    assert (op(naive, "b").weight != op(found, "b").weight).any()
+    naive = op(lower(graph, x, parse_config({"default": {"weight_bits": 3}})), "b")
+    assert np.abs(naive.weight).max() == np.abs(op(found, "b").weight).max() == 3
+    assert naive.bias is not None
+    assert (naive.bias != op(found, "b").bias).any()  # another scale
 
 
 def test_binary_layers_with_missing_synapses_are_told(caplog: Any) -> None:
