@@ -9,7 +9,7 @@ import numpy as np
 from ..ir import Dyadic, Graph, Integrate, IntegrateFire, Node, Requantize, SpikeType
 from ..ir.arrays import Array
 from ..ir.cycles import multiplies, searches_spikes, shift_of
-from ..ir.frames import window_steps
+from ..ir.frames import kept_words, window_steps
 from ..ir.parameters import parameter_words
 from ..ir.ranges import Range
 from .counts import Features
@@ -34,8 +34,7 @@ def neuron_features(found: Features, graph: Graph, node: Node, width: int, steps
                 found.ffs += lanes * (width + steps_out * node.type.bits)
             _drive(found, node, neuron, width)
             _membrane(found, node, neuron)
-            if node.type.steps > steps_out:
-                words = node.type.neurons // lanes
+            if words := kept_words(graph, node):
                 filtered = [] if neuron.synaptic_decay is None else [neuron.membrane_bits]
                 for bits in (*filtered, state_bits(neuron)):
                     found.memories.append(Memory(lanes * bits, words, is_rom=False))

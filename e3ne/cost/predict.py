@@ -29,7 +29,13 @@ from ..ir import (
 )
 from ..ir.cycles import neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
-from ..ir.frames import input_format, output_format, synapse_windows, window_steps
+from ..ir.frames import (
+    input_format,
+    kept_words,
+    output_format,
+    synapse_windows,
+    window_steps,
+)
 from ..ir.geometry import matrix_fold, op_window, pool_fold, source_lanes, wanted_lanes
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency, loop_cycles
@@ -90,7 +96,7 @@ def node_cycles(graph: Graph, node: Node) -> int:
     steps_out = window_steps(graph, node.type.steps)
     windows = node.type.steps // steps_out
     words = node.type.neurons // node.mapping.lanes
-    kept = words if windows > 1 else 0
+    kept = kept_words(graph, node)
     found = words * windows * neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
     for index in range(len(node.synapses)):
         found = max(found, synapse_cycles(graph, node, index))

@@ -17,7 +17,13 @@ from ..ir.cycles import (
     neuron_latency_cycles,
     readout_latency_cycles,
 )
-from ..ir.frames import input_format, output_format, source_windows, window_steps
+from ..ir.frames import (
+    input_format,
+    kept_words,
+    output_format,
+    source_windows,
+    window_steps,
+)
 from ..ir.geometry import source_lanes, wanted_lanes
 from .engines import DelayClock, Pace, SynapseClock, Times
 
@@ -130,8 +136,7 @@ class NodeClock:
         self.words = [_words(graph, synapse.source) for synapse in node.synapses]
         steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
         steps_out = window_steps(graph, node.type.steps)
-        words = node.type.neurons // node.mapping.lanes
-        kept = words if node.type.steps > steps_out else 0
+        kept = kept_words(graph, node)
         apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
         self.latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
         if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:

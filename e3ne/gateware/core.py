@@ -88,7 +88,7 @@ class Core(wiring.Component):
                 if synapse.delay:
                     word, type = self._word(synapse.source), self.graph.edge(synapse.source)
                     words = type.neurons // word.lanes
-                    delay = Delay(word, words, type.steps, synapse.delay)
+                    delay = Delay(word, words, type.steps, synapse.delay, self.graph.streaming)
                     self.delays[node.name, index] = delay
         if self.delays:
             first = self.graph.inputs[0].name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,6 +53,9 @@ class Delay(wiring.Component):
     no more than `PENDING_FRAMES` before its silence does, while `room` is low. So no
     delay, however long, sends more frames than the network gets.
 
+    `streaming`: the same trains `delay_steps` later in one stream. Silence comes after a reset
+    only, nothing is dropped, and each frame still waits for its `begins`.
+
     The queue inside holds `delay_steps + 1` steps (or all that are kept, where these are fewer).
     Proof that no stall pattern deadlocks feedback then. Order steps by frame and number; within a
     step, order nodes such that sources without delay come first. Suppose that the network stops,
@@ -65,17 +68,29 @@ class Delay(wiring.Component):
     is gone. It is no Delay: of the steps up to t - 1 its own consumer has taken those up to
     t - 1 - delay_steps, so at most delay_steps are held, and step t fits. It is no output. So it
     is a node of one synapse, which stops for one of these reasons, and it stands later in
-    the order: going on we come to the last node, which has no such consumer. Contradiction.
+    the order: going on we come to the last node, which has no such consumer. Contradiction. (With
+    `streaming` number the steps of the stream; what a Delay owes of step t is sent before t, too.)
     """
 
     PENDING_FRAMES = 31
 
-    def __init__(self, word: Word, words_per_step: int, steps: int, delay_steps: int) -> None:
+    def __init__(
+        self,
+        word: Word,
+        words_per_step: int,
+        steps: int,
+        delay_steps: int,
+        streaming: bool = False,
+    ) -> None:
         self.word = word
         self.frame_words = words_per_step * steps
         self.silent_words = words_per_step * min(delay_steps, steps)
         self.kept_words = self.frame_words - self.silent_words
         self.held_words = min(words_per_step * (delay_steps + 1), self.kept_words)
+        self.streaming = streaming
+        if streaming:
+            self.silent_words, self.kept_words = words_per_step * delay_steps, self.frame_words
+            self.held_words = self.silent_words + words_per_step
         super().__init__(
             {
                 "i": In(word.signature),
@@ -100,14 +115,15 @@ class Delay(wiring.Component):
             m.d.sync += written.eq(Mux(written == self.frame_words - 1, 0, written + 1))
         read = Signal(range(self.frame_words))
         pending = Signal(range(self.PENDING_FRAMES + 1))
-        silent, first, goes = Signal(), Signal(), Signal()
+        silent, first, begun, goes = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.room.eq(pending != self.PENDING_FRAMES),
             first.eq(read == 0),
-            silent.eq(read < self.silent_words),
-            self.o.valid.eq(Mux(silent, ~first | (pending != 0), queue.o.valid)),
+            silent.eq(self._is_silent(m, read, goes)),
+            begun.eq(~first | (pending != 0)),
+            self.o.valid.eq(begun & (silent | queue.o.valid)),
             self.o.payload.last.eq(read == self.frame_words - 1),
-            queue.o.ready.eq(self.o.ready & ~silent),
+            queue.o.ready.eq(self.o.ready & begun & ~silent),
             goes.eq(self.o.valid & self.o.ready),
         ]
         with m.If(~silent):
@@ -116,3 +132,12 @@ class Delay(wiring.Component):
             m.d.sync += read.eq(Mux(read == self.frame_words - 1, 0, read + 1))
         m.d.sync += pending.eq(pending + self.begins - (goes & first))
         return m
+
+    def _is_silent(self, m: Module, read: Value, goes: Value) -> Value:
+        """Whether the next word is silence: at the start of a frame, or of the stream."""
+        if not self.streaming:
+            return read < self.silent_words
+        left = Signal(range(self.silent_words + 1), init=self.silent_words)
+        with m.If(goes & (left != 0)):
+            m.d.sync += left.eq(left - 1)
+        return left != 0

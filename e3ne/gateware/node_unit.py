@@ -44,6 +44,7 @@ class NodeUnit(wiring.Component):
             words_per_window=node.type.neurons // node.mapping.lanes,
             windows=node.type.steps // steps,
             rom_form=rom_form,
+            streaming=graph.streaming,
         )
         # A neuron unit takes a word when it is done with it; the engine forms the next meanwhile.
         self.hold = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from .arrays import Array
 from .graph import Graph, Input, Node, Output
+from .neurons import Integrate, IntegrateFire
 from .order import to_words
 from .spikes import SpikeType
 
@@ -67,6 +68,17 @@ def source_windows(graph: Graph, name: str) -> int:
     """Windows of a frame that the input or node called `name` sends."""
     steps = graph.edge(name).steps
     return steps // window_steps(graph, steps)
+
+
+def kept_words(graph: Graph, node: Node) -> int:
+    """Words of a window of `node` whose neurons keep their state until the next window; else 0.
+
+    Between the windows of a frame, and with `streaming` between frames: membranes only.
+    """
+    assert node.mapping is not None
+    goes_on = graph.streaming and isinstance(node.neuron, IntegrateFire | Integrate)
+    kept = goes_on or source_windows(graph, node.name) > 1
+    return node.type.neurons // node.mapping.lanes if kept else 0
 
 
 def synapse_windows(graph: Graph, node: Node, index: int) -> int:

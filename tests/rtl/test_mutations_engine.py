@@ -180,9 +180,9 @@ DELAYS = [
     ("self.i.ready.eq(queue.i.ready | ~keep)", "self.i.ready.eq(queue.i.ready)"),
     ("queue.i.valid.eq(self.i.valid & keep)", "queue.i.valid.eq(self.i.valid)"),
     ("Mux(written == self.frame_words - 1, 0,", "Mux(written == self.frame_words - 1, 1,"),
-    ("silent.eq(read < self.silent_words)", "silent.eq(read <= self.silent_words)"),
+    ("return read < self.silent_words", "return read <= self.silent_words"),
     ("self.o.payload.last.eq(read == self.frame_words - 1)", "self.o.payload.last.eq(0)"),
-    ("queue.o.ready.eq(self.o.ready & ~silent)", "queue.o.ready.eq(self.o.ready)"),
+    ("self.o.ready & begun & ~silent", "self.o.ready & begun"),
     ("with m.If(~silent):", "with m.If(1):"),
 ]
 SLIDING = [

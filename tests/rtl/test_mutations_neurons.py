@@ -135,8 +135,8 @@ WATCHED = [
     ('neuron.sends == "membrane" else spikes', 'neuron.sends != "membrane" else spikes'),
 ]
 MEMBRANE = [
-    ("following.eq(Mux(next_window == 0, 0, kept))", "following.eq(kept)"),
-    ("following.eq(Mux(next_window == 0, 0, kept))", "following.eq(0)"),
+    ("following.eq(Mux(begins, 0, kept))", "following.eq(kept)"),
+    ("following.eq(Mux(begins, 0, kept))", "following.eq(0)"),
     ("state.eq(Mux(self.ends_word, following, self.new))", "state.eq(self.new)"),
     ("read.addr.eq(next_word)", "read.addr.eq(word)"),
     ("write.addr.eq(word)", "write.addr.eq(next_word)"),
@@ -150,7 +150,7 @@ MEMBRANE = [
         "with m.If(free):\n        m.d.sync += o.valid",
         "with m.If(o.ready):\n        m.d.sync += o.valid",
     ),
-    ("return self.words if self.windows > 1 else 0", "return 0"),
+    ("return self.words if self.streaming or self.windows > 1 else 0", "return 0"),
 ]
 INTEGRATE = [
     ("after.eq(clamp(total, span.low, span.high))", "after.eq(total)"),

@@ -12,16 +12,20 @@ from amaranth.lib.wiring import In, Out
 
 @dataclass(frozen=True)
 class Windows:
-    """How a node's frames travel: `windows` windows of `words` words of `steps` steps."""
+    """How a node's frames travel: `windows` windows of `words` words of `steps` steps.
+
+    `streaming`: what a neuron keeps is kept from frame to frame, too.
+    """
 
     words: int
     windows: int
     steps: int
+    streaming: bool = False
 
     @property
     def kept_words(self) -> int:
         """Words whose membranes are kept from window to window (0: none)."""
-        return self.words if self.windows > 1 else 0
+        return self.words if self.streaming or self.windows > 1 else 0
 
 
 class KeptState(wiring.Component):
@@ -31,7 +35,8 @@ class KeptState(wiring.Component):
     last step of its word: `state` becomes what the next word kept in the window before, or 0 in
     the first window of a frame), `new`, `state`. With several words and windows a memory of
     `words` words keeps the states; it is read ahead, so a word lasts at least two cycles.
-    Reset: the first word of a frame is at hand.
+    Reset: the first word of a frame is at hand. `windows.streaming`: only the first window after
+    reset begins with 0, and the memory's contents from before it are not used.
     """
 
     def __init__(self, bits: int, windows: Windows) -> None:
@@ -47,24 +52,38 @@ class KeptState(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        words, windows = self.windows.words, self.windows.windows
+        words = self.windows.words
         following = Signal(self.bits)
         with m.If(self.update):
             m.d.sync += self.state.eq(Mux(self.ends_word, following, self.new))
-        if windows == 1:
+        if not self.windows.kept_words:
             return m
-        word, window = Signal(range(words)), Signal(range(windows))
-        next_word, ends_window = Signal(range(words)), Signal()
+        word, next_word = Signal(range(words)), Signal(range(words))
+        ends_window = Signal()
         m.d.comb += [
             ends_window.eq(word == words - 1),
             next_word.eq(Mux(ends_window, 0, word + 1)),
         ]
+        begins = self._begins(m, ends_window)
+        with m.If(self.update & self.ends_word):
+            m.d.sync += word.eq(next_word)
+        kept = self.new if words == 1 else self._memory(m, word, next_word)
+        m.d.comb += following.eq(Mux(begins, 0, kept))
+        return m
+
+    def _begins(self, m: Module, ends_window: Value) -> Value:
+        """Whether the next word has no state yet: it is in the first window (of the stream)."""
+        if self.windows.streaming:
+            fresh = Signal(init=1)
+            with m.If(self.update & self.ends_word & ends_window):
+                m.d.sync += fresh.eq(0)
+            return fresh & ~ends_window
+        windows = self.windows.windows
+        window = Signal(range(windows))
         next_window = Mux(ends_window, Mux(window == windows - 1, 0, window + 1), window)
         with m.If(self.update & self.ends_word):
-            m.d.sync += [word.eq(next_word), window.eq(next_window)]
-        kept = self.new if words == 1 else self._memory(m, word, next_word)
-        m.d.comb += following.eq(Mux(next_window == 0, 0, kept))
-        return m
+            m.d.sync += window.eq(next_window)
+        return next_window == 0
 
     def _memory(self, m: Module, word: Value, next_word: Value) -> Value:
         m.submodules.memory = kept = memory.Memory(

@@ -87,7 +87,8 @@ class NeuronUnit(wiring.Component):
 
     Members `i`: `current_word`, signed currents; `o`: `spike_word`; both in wire order with
     `last` on a frame's last word. `cycles_per_word` and `latency_cycles` are the formulas of
-    `ir/cycles.py` for it; `roms` lists its ROM images. Reset: a new frame.
+    `ir/cycles.py` for it; `roms` lists its ROM images. Reset: a new frame. `streaming`: membranes
+    and all that goes with them are kept from frame to frame.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class NeuronUnit(wiring.Component):
         words_per_window: int,
         windows: int,
         rom_form: RomForm,
+        streaming: bool = False,
     ) -> None:
         if current_word.lanes * words_per_window != node.type.neurons:
             raise ValueError(
@@ -106,7 +108,8 @@ class NeuronUnit(wiring.Component):
         steps = node.type.steps // windows
         if windows > 1 and current_word.steps != steps:
             raise ValueError(f"{node.name}: found other steps in than out with {windows} windows")
-        layout = Windows(words_per_window, windows, steps)
+        goes_on = streaming and isinstance(node.neuron, IntegrateFire | Integrate)
+        layout = Windows(words_per_window, windows, steps, goes_on)
         summed = steps == 1 and current_word.steps > 1
         self.sum = StepSum(current_word) if summed else None
         word = current_word if self.sum is None else self.sum.sum_word
@@ -133,14 +136,19 @@ class NeuronUnit(wiring.Component):
 
 
 def neuron_unit(
-    node: Node, current_word: Word, words_per_window: int, windows: int, rom_form: RomForm
+    node: Node,
+    current_word: Word,
+    words_per_window: int,
+    windows: int,
+    rom_form: RomForm,
+    streaming: bool = False,
 ) -> NeuronUnit:
     """The unit for the neurons of `node`: `words_per_window` words a window, `windows` a frame.
 
     ValueError where the words do not hold the node's neurons, or where steps change between several
     windows.
     """
-    return NeuronUnit(node, current_word, words_per_window, windows, rom_form)
+    return NeuronUnit(node, current_word, words_per_window, windows, rom_form, streaming)
 
 
 def _core(
