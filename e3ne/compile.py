@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
@@ -89,7 +91,7 @@ def compile(
     with stages("trace"):
         example = example_input
         if example is None and calibration is not None:
-            example = first_frames(calibration, EXAMPLE_FRAMES)
+            example = example_of(calibration, input_has_steps, settings)
         traced = trace_model(model, example, input_has_steps, settings, readout, outputs)
         dump_text(dump, "traced", traced)
     if calibration is not None:
@@ -130,10 +132,12 @@ def map_traced(
 ) -> Journey:
     """Over the integer line and onto the board: everything between trace and hardware."""
     from .lower import prepared, quantized
+    from .lower.encode_inputs import encode_inputs
     from .lower.fidelity import dequantized
     from .optimize import map_graph
 
     with stages("lower"):
+        traced = encode_inputs(traced, calibration, config)
         ready = prepared(traced, calibration, config, dump)
         integer = quantized(ready, calibration, config, dump)
     with stages("optimize"):
@@ -193,6 +197,28 @@ def predicted_resources(predicted: Any) -> dict[str, int]:
     """The resources of a cost.Prediction by the report's names, those that it predicts."""
     names = ("luts", "ffs", "brams", "bram_bits", "dsps")
     return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
+
+
+def example_of(
+    calibration: UserArrays,
+    input_has_steps: bool | Sequence[bool] | Mapping[str, bool],
+    config: Config,
+) -> UserArrays:
+    """The first calibration frames, to trace with.
+
+    Samples for an encoder are repeated at every step where the model takes trains; BadInput where
+    the number of steps is not known.
+    """
+    example = first_frames(calibration, EXAMPLE_FRAMES)
+    encoded = config.input.encoder not in (None, "delta")
+    if not encoded or input_has_steps is not True or not isinstance(example, np.ndarray):
+        return example
+    if config.steps is None:
+        raise BadInput(
+            "steps: found none for a model of trains behind an encoder, accepted their number, "
+            "1 .. 4096; give steps, or an example_input of trains"
+        )
+    return np.repeat(example[:, None], config.steps, axis=1)
 
 
 def trace_model(

@@ -130,7 +130,7 @@ def load(chosen: ModelOptions) -> Loaded:
         raise BadInput(problems)
     frames = None if chosen.calibration is None else load_frames(chosen.calibration).x
 
-    from ..compile import read_config
+    from ..compile import example_of, read_config
 
     if chosen.is_network:
         graph, own, _ = load_network(chosen.model)
@@ -149,6 +149,8 @@ def load(chosen: ModelOptions) -> Loaded:
             "steps: found none, accepted the time steps of a frame; give --steps or --calibration"
         )
     example = example_frames(frames, shapes, steps if has_steps else None)
+    if frames is not None and settings.input.encoder:  # samples; the model may take trains
+        example = example_of(frames, has_steps, replace(settings, steps=steps))
 
     from ..frontend import load_model
 

@@ -20,6 +20,7 @@ from .context import Context
 from .convert_to_rate import convert_to_rate
 from .distribute_sums import distribute_sums
 from .drop_unread import drop_unread
+from .encode_inputs import encode_inputs
 from .fold_batchnorm import fold_batchnorm
 from .fold_concatenation import fold_concatenation
 from .fuse_nodes import Fused, fuse, fuse_nodes
@@ -75,7 +76,8 @@ def prepared(
     and what the integers are compared with (`fidelity`). Arguments and errors as of `lower`.
     """
     config = config or Config()
-    context = _context(verify(graph), calibration, config)
+    graph = encode_inputs(verify(graph), calibration, config)
+    context = _context(graph, calibration, config)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
     _check_names(config, graph, fuse(graph))
     return _run(graph, STRUCTURE[-1:] + REALS, context, dump)
@@ -106,6 +108,10 @@ def refusals(graph: Graph, config: Config) -> tuple[Graph, list[str]]:
     out, and of each node the first problem is told.
     """
     problems: list[str] = []
+    try:
+        graph = encode_inputs(graph, None, config, measured=False)
+    except (BadInput, UnsupportedModel) as error:
+        problems += error.problems
     for step in STRUCTURE[:-1]:
         try:
             graph = verify(step(graph, Context()))
