@@ -49,8 +49,3 @@ def axis_uses(size: int, out: int, op: Conv2d, axis: int) -> Array:
     ).reshape(-1)
     inside = places[(places >= 0) & (places < size)]
     return np.bincount(inside, minlength=size)
-
-
-def ones(trains: Array) -> Array:
-    """How many ones the bits of each value have (of its magnitude, where it is negative)."""
-    return np.bitwise_count(np.abs(trains.astype(np.int64)))
