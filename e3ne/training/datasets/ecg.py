@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +37,10 @@ def ecg_record() -> Record:
         raise MissingData(
             "ecg: found no wfdb, accepted wfdb >= 4.1; run `pip install wfdb`"
         ) from error
-    signal = wfdb.rdrecord(str(folder / "100"))
-    marks = wfdb.rdann(str(folder / "100"), "atr")
+    with warnings.catch_warnings():  # wfdb's, about what pandas will no longer do
+        warnings.simplefilter("ignore")
+        signal = wfdb.rdrecord(str(folder / "100"))
+        marks = wfdb.rdann(str(folder / "100"), "atr")
     is_beat = np.array([symbol in BEAT_SYMBOLS for symbol in marks.symbol])
     return Record(
         signal.p_signal.astype(np.float32),
