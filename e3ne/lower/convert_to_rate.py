@@ -9,6 +9,7 @@ Front. Neurosci. 2017): theta is the bound of the ReLU, its own or the calibrate
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..ir import (
     BadInput,
     ChannelAffine,
     Conv2d,
+    Encode,
     Graph,
     Identity,
     Integrate,
@@ -36,6 +38,7 @@ from ..ir import (
     frozen,
 )
 from .context import Context
+from .encode_inputs import encode_inputs
 
 log = logging.getLogger(__name__)
 
@@ -57,20 +60,54 @@ def convert_to_rate(graph: Graph, context: Context) -> Graph:
             "steps: found none, accepted the time steps of a rate code, 1 .. 4096; give --steps or "
             "steps in the configuration"
         )
-    problems = _problems(graph, config.steps)
+    problems = _problems(graph, config.steps, config)
     if problems:
         raise UnsupportedModel(problems)
-    return spiking(pools_in_front(graph), config.steps, config)
+    graph = pools_in_front(graph, _trains(graph, config))
+    done = spiking(graph, config.steps, config)
+    encoded = encode_inputs(done, context.calibration, config)
+    if encoded is done:
+        return done
+    done = spiking(graph, config.steps, config, values=_spike_values(encoded))
+    return encode_inputs(done, context.calibration, config)
 
 
-def spiking(graph: Graph, steps: int, config: Config, ahead: float = 0.5) -> Graph:
+def _trains(graph: Graph, config: Config) -> frozenset[str]:
+    """The inputs whose samples change from step to step."""
+    return frozenset(
+        source.name
+        for source in graph.inputs
+        if source.type.steps > 1 or config.input_of(source.name).encoder is not None
+    )
+
+
+def _spike_values(encoded: Graph) -> dict[str, float]:
+    """By input: what one spike of its encoder stands for.
+
+    A regular or Bernoulli train of a sample x of b bits sends x / 2**b spikes a step.
+    """
+    return {
+        node.synapses[0].source: node.neuron.unit * 2.0**node.neuron.bits
+        for node in encoded.nodes
+        if isinstance(node.neuron, Encode)
+    }
+
+
+def spiking(
+    graph: Graph,
+    steps: int,
+    config: Config,
+    ahead: float = 0.5,
+    values: Mapping[str, float] | None = None,
+) -> Graph:
     """The graph with spiking neurons for ReLUs, over `steps` steps.
 
-    `ahead` is the part of a threshold that every membrane gains over all steps. Biases of neurons
+    `ahead` is the part of a threshold that every membrane gains over all steps. `values` says what
+    a spike of an input stands for, where it sends spikes. Biases of neurons
     become offsets, whose unit is as fine as the membrane's. A sum of weights that leaves the
     network has its mean over the steps as its readout: a membrane where it has a bias.
     """
-    done = _Done({source.name: 1.0 for source in graph.inputs}, {})
+    done = _Done({source.name: 1.0 for source in graph.inputs} | dict(values or {}), {})
     for source in graph.inputs:
         done.steps[source.name] = source.type.steps
     nodes = [_converted(node, done, steps, config, ahead) for node in graph.nodes]
@@ -86,16 +123,19 @@ def spiking(graph: Graph, steps: int, config: Config, ahead: float = 0.5) -> Gra
     return replace(graph, nodes=tuple(nodes), outputs=outputs)
 
 
-def pools_in_front(graph: Graph, everywhere: bool = False) -> Graph:
+def pools_in_front(
+    graph: Graph, trains: frozenset[str] = frozenset(), everywhere: bool = False
+) -> Graph:
     """Moves maxima of ReLUs in front of them where currents are constant (direct coding).
 
     relu(max(i)) = max(relu(i)), so nothing is lost there, the currents are formed once, and only
     the pooled neurons are there at all. Of currents that change from step to step the mean of the
     maxima is more than the maximum of the means; there a maximum of spikes is nearer (an OR), or
-    all are moved `everywhere`. A pooling stays where others read the ReLU too, or where it is
-    padded (zeros would win over negative currents).
+    all are moved `everywhere`. `trains` are the inputs that change from step to step. A pooling
+    stays where others read the ReLU too, or where it is padded (zeros would win over negative
+    currents).
     """
-    changing = set[str]()
+    changing = set(trains)
     for node in graph.nodes:
         if isinstance(node.neuron, Rectify) or any(s.source in changing for s in node.synapses):
             changing.add(node.name)
@@ -234,8 +274,15 @@ def _times(array: Array, value: float) -> Array:
     return frozen(array.astype(np.float64) * value, np.float32)
 
 
-def _problems(graph: Graph, steps: int) -> list[str]:
+def _problems(graph: Graph, steps: int, config: Config) -> list[str]:
     problems = [
+        f"input {source.name}: found encoder {config.input_of(source.name).encoder} with code: "
+        "rate, accepted regular or bernoulli, whose rate is the sample; leave input.encoder out "
+        "for samples as they are"
+        for source in graph.inputs
+        if config.input_of(source.name).encoder not in (None, "regular", "bernoulli")
+    ]
+    problems += [
         f"{node.name}: found a spiking neuron beside ReLUs, accepted a plain network with code: "
         "rate; use code: radix"
         for node in graph.nodes

@@ -17,6 +17,7 @@ from ..ir import (
     Identity,
     Input,
     Node,
+    Rectify,
     SpikeType,
     Synapse,
     UnsupportedModel,
@@ -48,7 +49,7 @@ def encode_inputs(
     """
     config = config or Config()
     wanted = [source for source in graph.inputs if _is_wanted(graph, source, config)]
-    if not wanted:
+    if not wanted or _waits_for_spikes(graph, config):
         return graph
     problems = [problem for source in wanted for problem in _problems(graph, source, config)]
     if problems:
@@ -73,6 +74,11 @@ def _is_wanted(graph: Graph, source: Input, config: Config) -> bool:
             "encoder in the model, accepted one of the two; leave input.encoder out"
         )
     return kind is not None and own is None
+
+
+def _waits_for_spikes(graph: Graph, config: Config) -> bool:
+    """Are there ReLUs that `convert_to_rate` makes spiking neurons of, encoders included?"""
+    return config.code == "rate" and any(isinstance(n.neuron, Rectify) for n in graph.nodes)
 
 
 def _problems(graph: Graph, source: Input, config: Config) -> list[str]:

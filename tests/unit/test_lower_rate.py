@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from e3ne import reference
-from e3ne.config import Config, NodeConfig, parse_config
+from e3ne.config import Config, InputConfig, NodeConfig, parse_config
 from e3ne.ir import (
     BadInput,
     Conv2d,
@@ -234,3 +234,28 @@ def test_the_configuration_says_it() -> None:
     rate = lower(small(), frames(4, 1, 1, 8, 8), config)
     assert rate.edge("conv1") == SpikeType((3, 6, 6), 4, 1)
     assert isinstance(rate.node("conv1").synapses[0].op, Conv2d)
+
+
+@pytest.mark.parametrize("kind", ["regular", "bernoulli"])
+def test_an_encoder_on_the_chip_gives_the_samples_as_rates(kind: str) -> None:
+    graph, x = small(), frames(20, 1, 1, 8, 8)
+    config = replace(RATE, steps=256, input=InputConfig(encoder=kind))
+    rate = prepared(graph, x, config)
+    assert rate.edge("x.encoder").steps == 256
+    wanted = output(graph, x)[:, 0]
+    tolerance = {"regular": 0.1, "bernoulli": 0.3}[kind]
+    assert np.abs(scores(rate, x) - wanted).max() < tolerance * np.abs(wanted).max()
+    assert lower(graph, x, config).edge("conv1") == SpikeType((3, 6, 6), 256, 1)
+
+
+def test_pools_stay_behind_trains_of_an_encoder() -> None:
+    x = frames(10, 1, 1, 8, 8)
+    rate = prepared(small(max_pool()), x, replace(RATE, input=InputConfig(encoder="regular")))
+    assert isinstance(rate.node("conv1").neuron, IntegrateFire)
+
+
+def test_other_encoders_are_refused() -> None:
+    with pytest.raises(UnsupportedModel, match=r"found encoder latency .* accepted regular or"):
+        prepared(
+            small(), frames(4, 1, 1, 8, 8), replace(RATE, input=InputConfig(encoder="latency"))
+        )
