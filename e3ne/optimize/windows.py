@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir import BadInput, Graph
+from ..ir import BadInput, Encode, Graph
 
 MOST_STEPS = 32  # steps in one word where they are not needed in one
 
@@ -21,6 +21,7 @@ def allowed_windows(graph: Graph, fixed: int | None) -> list[int]:
     changes = any(
         graph.edge(synapse.source).steps != node.type.steps
         for node in graph.nodes
+        if not isinstance(node.neuron, Encode)  # gets its samples again for every window
         for synapse in node.synapses
     )
     if delayed:

@@ -8,11 +8,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ...ir import ONE, Integrate, IntegrateFire, Node, Rectify, Relay, Requantize
+from ...ir import ONE, Encode, Integrate, IntegrateFire, Node, Rectify, Relay, Requantize
 from ...ir.cycles import drive_stages, neuron_cycles_per_word, neuron_latency_cycles
 from ..rom import RomForm, RomImage
 from ..streams import Word
 from .drive import Drive
+from .encode import StepEncoder, WordEncoder, encode_unit
 from .integrate import IntegrateLoop
 from .integrate_fire import FireLoop
 from .membrane import Windows
@@ -106,7 +107,8 @@ class NeuronUnit(wiring.Component):
                 f"{node.type.neurons} neurons"
             )
         steps = node.type.steps // windows
-        if windows > 1 and current_word.steps != steps:
+        repeated = isinstance(node.neuron, Encode) and current_word.steps == 1
+        if windows > 1 and current_word.steps != steps and not repeated:
             raise ValueError(f"{node.name}: found other steps in than out with {windows} windows")
         goes_on = streaming and isinstance(node.neuron, IntegrateFire | Integrate)
         layout = Windows(words_per_window, windows, steps, goes_on)
@@ -153,12 +155,14 @@ def neuron_unit(
 
 def _core(
     node: Node, i_word: Word, o_word: Word, windows: Windows, rom_form: RomForm
-) -> RequantizeUnit | MembraneUnit:
+) -> RequantizeUnit | MembraneUnit | WordEncoder | StepEncoder:
     match node.neuron:
         case Relay() | Requantize() as neuron:
             return RequantizeUnit(node.name, neuron, i_word, o_word, node.type, rom_form)
         case IntegrateFire() | Integrate():
             return MembraneUnit(node, i_word, windows, rom_form)
+        case Encode():
+            return encode_unit(node, i_word, windows)
         case Rectify():
             raise TypeError(f"{node.name}: Rectify has no hardware: lower it first")
         case _:
