@@ -64,6 +64,7 @@ def measure_network(name: str, device: str = "cpu") -> dict[str, Any]:
             **network.figures(classes, split),
         },
         "post_training": {},
+        "baselines": network.baselines(split),
     }
     for bits, (weight_bits, edge_bits) in POST_TRAINING.items():
         config = with_bits(network.post_training, weight_bits, edge_bits)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from torch import Tensor, nn
+
 from e3ne.config import Config
 from e3ne.ir import Array, Graph
 from e3ne.training.datasets import Split
@@ -25,6 +27,7 @@ class Network:
     that name: a FLOAT graph with on-grid weights, and the configuration that takes them over.
     `post_training` is the base configuration of 8/6 and 4/4 without training; the weight and edge
     bits of its `default` are replaced. `figures` adds to the accuracy; {} where there is nothing.
+    `baselines(split)` measures other methods on the same data: their figures by name.
     """
 
     split: Callable[[], Split]
@@ -33,6 +36,7 @@ class Network:
     fine_tune: Callable[[str, Graph, int, str], tuple[Graph, Config]]
     post_training: Config = field(default_factory=Config)
     figures: Figures = field(default=lambda classes, split: {})
+    baselines: Callable[[Split], dict[str, dict[str, float]]] = field(default=lambda split: {})
 
 
 def load_network_of(name: str) -> Network:
@@ -40,3 +44,13 @@ def load_network_of(name: str) -> Network:
     network = import_module(f"{__name__}.{name}").NETWORK
     assert isinstance(network, Network), f"{name}.NETWORK is a {type(network).__name__}"
     return network
+
+
+def clip_gradients(model: nn.Module, most: float = 1.0) -> None:
+    """From now on the gradient of each parameter has a norm of at most `most`."""
+
+    def clipped(gradient: Tensor) -> Tensor:
+        return gradient * float(most / gradient.norm().clamp(min=most))
+
+    for parameter in model.parameters():
+        parameter.register_hook(clipped)  # type: ignore[no-untyped-call]
