@@ -21,6 +21,8 @@ from .convert_to_rate import convert_to_rate
 from .distribute_sums import distribute_sums
 from .drop_unread import drop_unread
 from .encode_inputs import encode_inputs
+from .equalize import equalize
+from .fit_parameters import fit_parameters
 from .fold_batchnorm import fold_batchnorm
 from .fold_concatenation import fold_concatenation
 from .fuse_nodes import Fused, fuse, fuse_nodes
@@ -41,7 +43,7 @@ STRUCTURE: tuple[Pass, ...] = (
     move_rectify,
     fuse_nodes,
 )
-REALS: tuple[Pass, ...] = (calibrate, convert_to_rate)
+REALS: tuple[Pass, ...] = (equalize, calibrate, convert_to_rate, fit_parameters)
 """Passes that may change real numbers; the graph stays FLOAT."""
 LINE: tuple[Pass, ...] = (quantize,)
 PIPELINE: tuple[Pass, ...] = STRUCTURE + REALS + LINE

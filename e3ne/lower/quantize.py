@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..ir import Graph, Integrate, IntegrateFire, Node, Rectify, Stage, UnsupportedModel
+from ..ir import Array, Graph, Integrate, IntegrateFire, Node, Rectify, Stage, UnsupportedModel
 from ..ir.loops import computing_order
 from ..ir.ranges import summed_current_range
 from .context import Context
 from .quantize_input import quantized_inputs
 from .quantize_neurons import Sum, integer_neurons, sends_spikes, spike_type
 from .synapse_scales import integer_synapses
+from .synapse_weights import warn_of_weights
 
 
 def quantize(graph: Graph, context: Context) -> Graph:
@@ -23,6 +24,15 @@ def quantize(graph: Graph, context: Context) -> Graph:
     problems = unquantizable(graph)
     if problems:
         raise UnsupportedModel(problems)
+    integer = integer_graph(graph, context)
+    for node in graph.nodes:
+        after = integer.node(node.name)
+        warn_of_weights(node, after, context.config.node(node.name), context.config.scale)
+    return integer
+
+
+def integer_graph(graph: Graph, context: Context) -> Graph:
+    """`quantize` without its checks and its warnings: for trials."""
     result = replace(graph, stage=Stage.INTEGER, inputs=quantized_inputs(graph, context), nodes=())
     # What spikes look like is known in advance, so they may come from a later node, with a delay.
     known = {
@@ -34,7 +44,7 @@ def quantize(graph: Graph, context: Context) -> Graph:
     waiting = list(graph.nodes)
     while waiting:
         ready = next(node for node in waiting if _is_ready(result, node, known))
-        known[ready.name] = done[ready.name] = _integer_node(result, ready, known, context)
+        known[ready.name] = done[ready.name] = integer_node(result, ready, known, context)[0]
         waiting.remove(ready)
     return result.with_nodes([done[node.name] for node in graph.nodes])
 
@@ -50,8 +60,13 @@ def _is_ready(graph: Graph, node: Node, known: Mapping[str, Node]) -> bool:
     return all(s.source in known or s.source in inputs for s in node.synapses)
 
 
-def _integer_node(graph: Graph, node: Node, known: Mapping[str, Node], context: Context) -> Node:
-    """`node` in integers; `known` holds the types and scales of its sources."""
+def integer_node(
+    graph: Graph, node: Node, known: Mapping[str, Node], context: Context
+) -> tuple[Node, Array]:
+    """(`node` in integers, the real value of a unit of its current: float64, () or (channels,)).
+
+    `known` holds the types and scales of its sources; `graph` the integer inputs.
+    """
     settings, kind = context.config.node(node.name), context.config.scale
     neuron = node.neuron
     type = spike_type(node, neuron) if sends_spikes(neuron) else node.type
@@ -59,7 +74,7 @@ def _integer_node(graph: Graph, node: Node, known: Mapping[str, Node], context: 
     currents = integer_synapses(sources, node, settings, kind)
     started = replace(node, type=type, synapses=currents.synapses)
     found = summed_current_range(sources, started)
-    return integer_neurons(started, Sum(found, currents.scale), settings, kind)
+    return integer_neurons(started, Sum(found, currents.scale), settings, kind), currents.scale
 
 
 def _problems(node: Node) -> list[str]:

@@ -27,7 +27,7 @@ from ..ir import (
     Upsample2d,
 )
 from .factors import integers
-from .synapse_weights import warn_of_weights, weight_units
+from .synapse_weights import weight_units
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ def integer_synapses(graph: Graph, node: Node, settings: NodeConfig, kind: Scale
         source_scale = graph.scale(synapse.source)
         op, scale = _integer_op(node, synapse, settings, kind, source_scale)
         if isinstance(op, Linear | Conv2d) and isinstance(synapse.op, Linear | Conv2d):
-            warn_of_weights(node, synapse.op, op.weight, scale, settings, kind)
             op = replace(op, bias=_integer_bias(node, synapse.op, scale * source_scale))
         ops.append(op)
         scales.append(scale * source_scale)

@@ -78,20 +78,21 @@ def _taken_over(
     return scale if per_channel else scale[0]
 
 
-def warn_of_weights(
-    node: Node,
-    op: Linear | Conv2d,
-    integers: Array,
-    scale: Array,
-    settings: NodeConfig,
-    kind: ScaleKind,
+def warn_of_weights(node: Node, after: Node, settings: NodeConfig, kind: ScaleKind) -> None:
+    """Logs by name what rounding the weights of `node` to those of `after` did, where it is bad."""
+    for synapse, integer in zip(node.synapses, after.synapses, strict=True):
+        op, found = synapse.op, integer.op
+        if isinstance(op, Linear | Conv2d) and isinstance(found, Linear | Conv2d):
+            _warn_of_weights(node, op, found.weight, settings, kind)
+
+
+def _warn_of_weights(
+    node: Node, op: Linear | Conv2d, integers: Array, settings: NodeConfig, kind: ScaleKind
 ) -> None:
-    """Logs by name what rounding the weights of `op` to `integers` did, where it is bad."""
     if not op.weight.any():
         log.warning("%s: found weights of nothing but zeros; the layer may be dead", node.name)
         return
-    real = integers * scale.reshape(-1, *(1,) * (op.weight.ndim - 1))
-    if np.allclose(real, op.weight, rtol=1e-6, atol=0):
+    if _is_exact(weight_rows(op.weight, True), weight_rows(integers, True)):
         return
     if not _warned_of_grid(node, op, settings, kind):
         _warn_of_lost_weights(node, op, integers, settings)
@@ -102,6 +103,12 @@ def warn_of_weights(
             "that the layer is stored as a ternary one",
             *(node.name, zeros),
         )
+
+
+def _is_exact(rows: Array, integers: Array) -> bool:
+    """Are the weights of every row their integers times some scale?"""
+    scale = (rows * integers).sum(axis=1) / np.maximum((integers**2).sum(axis=1), 1)
+    return np.allclose(integers * scale[:, None], rows, rtol=1e-6, atol=0)
 
 
 def _warned_of_grid(node: Node, op: Linear | Conv2d, settings: NodeConfig, kind: ScaleKind) -> bool:
