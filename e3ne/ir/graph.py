@@ -99,6 +99,8 @@ class Node:
 class Input:
     """An input of the network. An element is clip(round_half_even(x / scale), low, high).
 
+    In stage FLOAT an input without bits sends samples as they are. One with bits belongs to a model
+    that rounds its samples itself, by this very rule; it sends that integer times `scale`.
     `lanes` elements travel in one beat (stage MAPPED; it divides the neurons). With `events` frames
     arrive as address events instead (`ir/events.py`), and `lanes` elements in one word behind it.
     """

@@ -58,7 +58,7 @@ def unmeasured(graph: Graph, config: Config) -> list[str]:
     inputs = [
         source.name
         for source in graph.inputs
-        if not is_encoded(graph, source.name, config)
+        if not is_encoded(graph, source.name, config) and not source.type.bits
         for chosen in [config.input_of(source.name)]
         if chosen.bits is None or chosen.scale is None
     ]

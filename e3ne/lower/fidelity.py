@@ -102,7 +102,7 @@ def spike_agreement(
     ]
     integers = reference.run(integer, *words)
     values = {
-        source.name: reference.checked_input(source, array * coded.scale)
+        source.name: reference.real_input(source, array * coded.scale)
         for source, coded, array in zip(real.inputs, integer.inputs, words, strict=True)
     }
     found = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from ..ir import Array, BadInput, Graph, Input, Integrate, IntegrateFire
 from .context import Context
 from .encoders import encoder_of
 from .factors import scale_of_kind, scales_of_rows
+
+log = logging.getLogger(__name__)
 
 SPIKING_INPUT_BITS = 8
 SEARCHED = 1 << 18  # samples that a percentile or a search looks at, in whole frames
@@ -43,6 +46,8 @@ def _quantized(graph: Graph, source: Input, context: Context, frames: Array | No
     if encoder is not None:  # says itself what its samples are
         type = replace(source.type, bits=encoder.bits, signed=encoder.signed)
         return replace(source, type=type, scale=encoder.unit)
+    if source.type.bits and _keeps_rounding(source, context):
+        return source
     if frames is None:
         if chosen.bits is None or chosen.scale is None:
             raise BadInput(
@@ -63,6 +68,24 @@ def _quantized(graph: Graph, source: Input, context: Context, frames: Array | No
     if scale is None:
         scale = _scale(frames, type.high, context)
     return replace(source, type=type, scale=scale)
+
+
+def _keeps_rounding(source: Input, context: Context) -> bool:
+    """Does an input that the model rounds itself stay so? Unless the configuration says another."""
+    chosen, type = context.config.input_of(source.name), source.type
+    own = {"bits": type.bits, "signed": type.signed, "scale": source.scale}
+    other = {
+        name: getattr(chosen, name)
+        for name, value in own.items()
+        if getattr(chosen, name) not in (None, value)
+    }
+    if other:
+        log.warning(
+            "input %s: the model rounds its samples itself (%s), the configuration has %s: its "
+            "numbers change; leave input out of the configuration",
+            *(source.name, own, other),
+        )
+    return not other
 
 
 def _bits(graph: Graph, context: Context, frames: Array) -> int:

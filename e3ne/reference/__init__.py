@@ -6,6 +6,7 @@ no mapping. `run` returns what every node sends; `read_out` what leaves the netw
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..ir import (
     Node,
     Output,
     Readout,
+    Stage,
     computing_order,
 )
 from ..ir.user_arrays import as_frames
@@ -41,6 +43,7 @@ __all__ = [
     "node_spikes",
     "op_currents",
     "read_out",
+    "real_input",
     "run",
     "saturate",
     "times",
@@ -56,8 +59,9 @@ def run(graph: Graph, *inputs: Array, stream: Stream | None = None) -> dict[str,
     `stream` stands, which is moved on. BadInput where an array is anything else.
     """
     stream = Stream() if stream is None else stream
+    checked = real_input if graph.stage is Stage.FLOAT else checked_input
     values = {
-        source.name: checked_input(source, array)
+        source.name: checked(source, array)
         for source, array in zip(graph.inputs, inputs, strict=True)
     }
     for group in computing_order(graph):
@@ -73,6 +77,15 @@ def encode_input(source: Input, x: Array) -> Array:
     return np.clip(np.rint(np.asarray(x, np.float64) / source.scale), type.low, type.high).astype(
         np.int64
     )
+
+
+def real_input(source: Input, array: Array) -> Array:
+    """`array` as (frames, steps, *shape) of float64, as an input of stage FLOAT sends it.
+
+    Where its type has bits, a model rounds its samples itself, to whole units of `scale`.
+    """
+    x = checked_input(replace(source, type=replace(source.type, bits=0)), array)
+    return encode_input(source, x) * source.scale if source.type.bits else x
 
 
 def checked_input(source: Input, array: Array) -> Array:
