@@ -14,7 +14,7 @@ from ..emit import Build
 from ..emit.stream_driver import ProbeBits, StreamDriver
 from ..emit.vectors import beats_of, write_vectors
 from ..ir import Array
-from ..ir.frames import output_ports, to_beats
+from ..ir.frames import frame_beats, output_ports
 from ..toolchain import cocotb, verilator
 from ..toolchain.process import run_program
 from .capture import Capture, read_driver, read_harness
@@ -48,9 +48,9 @@ def run_verilator(build: Build, executable: Path, frames: Frames, options: RunOp
     """Integers (frames, steps, *shape) of each input through the C++ harness."""
     beats, lengths = [], []
     for source, values in zip(build.graph.inputs, frames, strict=True):
-        found = to_beats(build.graph, source, values)
-        beats.append(found.reshape(-1, found.shape[2]))
-        lengths.append(np.full(len(values), found.shape[1]))
+        sent, counts = frame_beats(build.graph, source, values)
+        beats.append(sent)
+        lengths.append(counts)
     return run_beats(build, executable, beats, lengths, options)
 
 

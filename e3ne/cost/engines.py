@@ -98,16 +98,17 @@ class SynapseClock:
 
 
 class DelayClock:
-    """A Delay of `steps` steps; windows carry one. The silence of a frame begins in cycle 2.
+    """A Delay of `steps` steps; windows carry one. The silence of a frame comes from `begins` on.
 
-    That is the cycle behind the one in which the first input brings the frame's first word.
+    That is the cycle behind the one in which the first input brings the frame's first word. What a
+    stream's Delay holds of the frame before comes then, too.
     """
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.pace = Pace(1)
 
-    def window(self, step: int, sent: list[Times], words: int, begins: int = 2) -> Times:
+    def window(self, step: int, sent: list[Times], words: int, begins: int) -> Times:
         """When the words of `step` come out; `sent` has those of all earlier steps of a frame."""
         if step < self.steps:
             return self.pace(np.full(words, begins, np.int64))

@@ -92,7 +92,8 @@ def _delays(found: Features, graph: Graph, node: Node) -> None:
             source = graph.edge(synapse.source)
             lanes = source_lanes(graph, synapse.source) or 1
             words = source.neurons // lanes
-            held = min(synapse.delay + 1, max(source.steps - synapse.delay, 0)) * words
+            kept = max(source.steps - synapse.delay, 0)
+            held = words * (synapse.delay + 1 if graph.streaming else min(synapse.delay + 1, kept))
             counter = (source.steps * words).bit_length()
             found.add("accumulator_bits", 3 * counter)
             found.ffs += 3 * counter

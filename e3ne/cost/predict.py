@@ -27,12 +27,13 @@ from ..ir import (
     computing_order,
     in_loop,
 )
-from ..ir.cycles import neuron_cycles_per_word, readout_cycles
+from ..ir.cycles import event_input_cycles, neuron_cycles_per_word, readout_cycles
 from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
 from ..ir.frames import (
-    input_format,
+    input_words,
     kept_words,
     output_format,
+    source_windows,
     synapse_windows,
     window_steps,
 )
@@ -83,8 +84,12 @@ def frame_interval(graph: Graph) -> int:
 
 
 def port_cycles(graph: Graph) -> int:
-    """Cycles of the slowest port for one frame: beats in, words out."""
-    beats = (input_format(graph, source).beats_per_frame for source in graph.inputs)
+    """Cycles of the slowest port for one frame: beats in (one, of events), words out."""
+    beats = (
+        event_input_cycles(words) if source.events else words
+        for source in graph.inputs
+        for words in [input_words(graph, source)]
+    )
     words = (readout_cycles(0, output_format(graph, output).words) for output in graph.outputs)
     return max(*beats, *words)
 
@@ -135,7 +140,17 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
             assert_never(synapse.op)
-    return max(own, arrival, regroup_words(graph, node, index)) * windows
+    words = max(regroup_words(graph, node, index), replayed_words(graph, node, index))
+    return max(own, arrival, words) * windows
+
+
+def replayed_words(graph: Graph, node: Node, index: int) -> int:
+    """Words that a Replay in front of synapse `index` sends in each window; 0 without one."""
+    name = node.synapses[index].source
+    sent = source_lanes(graph, name)
+    if sent is None or synapse_windows(graph, node, index) == source_windows(graph, name):
+        return 0
+    return graph.edge(name).neurons // sent
 
 
 def regroup_words(graph: Graph, node: Node, index: int) -> int:

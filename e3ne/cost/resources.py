@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boards import Family
-from ..ir import Graph, Node, Readout, SpikeType
-from ..ir.frames import input_format, window_steps
+from ..ir import Graph, Input, Node, Readout, SpikeType
+from ..ir.cycles import GATE_QUEUE_SPARE
+from ..ir.frames import input_format, input_words, source_windows, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .features import node_features
@@ -18,6 +19,8 @@ from .memories import BLOCK_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
+EVENT_LUTS_PER_BIT = 4.0  # of a word in which events are counted: choices of old, new and zero
+EVENT_FFS = 160
 FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image follow their memory
 
 
@@ -50,6 +53,13 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
     pairs = max(len(graph.inputs), len(graph.outputs))
     beat_bits = sum(input_format(graph, source).beat_bytes * 8 for source in graph.inputs)
     luts, ffs, brams = float(PORT_LUTS * pairs), 150 * pairs + 2 * beat_bits, 0
+    for source in graph.inputs:
+        cells = [memory_cells(memory, family) for memory in _frame_memories(graph, source)]
+        luts += sum(cell.luts for cell in cells)
+        ffs += round(sum(cell.ffs for cell in cells))
+        brams += sum(cell.brams for cell in cells)
+        if source.events:
+            luts, ffs = luts + EVENT_LUTS_PER_BIT * _word_bits(graph, source), ffs + EVENT_FFS
     for output in graph.outputs:
         type = graph.edge(output.source)
         mapping = graph.node(output.source).mapping
@@ -68,6 +78,22 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
             bits += type.neurons * sums
         luts, ffs = luts + READOUT_LUTS_PER_BIT * bits, ffs + 2 * bits
     return Resources(round(luts), ffs, brams, brams * BLOCK_BITS[family])
+
+
+def _word_bits(graph: Graph, source: Input) -> int:
+    return source.lanes * source.type.bits * window_steps(graph, source.type.steps)
+
+
+def _frame_memories(graph: Graph, source: Input) -> list[Memory]:
+    """What holds whole frames behind an input: two banks of events, a queue of a stream."""
+    words, width = input_words(graph, source), _word_bits(graph, source)
+    if source.events:
+        steps = source.type.steps if source_windows(graph, source.name) > 1 else 1
+        times = Memory((max(words, steps) - 1).bit_length(), steps, is_rom=True)
+        return [*[Memory(width, words, is_rom=False)] * 2, times]
+    if graph.streaming:
+        return [Memory(width + 1, words + GATE_QUEUE_SPARE + 1, is_rom=False)]
+    return []
 
 
 def _number_bits(type: SpikeType, readout: Readout) -> int:

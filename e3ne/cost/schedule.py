@@ -13,12 +13,14 @@ import numpy as np
 
 from ..ir import Graph, Node, computing_order
 from ..ir.cycles import (
+    EVENT_LATENCY_CYCLES,
+    VERDICT_CYCLES,
     neuron_cycles_per_word,
     neuron_latency_cycles,
     readout_latency_cycles,
 )
 from ..ir.frames import (
-    input_format,
+    input_words,
     kept_words,
     output_format,
     source_windows,
@@ -40,7 +42,9 @@ def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int
     output leaves before the frame's last beat has shown that the frame is whole.
     """
     times = node_times(graph, known)
-    whole = max(int(times[source.name][-1]) for source in graph.inputs) + 1
+    whole = max((int(times[s.name][-1]) + 1 for s in graph.inputs if not s.events), default=0)
+    if graph.streaming:  # nothing else is let in
+        whole = 0
     ends = []
     for output in graph.outputs:
         window = window_steps(graph, graph.edge(output.source).steps)
@@ -57,10 +61,7 @@ def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[s
     of its nodes) since they were computed.
     """
     known = known or {}
-    times = {
-        source.name: np.arange(input_format(graph, source).beats_per_frame, dtype=np.int64) + 1
-        for source in graph.inputs
-    }
+    times = input_times(graph)
     for group in computing_order(graph):
         if all(node.name in known for node in group):
             times.update({node.name: known[node.name] for node in group})
@@ -68,6 +69,20 @@ def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[s
         sent = _walked(graph, group, times)
         times.update({name: np.concatenate(windows) for name, windows in sent.items()})
     return times
+
+
+def input_times(graph: Graph) -> dict[str, Times]:
+    """When the words of each input come; a frame of events is one event.
+
+    A streaming network is entered when the last input is known to be good.
+    """
+    firsts = {s.name: EVENT_LATENCY_CYCLES if s.events else 1 for s in graph.inputs}
+    counts = {source.name: input_words(graph, source) for source in graph.inputs}
+    if graph.streaming:
+        judged = [1 if source.events else counts[source.name] for source in graph.inputs]
+        opens = max(judged) + VERDICT_CYCLES
+        firsts = {name: max(first, opens) for name, first in firsts.items()}
+    return {name: np.arange(counts[name], dtype=np.int64) + firsts[name] for name in counts}
 
 
 def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
@@ -80,15 +95,18 @@ def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
     walked = min(steps, WALKED_STEPS)
     clocks = {node.name: NodeClock(graph, node) for node in group}
     ends: list[list[int]] = []
-    for _ in range(3):
-        sent: dict[str, Windows] = {
-            synapse.source: [np.zeros(_words(graph, synapse.source), np.int64)] * walked
-            for node in group
-            for synapse in node.synapses
-        }
-        sent.update({name: [] for name in clocks})
+    sent: dict[str, Windows] = {}
+    for frame in range(3):
+        start = frame * walked if graph.streaming else 0  # a stream goes on, a frame starts anew
+        if start == 0:
+            sent = {
+                synapse.source: [np.zeros(_words(graph, synapse.source), np.int64)] * 3 * walked
+                for node in group
+                for synapse in node.synapses
+            }
+            sent.update({name: [] for name in clocks})
         ends.append([])
-        for step in range(walked):
+        for step in range(start, start + walked):
             for name, clock in clocks.items():
                 sent[name].append(clock.window(step, sent, begins=0))
             ends[-1].append(max(int(sent[name][step][-1]) for name in clocks))
@@ -112,9 +130,10 @@ def _walked(
         if source not in clocks
     }
     sent.update({name: [] for name in clocks})
+    begins = int(times[graph.inputs[0].name][0]) + 1
     for window in range(count):
         for name, clock in clocks.items():
-            sent[name].append(clock.window(window, sent))
+            sent[name].append(clock.window(window, sent, begins))
     return {name: sent[name] for name in clocks}
 
 
@@ -145,7 +164,7 @@ class NodeClock:
         self.joined = Pace(max(synapse.apart for synapse in self.synapses))
         self.pace = Pace(apart)
 
-    def window(self, window: int, sent: Mapping[str, Windows], begins: int = 2) -> Times:
+    def window(self, window: int, sent: Mapping[str, Windows], begins: int) -> Times:
         """When the words of `window` are sent; `sent` has those of the sources until then.
 
         The silence of delays comes from cycle `begins` on.

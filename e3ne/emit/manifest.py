@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ir import BadInput, Graph, Input, Output, text
+from ..ir.events import ADDRESS_BITS, NO_EVENT, TIME_BITS
 from ..ir.frames import input_format, input_ports, output_format, output_ports
 from ..toolchain import versions
 from .synth_scripts import Part
@@ -48,6 +49,7 @@ def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> d
         "clock_hz": details.clock_hz,
         "part": asdict(details.part) if details.part else None,
         "seed": details.seed,
+        "streaming": graph.streaming,
         "source_sha256": details.source_sha256,
         "tools": tool_versions(),
         "top": "e3ne_top",
@@ -103,14 +105,31 @@ def formats_of(graph: Graph) -> dict[str, Any]:
 
 
 def input_of(graph: Graph, source: Input) -> dict[str, Any]:
-    """The frame format of an input: an element is clip(round_half_even(x / scale), low, high)."""
+    """The frame format of an input: an element is clip(round_half_even(x / scale), low, high).
+
+    `form` is dense (elements in beats) or events (one a beat: `ir/events.py`).
+    """
     form = input_format(graph, source)
-    return {
+    common = {
+        "form": "events" if source.events else "dense",
         "shape": list(source.type.shape),
         "steps": source.type.steps,
         "bits": source.type.bits,
         "signed": source.type.signed,
         "scale": source.scale,
+    }
+    if source.events:
+        return {
+            **common,
+            "event_bits": 8 * form.beat_bytes,
+            "time_bits": TIME_BITS,
+            "address_bits": ADDRESS_BITS,
+            "no_event": NO_EVENT,
+            "order": "times do not decrease; time step above address; address in rows, columns, "
+            "channels",
+        }
+    return {
+        **common,
         "lanes": form.lanes,
         "field_bits": form.field_bits,
         "steps_in_window": form.steps_in_window,

@@ -22,7 +22,16 @@ def top_verilog(graph: Graph, network: Any, title: str) -> str:
         stream_connections="\n".join(f"        .{p['name']}({p['name']})," for p in streams),
         strobe_msb=len(network.probes) - 1,
         probe_msb=probe_bits - 1,
+        error_meaning=_error_meaning(graph),
     )
+
+
+def _error_meaning(graph: Graph) -> str:
+    events = [source.events for source in graph.inputs]
+    if all(events):
+        return "a frame had wrong events and has been dropped"
+    length = "a frame was too short or too long"
+    return f"{length}{' or had wrong events' if any(events) else ''} and has been dropped"
 
 
 def _declaration(port: dict[str, Any]) -> str:

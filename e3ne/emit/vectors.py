@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import reference
 from ..ir import Array, Graph, Output
-from ..ir.frames import input_ports, is_image, output_ports, to_beats
+from ..ir.frames import frame_beats, input_ports, is_image, output_ports
 from ..ir.order import from_wire, to_wire, to_words
 from .packing import pack_words
 
@@ -70,11 +70,11 @@ def beats_of(graph: Graph, frames: Sequence[Array]) -> dict[str, list[tuple[int,
     """By port the beats (tdata, tlast) of whole frames, integers (frames, steps, *shape) each."""
     found = {}
     for port, source, values in zip(input_ports(graph), graph.inputs, frames, strict=True):
-        beats = to_beats(graph, source, values)
+        beats, lengths = frame_beats(graph, source, values)
+        ends = set((np.cumsum(lengths) - 1).tolist())
         found[port] = [
-            (int.from_bytes(beat.tobytes(), "little"), index == beats.shape[1] - 1)
-            for frame in beats
-            for index, beat in enumerate(frame)
+            (int.from_bytes(beat.tobytes(), "little"), index in ends)
+            for index, beat in enumerate(beats)
         ]
     return found
 

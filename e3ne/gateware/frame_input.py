@@ -7,6 +7,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..ir.frames import InputFormat
+from .rom import RomImage
 from .streams import Word
 
 VERDICT = stream.Signature(1)
@@ -62,6 +63,7 @@ class FrameInput(wiring.Component):
 
     def __init__(self, form: InputFormat, signed: bool, verdict_depth: int) -> None:
         self.form = form
+        self.roms: tuple[RomImage, ...] = ()
         self.verdict_depth = verdict_depth
         self.word = Word(form.lanes, form.steps_in_window, form.bits, signed)
         self.beat = beat_signature(8 * form.beat_bytes)

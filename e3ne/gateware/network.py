@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import Graph
+from ..ir import Graph, Input
+from ..ir.cycles import GATE_QUEUE_SPARE
 from ..ir.frames import input_format, input_ports, output_format, output_ports, window_steps
 from .core import Core, Probe
+from .event_input import EventInput
+from .frame_gate import FrameGate
 from .frame_input import FrameInput
+from .plumbing import Queue
 from .readout import OUTPUT_BITS, Readout
 from .rom import RomForm, RomImage
 from .verdicts import Verdicts
@@ -20,13 +26,17 @@ class Network(wiring.Component):
 
     `s_axis_*` takes frames of `ir.frames.input_format`, `m_axis_*` gives those of
     `ir.frames.output_format`; a graph of several inputs or outputs has one such port for each
-    (`ir.frames.input_ports`). `error` is high from the first frame of a wrong length until reset
-    (the frame is dropped on all ports: `Verdicts`). `probe_strobe`, `probe_data` and `probes`: see
-    `Core`. `ports` are all signals besides clock and reset; `roms` the images to write next to the
-    Verilog.
+    (`ir.frames.input_ports`). `error` is high from the first frame of a wrong length (or of wrong
+    events) until reset; the frame is dropped on all ports (`Verdicts`). `probe_strobe`,
+    `probe_data` and `probes`: see `Core`. `ports` are all signals besides clock and reset; `roms`
+    the images to write next to the Verilog.
 
     Every frame passes every population in turn; all of them work at the same time on different
     frames or parts of one, and frames follow each other without a gap.
+
+    A bad frame passes like any other and leaves no output. Where the graph is streaming it must
+    not touch what the populations keep: there each frame waits until it is known to be good on all
+    inputs (`FrameGate`), in the memory of an `EventInput` or in a queue of a frame.
     """
 
     def __init__(self, graph: Graph, rom_form: RomForm = "file") -> None:
@@ -38,9 +48,11 @@ class Network(wiring.Component):
         # of at most two frames, the ports of one more each.
         depth = 2 * len(graph.nodes) + 4
         self.heads = {
-            port: FrameInput(input_format(graph, source), source.type.signed, depth)
+            port: input_head(graph, source, depth, rom_form)
             for port, source in zip(input_ports(graph), graph.inputs, strict=True)
         }
+        for head in self.heads.values():
+            self.roms += head.roms
         self.tails: dict[str, Readout] = {}
         for port, output, word in zip(
             output_ports(graph), graph.outputs, self.core.o_words, strict=True
@@ -81,10 +93,15 @@ class Network(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.core = core = self.core
-        m.submodules.verdicts = verdicts = Verdicts(len(self.heads), len(self.tails))
+        takers = self.heads if self.graph.streaming else self.tails
+        m.submodules.verdicts = verdicts = Verdicts(len(self.heads), len(takers))
         for index, (port, head) in enumerate(self.heads.items()):
             m.submodules[port.replace("s_axis", "frame_input", 1)] = head
-            wiring.connect(m, head.o, getattr(core, f"i{index}"))
+            words = head.o
+            if self.graph.streaming:
+                decision = getattr(verdicts, f"o{index}")
+                words = self._gated(m, port, head, decision)
+            wiring.connect(m, words, getattr(core, f"i{index}"))
             wiring.connect(m, head.verdict, getattr(verdicts, f"i{index}"))
             m.d.comb += [
                 head.i.payload.data.eq(getattr(self, f"{port}_tdata")),
@@ -95,7 +112,10 @@ class Network(wiring.Component):
         for index, (port, tail) in enumerate(self.tails.items()):
             m.submodules[port.replace("m_axis", "readout", 1)] = tail
             wiring.connect(m, getattr(core, f"o{index}"), tail.i)
-            wiring.connect(m, getattr(verdicts, f"o{index}"), tail.verdict)
+            if self.graph.streaming:  # only good frames have come in
+                m.d.comb += [tail.verdict.valid.eq(1), tail.verdict.payload.eq(1)]
+            else:
+                wiring.connect(m, getattr(verdicts, f"o{index}"), tail.verdict)
             m.d.comb += [
                 getattr(self, f"{port}_tdata").eq(tail.o.payload.data),
                 getattr(self, f"{port}_tlast").eq(tail.o.payload.last),
@@ -108,3 +128,26 @@ class Network(wiring.Component):
             self.probe_data.eq(core.probe_data),
         ]
         return m
+
+    def _gated(self, m: Module, port: str, head: FrameInput | EventInput, decision: Any) -> Any:
+        """The words of a streaming input's good frames."""
+        words = head.o
+        if isinstance(head, FrameInput):
+            depth = head.form.beats_per_frame + GATE_QUEUE_SPARE
+            m.submodules[port.replace("s_axis", "frame_queue", 1)] = queue = Queue(head.word, depth)
+            wiring.connect(m, words, queue.i)
+            words = queue.o
+        m.submodules[port.replace("s_axis", "frame_gate", 1)] = gate = FrameGate(head.word)
+        wiring.connect(m, words, gate.i)
+        wiring.connect(m, decision, gate.decision)
+        return gate.o
+
+
+def input_head(
+    graph: Graph, source: Input, verdict_depth: int, rom_form: RomForm
+) -> FrameInput | EventInput:
+    """What stands behind the port of an input."""
+    form = input_format(graph, source)
+    if source.events:
+        return EventInput(source.name, form, source.type, verdict_depth, rom_form)
+    return FrameInput(form, source.type.signed, verdict_depth)

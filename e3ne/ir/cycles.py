@@ -26,7 +26,19 @@ from .neurons import (
 )
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
+VERDICT_CYCLES = 2  # from a frame's last word at the port until it is known to be good everywhere
+GATE_QUEUE_SPARE = 3  # words that a port sends on while the frame before waits for that
+EVENT_LATENCY_CYCLES = 5  # from a frame's last event to its first word
 COUNTED_AT_ONCE = 4  # spikes of a step that a neuron counts at once; more are searched bit by bit
+
+
+def event_input_cycles(words: int, beats: int = 1) -> int:
+    """Cycles from one frame to the next at a port of events: `beats` events, `words` behind it.
+
+    Two banks: each takes the beats, needs 4 cycles until its first word leaves, and is free when
+    its last one has. (Half a cycle is rounded up.)
+    """
+    return max(words, beats, -(-(words + beats + EVENT_LATENCY_CYCLES - 2) // 2))
 
 
 def step_sum_stages(steps_in: int, steps_out: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Array
+from .events import EVENT_BYTES, to_events
 from .graph import Graph, Input, Node, Output
 from .neurons import Integrate, IntegrateFire
 from .order import to_words
@@ -20,13 +21,16 @@ class InputFormat:
     """One beat carries `lanes` elements in fields of `field_bits`, element 0 lowest.
 
     A field holds the element's `steps_in_window` integers of `bits` bits, step 0 lowest; the rest
-    of the field is ignored.
+    of the field is ignored. With `events` a beat is an address event (`ir/events.py`) and a frame
+    has at least `beats_per_frame` of them; lanes, bits and window are those of the words that the
+    network makes of them.
     """
 
     lanes: int
     bits: int
     steps_in_window: int
     beats_per_frame: int
+    events: bool = False
 
     @property
     def field_bits(self) -> int:
@@ -36,6 +40,8 @@ class InputFormat:
     @property
     def beat_bytes(self) -> int:
         """Bytes of one beat."""
+        if self.events:
+            return EVENT_BYTES
         return self.lanes * self.field_bits // 8
 
 
@@ -95,10 +101,14 @@ def synapse_windows(graph: Graph, node: Node, index: int) -> int:
 
 def input_format(graph: Graph, source: Input) -> InputFormat:
     """The format of an input's frames."""
-    type = source.type
-    window = window_steps(graph, type.steps)
-    beats = type.neurons // source.lanes * (type.steps // window)
-    return InputFormat(source.lanes, type.bits, window, beats)
+    window = window_steps(graph, source.type.steps)
+    beats = 1 if source.events else input_words(graph, source)
+    return InputFormat(source.lanes, source.type.bits, window, beats, source.events)
+
+
+def input_words(graph: Graph, source: Input) -> int:
+    """Words of a frame that an input sends into the network."""
+    return source.type.neurons // source.lanes * source_windows(graph, source.name)
 
 
 def output_format(graph: Graph, output: Output) -> OutputFormat:
@@ -141,8 +151,20 @@ def _ports(prefix: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def frame_beats(graph: Graph, source: Input, values: Array) -> tuple[Array, Array]:
+    """(uint8 (beats, bytes) of all frames in turn, byte 0 lowest; beats of each frame (frames,)).
+
+    `values` are integers (frames, steps, *shape).
+    """
+    if source.events:
+        beats, lengths = to_events(source.type, values)
+        return beats.astype("<u4").view(np.uint8).reshape(-1, EVENT_BYTES), lengths
+    dense = to_beats(graph, source, values)
+    return dense.reshape(-1, dense.shape[2]), np.full(len(dense), dense.shape[1])
+
+
 def to_beats(graph: Graph, source: Input, values: Array) -> Array:
-    """Integers (frames, steps, *shape) to uint8 (frames, beats, bytes), byte 0 lowest."""
+    """Integers (frames, steps, *shape) to uint8 (frames, beats, bytes) of a dense input."""
     form = input_format(graph, source)
     words = to_words(values, source.type.shape, form.lanes, form.steps_in_window)
     bits = (words[..., None] >> np.arange(form.bits)) & 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .events import event_problems
 from .graph import Graph, Mapping, Node, Synapse
+from .neurons import Encode
 from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d, Upsample2d
 
 
@@ -41,6 +43,10 @@ def _graph(graph: Graph, window: int) -> Iterator[str]:
                 f"input {source.name}: found {source.lanes} lanes, accepted a divisor of its "
                 f"{source.type.neurons} elements"
             )
+        if source.events:
+            yield from event_problems(source)
+        if source.events and source.lanes & (source.lanes - 1):
+            yield f"input {source.name}: found {source.lanes} lanes of events, accepted 1, 2, 4 .."
     edges = {source.name: source.type for source in graph.inputs}
     edges |= {node.name: node.type for node in graph.nodes}
     for name, type in edges.items():
@@ -66,7 +72,8 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
             yield f"found step_lanes={lanes.step_lanes}, accepted a divisor of {steps}"
         if synapse.delay and window != 1:
             yield f"found windows of {window} steps on a delayed synapse, accepted 1"
-        replayed = source.steps == 1 and window == 1
+        encoded = isinstance(node.neuron, Encode)
+        replayed = source.steps == 1 and (window == 1 or encoded)
         changes = source.steps != node.type.steps and not replayed
         if changes and max(source.steps, node.type.steps) > window:
             yield (
