@@ -21,6 +21,7 @@ from e3ne.training.fit import Schedule, fit
 
 from ..beats import beat_figures, detections
 from . import Network, clip_gradients
+from .ecg_baselines import linear, regular, xqrs
 
 HIDDEN = 24
 DECAYS = (0.6, 0.95)
@@ -110,6 +111,25 @@ def figures(classes: Array, split: Split) -> dict[str, float]:
     return beat_figures(detections(classes, FRAME_S, DELAY_S), half(second=True)[2])
 
 
+def baselines(split: Split) -> dict[str, dict[str, float]]:
+    """Other detectors on the second half: by hand, linear, and without any skill."""
+    data, true_s = record(), half(second=True)[2]
+    samples = FRAMES_IN_HALF * STEPS * EVERY
+    lead = data.millivolts[samples : 2 * samples, 0]
+    delta = net().delta
+    train, test = (
+        delta(torch.from_numpy(x)).numpy()  # type: ignore[operator]
+        for x in (split.train_x, split.test_x)
+    )
+    return {
+        "xqrs of wfdb, lead 1 at 360 Hz": xqrs(lead, data.rate_hz, true_s),
+        "logistic regression on the same delta trains of 200 ms": linear(
+            (train, split.train_y), test, true_s, FRAME_S, DELAY_S
+        ),
+        "a beat at the mean distance": regular(true_s, FRAMES_IN_HALF * FRAME_S),
+    }
+
+
 PIECE = 32  # frames of a piece of the stream that is trained on
 UNHEARD = 8  # first of them, whose answers do not count: the neurons start from zero
 BEAT_WEIGHT = 3.0
@@ -172,4 +192,5 @@ NETWORK = Network(
     fine_tune=fine_tune,
     post_training=CONFIG,
     figures=figures,
+    baselines=baselines,
 )
