@@ -93,6 +93,7 @@ def compile(
         if example is None and calibration is not None:
             example = example_of(calibration, input_has_steps, settings)
         traced = trace_model(model, example, input_has_steps, settings, readout, outputs)
+        traced = replace(traced, streaming=traced.streaming or settings.streaming)
         dump_text(dump, "traced", traced)
     if calibration is not None:
         calibration = input_arrays("calibration", traced.inputs, calibration)

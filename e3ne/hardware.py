@@ -157,8 +157,9 @@ class Hardware:
 def answers(graph: Graph, x: Sequence[Array]) -> Answers:
     """What `graph` (of any stage) answers to frames as its inputs take them, chunk by chunk."""
     parts = []
+    stream = reference.Stream()
     for part in chunks(graph, len(x[0])):
-        values = reference.run(graph, *(array[part] for array in x))
+        values = reference.run(graph, *(array[part] for array in x), stream=stream)
         parts.append([reference.read_out(output, values) for output in graph.outputs])
     found = []
     for place, output in enumerate(graph.outputs):

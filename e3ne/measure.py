@@ -12,6 +12,7 @@ from .data import chunks
 from .ir import Array, Graph
 from .lower.fidelity import Agreement, spike_agreement
 from .progress import Tell, tell_nobody
+from .reference import Stream
 from .report import Activity
 
 
@@ -23,9 +24,11 @@ def float_accuracy(
     `x` are real frames (frames, steps, *shape) of each input; of an image every pixel counts.
     """
     right, count = 0, len(labels)
+    stream = Stream()
     for part in chunks(traced, count):
         tell("float accuracy", part.start, count)
-        values = reference.run(traced, *(array[part].astype(np.float64) for array in x))
+        some = (array[part].astype(np.float64) for array in x)
+        values = reference.run(traced, *some, stream=stream)
         right += int((reference.read_out(traced.outputs[0], values)[1] == labels[part]).sum())
     return 100.0 * right / labels.size
 
@@ -40,12 +43,13 @@ def measure(
     """
     activity = Activity(graph)
     agreement: dict[str, Agreement] = {}
+    stream, compared = Stream(), (Stream(), Stream())
     for part in chunks(graph, len(x[0])):
         tell("activity", part.start, len(x[0]))
         some = [array[part] for array in x]
         integers = map(reference.encode_input, graph.inputs, some)
-        activity.add(reference.run(graph, *integers))
-        for node, found in spike_agreement(dequantized, graph, some).items():
+        activity.add(reference.run(graph, *integers, stream=stream))
+        for node, found in spike_agreement(dequantized, graph, some, compared).items():
             agreement[node] = agreement.get(node, Agreement(0, 0)) + found
     return {
         "activity": activity.summary(),

@@ -183,10 +183,15 @@ def _compare_pieces(
     jobs: int,
     progress: Progress | None,
 ) -> tuple[Comparison, Array]:
-    """Simulates and compares range after range of frames, `jobs` at a time."""
+    """Simulates and compares range after range of frames, `jobs` at a time.
+
+    All frames of a streaming network at once: they follow each other from one reset on.
+    """
     values = sum(node.type.neurons * node.type.steps for node in build.graph.nodes)
     count = len(integers[0])
     size = max(1, min(PIECE_FRAMES, PIECE_VALUES // values, -(-count // jobs)))
+    if build.graph.streaming:
+        size = count
     starts = range(0, count, size)
 
     def piece(start: int) -> tuple[Comparison, Array]:
@@ -213,8 +218,10 @@ def _reference_only(build: Build, integers: tuple[Array, ...], labels: Array | N
     began = time.perf_counter()
     classes = []
     count = len(integers[0])
+    stream = reference.Stream()
     for part in chunks(build.graph, count):
-        values = reference.run(build.graph, *(array[part] for array in integers))
+        some = (array[part] for array in integers)
+        values = reference.run(build.graph, *some, stream=stream)
         classes.append(reference.read_out(build.graph.outputs[0], values)[1])
     found = np.concatenate(classes)
     total = Comparison(count, 0, 0, [], found, np.zeros(0, np.int64))

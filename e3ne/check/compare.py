@@ -88,9 +88,10 @@ def compare(
     arrays = input_arrays("frames", graph.inputs, frames)
     count = len(arrays[0])
     total: Comparison | None = None
+    stream = reference.Stream()
     for part in chunks(graph, count):
-        inputs = tuple(array[part] for array in arrays)
-        found = _compare_chunk(graph, nodes, inputs, part.start, first_frame, capture)
+        values = reference.run(graph, *(array[part] for array in arrays), stream=stream)
+        found = _compare_chunk(graph, nodes, values, part.start, first_frame, capture)
         if total is None:
             total = found
         else:
@@ -121,13 +122,13 @@ def words_per_frame(graph: Graph, node: dict[str, Any]) -> int:
 def _compare_chunk(
     graph: Graph,
     nodes: list[dict[str, Any]],
-    frames: tuple[Array, ...],
+    values: dict[str, Array],
     start: int,
     first_frame: int,
     capture: Capture,
 ) -> Comparison:
-    values = reference.run(graph, *frames)
-    count = len(frames[0])
+    """The words of the frames from `start` on, for which the reference found `values`."""
+    count = len(values[graph.inputs[0].name])
     differences = []
     mismatches = 0
     for node in nodes:

@@ -8,6 +8,7 @@ float graph right before the integer line, `quantized` takes that one over it, `
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import Config, check_names
@@ -78,7 +79,13 @@ def prepared(
     and what the integers are compared with (`fidelity`). Arguments and errors as of `lower`.
     """
     config = config or Config()
-    graph = encode_inputs(verify(graph), calibration, config)
+    graph = replace(verify(graph), streaming=graph.streaming or config.streaming)
+    if graph.streaming and config.code == "rate":
+        raise BadInput(
+            "config.code: found rate in a streaming network, accepted radix; rate codes of a plain "
+            "network start anew in every frame: leave out code or streaming"
+        )
+    graph = encode_inputs(graph, calibration, config)
     context = _context(graph, calibration, config)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
     _check_names(config, graph, fuse(graph))

@@ -138,9 +138,10 @@ def _bounds(
     per_frame = sum(type.neurons * type.steps for type in types)
     chunk = max(1, CHUNK_ELEMENTS // per_frame)
     positive: dict[str, list[Array]] = {name: [] for name in names}
+    stream = reference.Stream()
     for start in range(0, frames, chunk):
         part = [array[start : min(start + chunk, frames)] for array in calibration]
-        values = reference.run(graph, *part)
+        values = reference.run(graph, *part, stream=stream)
         for name in names:
             type = graph.edge(name)
             stride = max(1, type.neurons * type.steps * frames // SAMPLES)

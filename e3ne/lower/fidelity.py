@@ -17,6 +17,7 @@ from ..config import Config
 from ..ir import Array, Conv2d, Graph, IntegrateFire, Linear, Node, Requantize, Synapse
 from ..ir import frozen as frozen_array
 from ..ir.loops import computing_order
+from ..reference import Stream
 from . import STRUCTURE
 from .context import Context
 from .fuse_nodes import fuse
@@ -86,28 +87,33 @@ def _shared(several: list[tuple[Array, Array | None]]) -> bool:
 
 
 def spike_agreement(
-    real: Graph, integer: Graph, x: Array | Sequence[Array]
+    real: Graph,
+    integer: Graph,
+    x: Array | Sequence[Array],
+    streams: tuple[Stream, Stream] | None = None,
 ) -> dict[str, Agreement]:
     """For each spiking or radix node, how many values of its trains are equal.
 
     `real` is `dequantized`, `x` real frames (frames, steps, *shape), or a sequence of them, one
     an input; both networks get the input as the integers that the hardware gets. Radix edges of
     the real network are rounded to their scale, as in training, clip(floor(x / scale + 1/2));
-    nothing else in it is. Membranes are not counted.
+    nothing else in it is. Membranes are not counted. `streams` are the states of both where the
+    frames go on with those of the call before (streaming graphs).
     """
+    real_stream, integer_stream = streams or (Stream(), Stream())
     frames = x if isinstance(x, list | tuple) else (x,)
     words = [
         reference.encode_input(source, array)
         for source, array in zip(integer.inputs, frames, strict=True)
     ]
-    integers = reference.run(integer, *words)
+    integers = reference.run(integer, *words, stream=integer_stream)
     values = {
         source.name: reference.real_input(source, array * coded.scale)
         for source, coded, array in zip(real.inputs, integer.inputs, words, strict=True)
     }
     found = {}
     for group in computing_order(real):
-        values.update(reference.group_spikes(real, group, values))
+        values.update(reference.group_spikes(real, group, values, real_stream))
         for node in (integer.node(other.name) for other in group):
             sent = values[node.name]
             if isinstance(node.neuron, Requantize):
@@ -117,6 +123,8 @@ def spike_agreement(
             if isinstance(node.neuron, Requantize) or sends_spikes(node.neuron):
                 equal = np.rint(sent / node.scale) == integers[node.name]
                 found[node.name] = Agreement(int(equal.sum()), equal.size)
+    if real.streaming:
+        real_stream.advance(real, values)
     return {node.name: found[node.name] for node in integer.nodes if node.name in found}
 
 

@@ -74,7 +74,8 @@ def integer_node(
     currents = integer_synapses(sources, node, settings, kind)
     started = replace(node, type=type, synapses=currents.synapses)
     found = summed_current_range(sources, started)
-    return integer_neurons(started, Sum(found, currents.scale), settings, kind), currents.scale
+    current = Sum(found, currents.scale, graph.streaming)
+    return integer_neurons(started, current, settings, kind), currents.scale
 
 
 def _problems(node: Node) -> list[str]:

@@ -22,8 +22,9 @@ from ..ir import (
     Relay,
     Requantize,
     SpikeType,
+    UnsupportedModel,
 )
-from ..ir.ranges import Range, membrane_range
+from ..ir.ranges import Range, endless_membrane_range, membrane_range
 from .factors import decay_dyadic, dyadic, integers, scale_of_kind
 from .parameters import aligned, compacted, real
 from .rewiring import is_selection, is_weighted
@@ -39,11 +40,12 @@ GAIN_BITS = 16  # significant bits of a gain that is not a power of two
 class Sum:
     """The integer current of a node: every value it can have, and the real value of one unit.
 
-    `scale` is float64, () or (channels,).
+    `scale` is float64, () or (channels,). `endless`: it comes in a stream, not frame by frame.
     """
 
     range: Range
     scale: Array
+    endless: bool = False
 
 
 def integer_neurons(node: Node, current: Sum, settings: NodeConfig, kind: ScaleKind) -> Node:
@@ -124,7 +126,7 @@ def integer_fire(node: Node, neuron: IntegrateFire, current: Sum, settings: Node
         **_integer_parameters(neuron, scale, unit, settings),
     )
     integer = compacted(integer, node.type.shape)
-    reached = membrane_range(integer, current.range, node.type.steps)
+    reached = reached_range(node, integer, current, settings)
     largest = max(reached.high, int(np.max(integer.threshold)))
     bits = membrane_bits(node, Range(reached.low, largest), settings)
     integer = replace(integer, membrane_bits=bits, floor=_reachable(integer.floor, reached, bits))
@@ -141,7 +143,7 @@ def integer_integrate(node: Node, neuron: Integrate, current: Sum, settings: Nod
     unit = unit / 2.0 ** fraction_bits(settings, max(-current.range.low, current.range.high))
     integer = Integrate(**_integer_parameters(neuron, scale, unit, settings))
     integer = compacted(integer, node.type.shape)
-    reached = membrane_range(integer, current.range, node.type.steps)
+    reached = reached_range(node, integer, current, settings)
     bits = membrane_bits(node, reached, settings)
     type = replace(node.type, bits=bits, signed=True)
     return replace(node, neuron=replace(integer, membrane_bits=bits), type=type, scale=float(unit))
@@ -185,6 +187,28 @@ def fraction_bits(settings: NodeConfig, size: float) -> int:
         return settings.membrane_fraction_bits
     missing = FINE_BITS - math.frexp(size)[1]
     return min(max(missing, 0), LARGEST_FRACTION_BITS)
+
+
+def reached_range(
+    node: Node, integer: IntegrateFire | Integrate, current: Sum, settings: NodeConfig
+) -> Range:
+    """What the membrane can reach in a frame, or in an endless stream.
+
+    UnsupportedModel where a stream has no bound and the user chose no width to saturate at.
+    """
+    if not current.endless:
+        return membrane_range(integer, current.range, node.type.steps)
+    found = endless_membrane_range(integer, current.range)
+    if found is not None:
+        return found
+    if settings.membrane_bits is None:
+        raise UnsupportedModel(
+            f"{node.name}: found a membrane that an endless stream drives beyond every width (it "
+            "does not decay), accepted decays below 1; choose its width, at which it saturates, as "
+            f"nodes.{node.name}.membrane_bits or default.membrane_bits"
+        )
+    largest = 1 << (settings.membrane_bits - 1)
+    return Range(-largest, largest - 1)
 
 
 def membrane_bits(node: Node, reached: Range, settings: NodeConfig) -> int:

@@ -13,7 +13,8 @@ from dataclasses import replace
 from ..boards import Board, list_boards, load_board
 from ..config import Config
 from ..cost import Prediction, frame_interval, port_cycles, predict
-from ..ir import DoesNotFit, Graph, SpikeType, Stage, verify
+from ..ir import BadInput, DoesNotFit, Graph, Input, Stage, verify
+from ..ir.events import event_problems
 from .fronts import Choice, Front, balanced, node_front
 from .shorten import shorten_latency
 from .size_queues import size_queues
@@ -30,12 +31,13 @@ def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
     is too large for LUTs or block RAM.
     """
     family = board.family
+    graph = with_events(graph, config)
     best: tuple[tuple[int, int, int], Graph] | None = None
     too_large: list[Prediction] = []
     impossible: set[str] = set()
     for window in allowed_windows(graph, config.window):
         inputs = tuple(
-            replace(source, lanes=config.input_lanes or _input_lanes(source.type, window))
+            replace(source, lanes=config.input_lanes or _input_lanes(source, window))
             for source in graph.inputs
         )
         laid = replace(graph, stage=Stage.MAPPED, inputs=inputs, steps_in_window=window)
@@ -92,13 +94,38 @@ def _mapped(
     return queued if predict(queued, family).brams <= board.resources.brams else shorter
 
 
-def _input_lanes(type: SpikeType, window: int) -> int:
-    """As many elements a beat as fit the widest bus: whole pixels, or a divisor of a vector."""
+def with_events(graph: Graph, config: Config) -> Graph:
+    """The graph with the inputs that take events; BadInput with every one that cannot."""
+    inputs = tuple(
+        replace(source, events=source.events or config.input_of(source.name).events)
+        for source in graph.inputs
+    )
+    taking = [source for source in inputs if source.events]
+    problems = [problem for source in taking for problem in event_problems(source)]
+    lanes = config.input_lanes or 1
+    if taking and lanes & (lanes - 1):
+        problems.append(
+            f"config.input_lanes: found {lanes}, accepted 1, 2, 4, 8 ... where frames arrive as "
+            "events; leave it out"
+        )
+    if problems:
+        raise BadInput(problems)
+    return replace(graph, inputs=inputs)
+
+
+def _input_lanes(source: Input, window: int) -> int:
+    """As many elements a beat as fit the widest bus: whole pixels, or a divisor of a vector.
+
+    Words behind events are as wide at most; their lanes are a power of two.
+    """
+    type = source.type
     field_bits = 8 * -(-type.bits * min(window, type.steps) // 8)
     fitting = [
         lanes
         for lanes in range(1, type.channels + 1)
-        if type.channels % lanes == 0 and lanes * field_bits <= INPUT_BUS_BITS
+        if type.channels % lanes == 0
+        and lanes * field_bits <= INPUT_BUS_BITS
+        and not (source.events and lanes & (lanes - 1))
     ]
     return max(fitting, default=1)
 

@@ -18,7 +18,8 @@ class Activity:
     A spike is a one among the bits of an unsigned train: a binary spike of a rate train, or one
     binary step of a radix value. On signed edges it is a value that is not zero. A synaptic
     operation is one weight times one value of one time step; it is effective where the value is
-    not zero. Pooling and sums have no weights and so no synaptic operations.
+    not zero. Pooling and sums have no weights and so no synaptic operations. A delayed synapse uses
+    the steps of a frame that come out within it, in a streaming network all of them.
     """
 
     graph: Graph
@@ -33,7 +34,7 @@ class Activity:
             operations = 0
             for synapse in node.synapses:
                 trains = values[synapse.source]
-                kept = trains.shape[1] - synapse.delay
+                kept = trains.shape[1] - (0 if self.graph.streaming else synapse.delay)
                 reach = fan_out(synapse.op, self.graph.edge(synapse.source).shape)
                 if reach is not None and kept > 0:
                     uses = np.count_nonzero(trains[:, :kept], axis=(0, 1))
@@ -82,5 +83,6 @@ def dense_operations(graph: Graph, name: str) -> int:
         source = graph.edge(synapse.source)
         reach = fan_out(synapse.op, source.shape)
         if reach is not None:
-            total += int(reach.sum()) * max(0, source.steps - synapse.delay)
+            late = 0 if graph.streaming else synapse.delay
+            total += int(reach.sum()) * max(0, source.steps - late)
     return total
