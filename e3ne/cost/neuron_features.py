@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 
-from ..ir import Dyadic, Graph, Integrate, IntegrateFire, Node, Requantize, SpikeType
+from ..ir import Dyadic, Encode, Graph, Integrate, IntegrateFire, Node, Requantize, SpikeType
 from ..ir.arrays import Array
 from ..ir.cycles import multiplies, searches_spikes, shift_of
 from ..ir.frames import kept_words, window_steps
 from ..ir.parameters import parameter_words
 from ..ir.ranges import Range
 from .counts import Features
+from .encoder_features import encoder_features
 from .memories import Memory
 
 
@@ -38,6 +39,8 @@ def neuron_features(found: Features, graph: Graph, node: Node, width: int, steps
                 filtered = [] if neuron.synaptic_decay is None else [neuron.membrane_bits]
                 for bits in (*filtered, state_bits(neuron)):
                     found.memories.append(Memory(lanes * bits, words, is_rom=False))
+        case Encode():
+            encoder_features(found, graph, node, neuron)
         case Requantize():
             _requantize(found, node, width, lanes * steps_in)
         case _:

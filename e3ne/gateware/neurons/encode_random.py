@@ -28,14 +28,14 @@ class RandomNumbers(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         words, windows = self.windows.words, self.windows.windows
-        ends_window, window = Signal(), 0
-        if words > 1:
-            word = Signal(range(words))
-            m.d.comb += ends_window.eq(word == words - 1)
+        ends_window, window = Signal(init=words == 1), 0
+        if words > 1:  # a register says it, so that no register of 31 bits waits for a comparison
+            left = Signal(range(words), init=words - 1)
             with m.If(self.next):
-                m.d.sync += word.eq(Mux(ends_window, 0, word + 1))
-        else:
-            m.d.comb += ends_window.eq(1)
+                m.d.sync += [
+                    left.eq(Mux(ends_window, words - 1, left - 1)),
+                    ends_window.eq(left == 1),
+                ]
         if windows > 1:
             window = Signal(range(windows))
             with m.If(self.next & ends_window):
