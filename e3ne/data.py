@@ -10,9 +10,26 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from .event_data import are_events, events_to_frames
 from .ir import Array, BadInput, Graph, Input
 from .ir.user_arrays import UserArrays, as_frames, input_arrays
 from .reference import encode_input
+
+__all__ = [
+    "Frames",
+    "check_range",
+    "checked_frames",
+    "chunks",
+    "encoded",
+    "encoded_inputs",
+    "events_to_frames",
+    "first_frames",
+    "inputs_with_steps",
+    "load_frames",
+    "named_arrays",
+    "patch_factor",
+    "with_steps",
+]
 
 CHUNK_VALUES = 1 << 24  # values of all nodes that are held at once
 FAR_SPANS = 3.0  # widths of the range; a value farther away than this was scaled otherwise
@@ -31,10 +48,12 @@ class Frames:
     y: Array | None = None
 
 
-def load_frames(path: Path) -> Frames:
+def load_frames(path: Path, inputs: Sequence[Input] = (), duration_us: int | None = None) -> Frames:
     """The arrays of an .npz file; BadInput lists every problem.
 
     `x`, or `x_<name>` for each input of that name where there are several; `y` where it is there.
+    Recordings of events (`event_data.events_to_frames`: x, y, p, t_us, offsets, and label) become
+    frames of the only one of `inputs`, in steps of which `duration_us` has so many.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -44,6 +63,8 @@ def load_frames(path: Path) -> Frames:
             f"{path}: found no readable .npz file ({error}), accepted one with an array x "
             "(frames, ...) and, where labels are known, y (frames,)"
         ) from error
+    if are_events(arrays):
+        return _frames_of_events(path, arrays, inputs, duration_us)
     by_name = {name[2:]: array for name, array in arrays.items() if name.startswith("x_")}
     if ("x" in arrays) == bool(by_name):
         raise BadInput(
@@ -51,6 +72,22 @@ def load_frames(path: Path) -> Frames:
             "for each input where there are several"
         )
     return checked_frames(str(path), by_name or arrays["x"], arrays.get("y"))
+
+
+def _frames_of_events(
+    path: Path, arrays: dict[str, Array], inputs: Sequence[Input], duration_us: int | None
+) -> Frames:
+    """Recordings as frames of the input: as many events a place and step as it can tell apart."""
+    if len(inputs) != 1:
+        why = f"a network of {len(inputs)} inputs" if inputs else "the shape is not known"
+        raise BadInput(
+            f"{path}: found recordings of events where {why}, accepted frames; make them with "
+            "e3ne.data.events_to_frames and numpy.savez"
+        )
+    type = inputs[0].type
+    most = min(255, max(1, round(inputs[0].scale * type.high)))
+    x = events_to_frames(arrays, type.shape, type.steps, duration_us, most)
+    return checked_frames(str(path), x, arrays.get("label"))
 
 
 def checked_frames(where: str, x: UserArrays, y: Array | None = None) -> Frames:

@@ -18,6 +18,7 @@ Examples:
   e3ne simulate build/net --data test.npz
   e3ne simulate build/net --data test.npz --frames 20 --simulator icarus
   e3ne simulate build/net --data test.npz --json > result.json
+  e3ne simulate build/net --data recordings.npz --duration-us 300000
 """
 
 SYNTH_EPILOG = """\b
@@ -34,7 +35,13 @@ Examples:
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help=".npz with x (frames, ...), or x_<input> for each input, and, where labels are known, y.",
+    help=".npz with x (frames, ...), or x_<input> for each input, and, where labels are known, y; "
+    "or recordings of events: x, y, p, t_us, offsets, label.",
+)
+@click.option(
+    "--duration-us",
+    type=click.IntRange(1),
+    help="Of recordings: the time that all steps of a frame have. Default: each one's own.",
 )
 @click.option(
     "--frames", type=click.IntRange(1), help="At most so many frames (icarus and amaranth: 2)."
@@ -49,16 +56,22 @@ Examples:
 )
 @command_options
 def simulate(
-    build: Path, data: Path, frames: int | None, simulator: Simulator, stalls: int, as_json: bool
+    build: Path,
+    data: Path,
+    duration_us: int | None,
+    frames: int | None,
+    simulator: Simulator,
+    stalls: int,
+    as_json: bool,
 ) -> None:
     """Run frames through the emitted Verilog and compare every node with the reference.
 
     Exits with 0 only when every compared number is equal. The figures go into BUILD/report.json.
     """
-    given = load_frames(data)
     from ..hardware import open_build
 
     hardware = open_build(build)
+    given = load_frames(data, hardware.graph.inputs, duration_us)
     with progress() as tell:
         outcome = hardware.simulate(
             given.x, given.y, frames=frames, simulator=simulator, stalls=stalls, progress=tell
