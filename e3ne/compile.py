@@ -97,9 +97,24 @@ def compile(
         dump_text(dump, "traced", traced)
     if calibration is not None:
         calibration = input_arrays("calibration", traced.inputs, calibration)
+        compare_ranges(traced, calibration, example_input)
     journey = map_traced(traced, calibration, chosen, settings, stages, dump)
     build = write(journey, chosen, folder, title, settings, stages)
     return Hardware(build, chosen, journey.traced, journey.dequantized)
+
+
+def compare_ranges(traced: Graph, calibration: Sequence[Array], example: Any) -> None:
+    """Warns where the calibration frames and the user's example input have other ranges."""
+    from .lower.doubtful_frames import compare_with_example
+
+    if example is None:
+        return
+    if isinstance(example, Mapping):
+        example = tuple(example.values())
+    examples = example if isinstance(example, tuple | list) else (example,)
+    arrays = [item.detach().cpu() if hasattr(item, "detach") else item for item in examples]
+    if len(arrays) == len(calibration):
+        compare_with_example(traced, calibration, [np.asarray(array) for array in arrays])
 
 
 def refuse_what_a_file_has(
@@ -132,15 +147,14 @@ def map_traced(
     dump: str | Path | None = None,
 ) -> Journey:
     """Over the integer line and onto the board: everything between trace and hardware."""
-    from .lower import prepared, quantized
+    from .lower import lowered
     from .lower.encode_inputs import encode_inputs
     from .lower.fidelity import dequantized
     from .optimize import map_graph
 
     with stages("lower"):
         traced = encode_inputs(traced, calibration, config)
-        ready = prepared(traced, calibration, config, dump)
-        integer = quantized(ready, calibration, config, dump)
+        ready, integer = lowered(traced, calibration, config, dump)
     with stages("optimize"):
         mapped = verify(map_graph(integer, board, config))
         dump_text(dump, "mapped", mapped)

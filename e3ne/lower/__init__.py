@@ -20,6 +20,7 @@ from .compose_selections import compose_selections
 from .context import Context
 from .convert_to_rate import convert_to_rate
 from .distribute_sums import distribute_sums
+from .doubtful_frames import check_frames
 from .drop_unread import drop_unread
 from .encode_inputs import encode_inputs
 from .equalize import equalize
@@ -30,6 +31,7 @@ from .fuse_nodes import Fused, fuse, fuse_nodes
 from .move_delays import move_delays
 from .move_rectify import move_rectify
 from .quantize import quantize, unquantizable
+from .silent_layers import warn_of_silent_layers
 
 Pass = Callable[[Graph, Context], Graph]
 
@@ -63,8 +65,23 @@ def lower(
     `dump` is a folder that gets the text of the graph after each pass. BadInput and
     UnsupportedModel list every problem of the data, the configuration and the model.
     """
+    return lowered(graph, calibration, config, dump)[1]
+
+
+def lowered(
+    graph: Graph,
+    calibration: UserArrays | None = None,
+    config: Config | None = None,
+    dump: str | Path | None = None,
+) -> tuple[Graph, Graph]:
+    """(what `prepared` makes of the graph, what `quantized` makes of that), as of `lower`.
+
+    Layers that are dead or saturated on the calibration frames are logged by name.
+    """
     ready = prepared(graph, calibration, config, dump)
-    return quantized(ready, calibration, config, dump)
+    integer = quantized(ready, calibration, config, dump)
+    warn_of_silent_layers(ready, integer, _context(ready, calibration, config or Config()))
+    return ready, integer
 
 
 def prepared(
@@ -87,6 +104,8 @@ def prepared(
         )
     graph = encode_inputs(graph, calibration, config)
     context = _context(graph, calibration, config)
+    if context.calibration is not None:
+        check_frames(graph, context.calibration, config)
     graph = _run(graph, STRUCTURE[:-1], context, dump)
     _check_names(config, graph, fuse(graph))
     return _run(graph, STRUCTURE[-1:] + REALS, context, dump)

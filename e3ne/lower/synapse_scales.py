@@ -32,7 +32,7 @@ from .synapse_weights import weight_units
 log = logging.getLogger(__name__)
 
 GAIN_BITS = 6  # residual gains are at most so much finer than the smallest scale
-LARGEST_BIAS = 1 << 31  # units of the current
+LARGEST_BIAS = 1 << 53  # units of the current: no float64 counts further
 GAIN_ERROR = 2.0**-9  # and no finer once every gain is as near as this
 
 
@@ -120,8 +120,8 @@ def _integer_bias(node: Node, op: Linear | Conv2d, scale: Array) -> Array | None
         worst = int(np.argmax(np.abs(units)))
         raise UnsupportedModel(
             f"{node.name}: found a bias of {op.bias[worst]:.4g}, which is {units[worst]:.3g} units "
-            f"of its current, accepted less than 2**31; the weights are too small beside it: check "
-            "the training, or scale the input"
+            f"of its current, accepted less than 2**53; inputs and weights are too small beside "
+            "it: check the training, or scale the input"
         )
     return np.asarray(integers(units))
 

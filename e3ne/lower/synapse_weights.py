@@ -15,6 +15,7 @@ from .weight_grids import WIDEST_BITS, found_grid, is_no_accident, scale_on_grid
 log = logging.getLogger(__name__)
 
 MANY_ZEROS = 0.5  # of the weights that are not 0 become 0: the scale is no good
+LONG_BIAS = 1 << 31  # units of the current
 MANY_ZEROS_OF_FEW_LEVELS = 0.9  # the same below 4 bits
 
 
@@ -84,6 +85,7 @@ def warn_of_weights(node: Node, after: Node, settings: NodeConfig, kind: ScaleKi
         op, found = synapse.op, integer.op
         if isinstance(op, Linear | Conv2d) and isinstance(found, Linear | Conv2d):
             _warn_of_weights(node, op, found.weight, settings, kind)
+            _warn_of_biases(node, found)
 
 
 def _warn_of_weights(
@@ -102,6 +104,17 @@ def _warn_of_weights(
             "%s: found %d weights of exactly 0 in a binary layer; they stay 0 (no synapse), so "
             "that the layer is stored as a ternary one",
             *(node.name, zeros),
+        )
+
+
+def _warn_of_biases(node: Node, op: Linear | Conv2d) -> None:
+    largest = 0 if op.bias is None else int(np.abs(op.bias).max(initial=0))
+    if largest >= LONG_BIAS:
+        log.warning(
+            "%s: found a bias of %.3g units of its current, more than 32 bits; what the layer "
+            "receives is nothing beside it, and its sums are as wide: check the training, or the "
+            "range of the calibration frames",
+            *(node.name, largest),
         )
 
 

@@ -175,11 +175,18 @@ def test_a_scale_of_outliers_is_told(caplog: Any) -> None:
     assert "become 0" not in caplog.text
 
 
-def test_a_bias_beyond_the_accumulator_is_refused_by_name() -> None:
-    weight = frozen(np.array(real(4, 12)) * 1e-9, np.float32)
-    graph = chain((12,), {"fc": Linear(weight, frozen([1.0] * 4, np.float32)), "r": Rectify(1.0)})
+def test_a_bias_beyond_the_accumulator_is_told_and_then_refused(caplog: Any) -> None:
+    def with_weights_of(size: float) -> Graph:
+        weight = frozen(np.array(real(4, 12)) * size, np.float32)
+        op = Linear(weight, frozen([1.0] * 4, np.float32))
+        return chain((12,), {"fc": op, "r": Rectify(1.0)})
+
+    with caplog.at_level(logging.WARNING):
+        lower(with_weights_of(1e-9), frames(3, 12), settings())
+    assert "fc: found a bias of" in caplog.text
+    assert "more than 32 bits" in caplog.text
     with pytest.raises(UnsupportedModel, match=r"fc: found a bias of 1, .*accepted less than 2\*"):
-        lower(graph, frames(3, 12), settings())
+        lower(with_weights_of(1e-18), frames(3, 12), settings())
 
 
 def settings(**keys: Any) -> Config:
