@@ -19,6 +19,7 @@ import torch
 from .. import reference
 from ..ir import Array, Graph, IntegrateFire, Node, TraceMismatch, computing_order, in_loop
 from .codes import lead_axes
+from .rounding import halfway, level_ranges, own_levels, rounds
 from .values import Kind, Value
 
 TIES_ALLOWED = 0.01  # of a population's neurons times frames; more are no accident
@@ -30,9 +31,11 @@ def compare(
     observed: Mapping[Value, torch.Tensor],
     x: Sequence[Array],
     tolerance: float,
+    halves: dict[str, float] | None = None,
 ) -> int:
     """How many frames of the inputs `x` agree at every node up to the outputs, at every step.
 
+    `halves` is given the share of values halfway between two levels, of nodes that round.
     `observed` holds what torch computed for frames `x`, `names` the nodes of its populations.
     Raises TraceMismatch at the first node in graph order, and its first step, that differs.
     Nodes are computed one after the other, and forgotten when the last one has read them.
@@ -63,7 +66,13 @@ def compare(
             except NodeMismatch as found:
                 wrong.append(found)
                 continue
+            if rounds(node) and halves is not None:
+                halves[node.name] = halfway(graph, node, values)
             tied = alive & ~without_tie
+            if rounds(node):
+                sent = own_levels(node, seen)
+                values[node.name] = values[node.name] if sent is None else sent
+                continue
             own = None if in_loop(graph, node.name) else _train(node, seen)
             if own is None:
                 alive = without_tie
@@ -113,8 +122,12 @@ def _compare_node(
             train = np.stack([seen[value] for value in steps], axis=1)
             alive = alive & _compare_spikes(graph, node, values, train, alive, tolerance)
         order = [value for value in order if value.kind is not Kind.STEP]
+    ranges = level_ranges(graph, node, values, tolerance) if rounds(node) else ()
     for value in order:
         got = selected(value, values[node.name])
+        if ranges and value.kind in (Kind.STATIC, Kind.STEP, Kind.TRAIN):
+            low, high = (selected(value, end) for end in ranges)
+            got = np.clip(seen[value], low, high)  # any level that rounding errors allow
         _compare_reals(node, value, got, seen[value], alive, tolerance)
     return alive
 

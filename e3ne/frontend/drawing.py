@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from ..ir import Graph, Input, Node, Output, Readout, SpikeType, Stage, Synapse, UnsupportedModel
@@ -18,11 +19,14 @@ def drawn(
     that nothing drives are needed.
     """
     used = reached(sketch, [number for number, _ in outputs])
-    problems = undriven(sketch, used)
+    problems = undriven(sketch, used) + read_unrounded(sketch, used)
     if problems:
         raise UnsupportedModel(problems)
-    order = _ordered(sketch, used)
+    rounded = {one: number for number, ones in sketch.roundings.items() for one in ones}
+    rounded = {one: rounded[one] for one in rounded if one not in dict(outputs)}
+    order = [number for number in _ordered(sketch, used) if number not in rounded]
     names = _names(sketch, order)
+    names |= {one: names[number] for one, number in rounded.items()}  # the input rounds itself
     nodes = []
     for number in order[len(sketch.entries) :]:
         draft = sketch.drafts[number]
@@ -32,12 +36,31 @@ def drawn(
         )
         type = SpikeType(draft.shape, steps if draft.timed else 1)
         nodes.append(Node(names[number], synapses, draft.neuron, type))
-    inputs = tuple(
-        Input(entry.name, SpikeType(draft.shape, steps if entry.timed else 1))
-        for entry, draft in zip(sketch.entries, sketch.drafts, strict=False)
-    )
+    inputs = tuple(_input(sketch, number, steps) for number in range(len(sketch.entries)))
     leave = tuple(Output(names[number], readout) for number, readout in outputs)
     return Graph(Stage.FLOAT, inputs, tuple(nodes), leave), names
+
+
+def _input(sketch: Sketch, number: int, steps: int) -> Input:
+    entry, draft = sketch.entries[number], sketch.drafts[number]
+    type = SpikeType(draft.shape, steps if entry.timed else 1)
+    for rounding in sketch.roundings.get(number, {}).values():
+        type = replace(type, bits=rounding.bits, signed=rounding.signed)
+        return Input(entry.name, type, rounding.scale)
+    return Input(entry.name, type)
+
+
+def read_unrounded(sketch: Sketch, used: set[int]) -> list[str]:
+    """The problems of samples that some layers read rounded, and others as they are."""
+    return [
+        f"{sketch.drafts[reader].origin.path or 'forward'}: found samples of "
+        f"{sketch.entries[number].name} as they are, which others read rounded, accepted one of "
+        "the two; quantise the input once, in front of everything that reads it"
+        for number, rounded in sketch.roundings.items()
+        if used & set(rounded)
+        for reader in sorted(used - set(rounded))
+        if number in sketch.drafts[reader].sources
+    ]
 
 
 def reached(sketch: Sketch, outputs: Sequence[int]) -> set[int]:

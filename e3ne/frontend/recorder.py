@@ -20,7 +20,9 @@ from ..ir import TraceMismatch
 from .arrays import ArrayCache
 from .calls import Bound, Call, NotSupported, Traced
 from .encoders import EncoderModule, is_encoder
+from .libraries import brevitas
 from .nesting import flat, mapped
+from .quantizers import QuantizerModule
 from .registry import find_neuron
 from .sketch import Origin, Sketch
 from .spiking import SpikingModule
@@ -44,8 +46,8 @@ class Recorder(TorchFunctionMode):
         self.arrays = ArrayCache()
         self.tensors = Tensors(sketch)
         self.values, self.observed = self.tensors.values, self.tensors.observed
-        self.problems: dict[str, None] = {}
-        self.populations: dict[str, SpikingModule | EncoderModule] = {}
+        self.problems: dict[str, None] = dict.fromkeys(brevitas.layer_problems(model))
+        self.populations: dict[str, SpikingModule | EncoderModule | QuantizerModule] = {}
         self.stack: list[tuple[str, nn.Module]] = []
         self._inside_neuron = False  # or in our own arithmetic
         self._outer: nn.Module | None = None  # the neuron module that is running
@@ -91,24 +93,26 @@ class Recorder(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Runs the function and notes what its result stands for."""
-        named = dict(kwargs or {})
+        given = dict(kwargs or {})
         name = function_name(func)
-        traced = [] if self._inside_neuron else self._traced((*args, *named.values()))
+        plain, named = brevitas.plain(args), brevitas.plain(given)
+        traced = [] if self._inside_neuron else self._traced((*plain, *named.values()))
         if not traced or name in CONSTANTS:
-            return func(*args, **named)
+            return func(*args, **given)
         if name in READS:
             self._value_read(name)
-            return func(*args, **named)
+            return func(*args, **given)
         if name in CASTS and isinstance(args[0], torch.Tensor):
-            return self._cast(func, args, named)
-        before = self._before_in_place(name, args, named)
-        result = func(*args, **named)
+            return self._cast(func, args, given)
+        before = self._before_in_place(name, plain, named)
+        result = func(*args, **given)
         if name == "__setitem__":
             result = args[0]
-        if not any(isinstance(item, torch.Tensor) for item in flat(result)):
+        shown = brevitas.plain(result)
+        if not any(isinstance(item, torch.Tensor) for item in flat(shown)):
             return result
         origin = self._origin(name)
-        call = Call(self.sketch, self.arrays, self.values, origin, result, func)
+        call = Call(self.sketch, self.arrays, self.values, origin, shown, func)
         self._note(call, self._meaning(call, name, before, named, traced))
         return None if name == "__setitem__" else result
 
@@ -200,7 +204,8 @@ class Recorder(TorchFunctionMode):
 
     def _origin(self, function: str) -> Origin:
         path, module = self.stack[-1] if self.stack else ("", None)
-        whole = module is not None and next(module.children(), None) is None
+        leaf = module is not None and next(module.children(), None) is None
+        whole = leaf or (module is not None and brevitas.is_layer(module))
         return Origin(path, whole, function.strip("_"))
 
     def _watch(self, path: str, module: nn.Module) -> None:
@@ -209,6 +214,8 @@ class Recorder(TorchFunctionMode):
             self.populations[path] = SpikingModule(module, neuron.describe)
         elif is_encoder(module):
             self.populations[path] = EncoderModule(module)
+        elif brevitas.is_quantizer(module):
+            self.populations[path] = QuantizerModule(module)
         leaf = path in self.populations
 
         def enter(module: nn.Module, args: Any) -> None:
@@ -230,9 +237,10 @@ class Recorder(TorchFunctionMode):
 
     def _check_followed(self, inputs: Iterable[Any], output: Any) -> None:
         """Marks tensors that a module computed from activations in a way that nobody saw."""
-        if not self._traced(inputs):
+        makes_constants = bool(self.stack) and brevitas.quantizes_parameters(self.stack[-1][1])
+        if makes_constants or not self._traced(brevitas.plain(tuple(inputs))):
             return
-        for tensor in flat(output):
+        for tensor in flat(brevitas.plain(output)):
             if isinstance(tensor, torch.Tensor) and id(tensor) not in self.values and tensor.any():
                 reason = (
                     f"{self.where()}: found a computation that e3ne cannot follow (a custom "
@@ -246,7 +254,8 @@ class Recorder(TorchFunctionMode):
     def _neuron_called(self, path: str, args: Any, named: Any, output: Any) -> Any:
         """The module's output in our type, bound to what its tensors stand for."""
         output = mapped(output, self._in_our_type)
-        tensors = [item for item in flat(output) if isinstance(item, torch.Tensor)]
+        shown = flat(brevitas.plain(output))
+        tensors = [item for item in shown if isinstance(item, torch.Tensor)]
         call = Call(self.sketch, self.arrays, self.values, self._origin("spikes"), output)
         try:
             meanings = self.populations[path].called(self.where(), call, args, named, output)

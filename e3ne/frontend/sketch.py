@@ -68,12 +68,22 @@ class Entry:
     timed: bool
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """How a model rounds its samples: whole numbers of `bits` bits, signed or not, x `scale`."""
+
+    bits: int
+    signed: bool
+    scale: float
+
+
 class Sketch:
     """Populations in the order in which they were found; the inputs first, numbered from 0.
 
     `frames` is how many frames the watched tensors hold; `silent_layers` is explained in
     `delays.py`. `undriven` holds the neurons that nothing is known to drive, with what to tell the
-    user where it stays so.
+    user where it stays so. `roundings` has, for an input whose samples the model rounds, the
+    populations that send them rounded.
     """
 
     def __init__(self, entries: Sequence[Entry], frames: int, silent_layers: bool = False) -> None:
@@ -87,6 +97,7 @@ class Sketch:
         self.summed_steps: set[int] = set()  # over how many steps populations sum trains
         self.undriven: dict[int, str] = {}
         self.later: dict[tuple[int, int], tuple[int, int]] = {}  # what `delays.later` found
+        self.roundings: dict[int, dict[int, Rounding]] = {}
         self._numbers: dict[object, int] = {}
 
     @property

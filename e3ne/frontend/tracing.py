@@ -31,7 +31,9 @@ from .feeding import find_feeding
 from .forward import Feeding, ForwardFailed, Recording, raise_problems, record
 from .hints import with_hints
 from .layouts import fixed_frames
+from .libraries import brevitas
 from .outputs import Wanted
+from .rounding import warn_of_halves
 from .samples import (
     Samples,
     checked_samples,
@@ -98,6 +100,7 @@ def trace(
     if steps is not None and steps < 1:
         raise BadInput(f"steps: found {steps}, accepted 1 or more; pass the number of time steps")
     check_weights(model)
+    brevitas.warn_of_layers(model)
     samples = told_apart(model, samples)
     if not is_large(model) or fixed_frames(model) is not None or len(samples[0].frames) == 1:
         return _trace_in(model, samples, steps, asked)
@@ -112,6 +115,8 @@ def trace(
 
 def _trace_in(model: nn.Module, samples: Samples, steps: int | None, asked: Asked) -> Graph:
     """In float64, or in float32 for a model that insists on it."""
+    if brevitas.insists_on_float32(model):
+        return _trace(model, samples, steps, asked, torch.float32)
     try:
         return _trace(model, samples, steps, asked, torch.float64)
     except ForwardFailed as error:
@@ -158,7 +163,9 @@ def _checked(
 ) -> Graph:
     """The graph of a recording, compared with the model's forward on example and random frames."""
     first = finished(recording, samples, asked)
-    _compare(first, recording, samples, TOLERANCE[dtype])
+    halves: dict[str, float] = {}
+    _compare(first, recording, samples, TOLERANCE[dtype], halves)
+    warn_of_halves(halves)
     agreed = 0
     for drawn_samples in random_samples(samples):
         again = record(model, drawn_samples, feeding, dtype)
@@ -198,10 +205,16 @@ class Finished:
     names: dict[int, str]
 
 
-def _compare(finished: Finished, recording: Recording, samples: Samples, tolerance: float) -> int:
+def _compare(
+    finished: Finished,
+    recording: Recording,
+    samples: Samples,
+    tolerance: float,
+    halves: dict[str, float] | None = None,
+) -> int:
     frames = [sample.values for sample in samples]
     observed = recording.recorder.observed
-    agreed = compare(finished.graph, finished.names, observed, frames, tolerance)
+    agreed = compare(finished.graph, finished.names, observed, frames, tolerance, halves)
     recording.recorder.forget()
     return agreed
 
