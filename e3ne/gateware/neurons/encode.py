@@ -48,7 +48,7 @@ class WordEncoder(wiring.Component):
             case "bernoulli":
                 trains = self._compared(m, taken, samples)
             case _:
-                trains, window = self._early(pipeline, samples, window)
+                trains = self._early(pipeline, samples, window)
         last = pipeline.keep([self.i.p.last], "last")
         if self.neuron.kind == "latency":
             last = pipeline.keep(last, "last_again")
@@ -90,17 +90,14 @@ class WordEncoder(wiring.Component):
         m.submodules.random = random = RandomNumbers(self.neuron.seed, bits, lanes, self.windows)
         m.d.comb += random.next.eq(taken)
         return [
-            [random.values.word_select(step * lanes + lane, bits) < x for step in self._range]
+            [
+                random.values.word_select(step * lanes + lane, bits) < x
+                for step in range(self.windows.steps)
+            ]
             for lane, x in enumerate(samples)
         ]
 
-    @property
-    def _range(self) -> range:
-        return range(self.windows.steps)
-
-    def _early(
-        self, pipeline: Pipeline, samples: list[Value], window: Value
-    ) -> tuple[list[list[Value]], Value]:
+    def _early(self, pipeline: Pipeline, samples: list[Value], window: Value) -> list[list[Value]]:
         """A spike at step ((2**bits - 1 - x) * T) >> bits; a register stage behind the product."""
         times = [((~x)[: len(x)] * self.steps)[self.neuron.bits :] for x in samples]
         times = pipeline.keep(times, "time")
@@ -108,11 +105,10 @@ class WordEncoder(wiring.Component):
         (window,) = pipeline.keep([window], "window")
         pipeline.stage()
         steps = self.windows.steps
-        trains = [
-            [fire & (time == window * steps + step) for step in self._range]
+        return [
+            [fire & (time == window * steps + step) for step in range(steps)]
             for time, fire in zip(times, fires, strict=True)
         ]
-        return trains, window
 
 
 class EncodeLoop(wiring.Component):
