@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ...event_data import events_to_frames
 from ...ir import Array, BadInput
 from .split import find_data
 
@@ -34,10 +35,6 @@ class Recordings:
 
     def __len__(self) -> int:
         return len(self.label)
-
-    def recording(self) -> Array:
-        """The number of the recording of each event, int64."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
 
 def nmnist_recordings() -> tuple[Recordings, Recordings]:
@@ -67,18 +64,11 @@ def event_frames(
     Events from `duration_us` on are left out; several events of one place and step count up to
     `most` (1: there was one, 255 at most).
     """
-    step = recordings.time_us.astype(np.int64) * steps // duration_us
-    kept = step < steps
-    shape = (len(recordings), steps, *NMNIST_SHAPE)
-    places = np.ravel_multi_index(
-        tuple(
-            axis[kept].astype(np.int64)
-            for axis in (
-                *(recordings.recording(), step),
-                *(recordings.polarity, recordings.row, recordings.column),
-            )
-        ),
-        shape,
-    )
-    counts = np.bincount(places, minlength=int(np.prod(shape)))
-    return np.minimum(counts, most).astype(np.uint8).reshape(shape)
+    events = {
+        "x": recordings.column,
+        "y": recordings.row,
+        "p": recordings.polarity,
+        "t_us": recordings.time_us,
+        "offsets": recordings.offsets,
+    }
+    return events_to_frames(events, NMNIST_SHAPE, steps, duration_us, most)
