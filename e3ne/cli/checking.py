@@ -9,7 +9,7 @@ import click
 
 from ..boards import load_board
 from ..config import Config
-from ..ir import Encoding, Graph, SpikeType, Stage, TraceMismatch, UnsupportedModel
+from ..ir import Graph, Stage, TraceMismatch, UnsupportedModel, edge_encoding
 from ..ir.errors import Problems
 from .options import MODEL_HELP, Loaded, ModelOptions, load, model_options
 from .picture import op_text, picture
@@ -143,15 +143,15 @@ def totals(graph: Graph) -> dict[str, Any]:
         for value in (getattr(synapse.op, "weight", None), getattr(synapse.op, "bias", None))
         if value is not None
     }
-    types = [source.type for source in graph.inputs] + [node.type for node in graph.nodes]
+    names = [source.name for source in graph.inputs] + [node.name for node in graph.nodes]
     integer = graph.stage is not Stage.FLOAT
     return {
         "populations": len(graph.nodes),
         "neurons": sum(node.type.neurons for node in graph.nodes),
         "edges": sum(len(node.synapses) for node in graph.nodes),
         "parameters": sum(arrays.values()),
-        "steps": max(type.steps for type in types),
-        "codes": sorted({Encoding.of(type).value for type in types}) if integer else [],
+        "steps": max(graph.edge(name).steps for name in names),
+        "codes": sorted({edge_encoding(graph, name).value for name in names}) if integer else [],
     }
 
 
@@ -165,7 +165,9 @@ def document(model: str, found: Findings) -> dict[str, Any]:
         "refused": list(found.refused),
         "needs_calibration_for": list(found.unmeasured),
         "totals": None if graph is None else totals(graph),
-        "inputs": [] if graph is None else [{"name": s.name, **edge(s.type)} for s in graph.inputs],
+        "inputs": []
+        if graph is None
+        else [{"name": s.name, **edge(graph, s.name)} for s in graph.inputs],
         "nodes": [] if graph is None else [node_document(graph, n.name) for n in graph.nodes],
         "outputs": []
         if graph is None
@@ -178,16 +180,17 @@ def node_document(graph: Graph, name: str) -> dict[str, Any]:
     node = graph.node(name)
     synapses = [{"source": s.source, "op": op_text(s.op), "delay": s.delay} for s in node.synapses]
     neuron = type(node.neuron).__name__
-    return {"name": name, "neuron": neuron, **edge(node.type), "synapses": synapses}
+    return {"name": name, "neuron": neuron, **edge(graph, name), "synapses": synapses}
 
 
-def edge(type: SpikeType) -> dict[str, Any]:
-    """A spike type; `bits` and `code` are null before the integer line."""
+def edge(graph: Graph, name: str) -> dict[str, Any]:
+    """What an input or node sends; `bits` and `code` are null before the integer line."""
+    type = graph.edge(name)
     known = type.bits > 0
     return {
         "shape": list(type.shape),
         "steps": type.steps,
         "bits": type.bits if known else None,
         "signed": type.signed,
-        "code": Encoding.of(type).value if known else None,
+        "code": edge_encoding(graph, name).value if known else None,
     }

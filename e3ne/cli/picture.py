@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from ..ir import (
     Conv2d,
+    Encode,
     Encoding,
     Graph,
     Linear,
     MaxPool2d,
+    Neuron,
     Op,
     SpikeType,
     SumPool2d,
     Synapse,
     Upsample2d,
+    edge_encoding,
 )
 
 READS = ">"
@@ -33,16 +36,16 @@ def picture(graph: Graph) -> str:
     loops = {n.name for n in graph.nodes if any(s.source == n.name for s in n.synapses)}
     columns: list[list[str]] = []
     for source in graph.inputs:
-        columns.append([source.name, shape_text(source.type), code_text(source.type), "input"])
+        code = code_text(source.type, edge_encoding(graph, source.name))
+        columns.append([source.name, shape_text(source.type), code, "input"])
     for node in graph.nodes:
-        neuron = type(node.neuron).__name__
+        neuron = neuron_text(node.neuron)
+        code = code_text(node.type, edge_encoding(graph, node.name))
         sources = ", ".join(synapse_text(synapse, node.name) for synapse in node.synapses)
         ends = "".join(
             f" ⇒ {out.readout.value}" for out in graph.outputs if out.source == node.name
         )
-        columns.append(
-            [node.name, shape_text(node.type), code_text(node.type), f"{neuron} <- {sources}{ends}"]
-        )
+        columns.append([node.name, shape_text(node.type), code, f"{neuron} <- {sources}{ends}"])
     widths = [max(len(row[k]) for row in columns) for k in range(3)]
     drawn = []
     for number, (name, row) in enumerate(zip(names, columns, strict=True)):
@@ -57,15 +60,21 @@ def shape_text(type: SpikeType) -> str:
     return "x".join(map(str, type.shape))
 
 
-def code_text(type: SpikeType) -> str:
+def neuron_text(neuron: Neuron) -> str:
+    """`IntegrateFire`, `Encode bernoulli, seed 7`."""
+    if not isinstance(neuron, Encode):
+        return type(neuron).__name__
+    own = {"bernoulli": f", seed {neuron.seed}", "delta": f", threshold {neuron.threshold}"}
+    return f"Encode {neuron.kind}{own.get(neuron.kind, '')}"
+
+
+def code_text(type: SpikeType, encoding: Encoding) -> str:
     """`10 steps of 1 bit, rate`; without bits before the integer line."""
     steps = f"{type.steps} step{'s' if type.steps > 1 else ''}"
     if type.bits == 0:
         return steps
     signed = " signed" if type.signed else ""
-    return f"{steps} of {type.bits} bit{'s' if type.bits > 1 else ''}{signed}, " + (
-        Encoding.of(type).value
-    )
+    return f"{steps} of {type.bits} bit{'s' if type.bits > 1 else ''}{signed}, {encoding.value}"
 
 
 def synapse_text(synapse: Synapse, own: str) -> str:

@@ -1,6 +1,7 @@
 """What a network is: spike types, ops, neurons, graphs. Imports NumPy only."""
 
 from .arrays import Array, fingerprint, frozen
+from .codes import edge_encoding
 from .errors import BadInput, DoesNotFit, E3neError, Mismatch, TraceMismatch, UnsupportedModel
 from .graph import (
     Engine,
@@ -83,6 +84,7 @@ __all__ = [
     "UnsupportedModel",
     "Upsample2d",
     "computing_order",
+    "edge_encoding",
     "fingerprint",
     "frozen",
     "in_loop",

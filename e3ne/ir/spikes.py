@@ -43,12 +43,19 @@ class SpikeType:
 
 
 class Encoding(Enum):
-    """People's names for codes; the numbers that matter are `steps` and `bits`."""
+    """People's names for codes; the numbers that matter are `steps` and `bits`.
+
+    LATENCY and DELTA are rate trains, and DIRECT an analog input, of which more is known than the
+    type says (`ir/codes.py`).
+    """
 
     RATE = "rate"
     RADIX = "radix"
     GRADED = "graded"
     ANALOG = "analog"
+    LATENCY = "latency"
+    DELTA = "delta"
+    DIRECT = "direct"
 
     @classmethod
     def of(cls, type: SpikeType) -> Encoding:
