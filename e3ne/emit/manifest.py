@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..ir import BadInput, Graph, Input, Output, text
+from ..ir import BadInput, Encode, Graph, Input, Output, text
 from ..ir.events import ADDRESS_BITS, NO_EVENT, TIME_BITS
 from ..ir.frames import input_format, input_ports, output_format, output_ports
 from ..toolchain import versions
@@ -117,6 +117,7 @@ def input_of(graph: Graph, source: Input) -> dict[str, Any]:
         "bits": source.type.bits,
         "signed": source.type.signed,
         "scale": source.scale,
+        **encoder_of(graph, source),
     }
     if source.events:
         return {
@@ -136,6 +137,22 @@ def input_of(graph: Graph, source: Input) -> dict[str, Any]:
         "beats_per_frame": form.beats_per_frame,
         "order": "windows of steps, then rows, columns, channels; element 0 and step 0 lowest",
     }
+
+
+def encoder_of(graph: Graph, source: Input) -> dict[str, Any]:
+    """What makes trains of the samples, if anything does: an entry `encoder` (docs/codes.md)."""
+    for node, _ in graph.consumers(source.name):
+        if isinstance(node.neuron, Encode):
+            own = {"bernoulli": ("seed",), "delta": ("threshold",)}.get(node.neuron.kind, ())
+            return {
+                "encoder": {
+                    "kind": node.neuron.kind,
+                    "bits": node.neuron.bits,
+                    "steps": node.type.steps,
+                    **{name: getattr(node.neuron, name) for name in own},
+                }
+            }
+    return {}
 
 
 def output_of(graph: Graph, output: Output) -> dict[str, Any]:
