@@ -18,7 +18,7 @@ from .emit import Build, load_build, load_graph
 from .ir import Array, BadInput, Graph, text
 from .ir.frames import is_image
 from .ir.user_arrays import UserArrays, input_arrays
-from .measure import float_accuracy, measure
+from .measure import float_accuracy, measure, warn_of_lost_accuracy
 from .progress import Stages, Tell
 from .report import merge_report, read_report, write_html
 
@@ -121,13 +121,37 @@ class Hardware:
         if y is not None:
             labels = y[: result.frames]
             traced_real = inputs_with_steps(self.traced.inputs, x)
+            exact = float_accuracy(self.traced, traced_real, labels, stages.tell)
             part["accuracy"] = {
-                "float": round(float_accuracy(self.traced, traced_real, labels, stages.tell), 3),
+                "float": round(exact, 3),
                 "reference": _rounded(result.reference_accuracy),
                 "rtl": _rounded(result.rtl_accuracy),
                 "samples": result.frames,
             }
+            if result.reference_accuracy is not None:
+                warn_of_lost_accuracy(exact, result.reference_accuracy, result.frames)
         return part
+
+    def compare_accuracy(
+        self, x: UserArrays, labels: Array, progress: Tell | None = None
+    ) -> dict[str, Any]:
+        """`accuracy` of the report without a simulation: float and reference, on real frames `x`.
+
+        `x` and `labels` are as of `simulate`. A warning says what to do where much is lost.
+        """
+        stages = Stages(progress)
+        given = checked_frames("data", self._by_input(x), labels)
+        assert given.y is not None
+        y = checked_labels(self.graph, given.y)
+        with stages("measure"):
+            real = inputs_with_steps(self.traced.inputs, given.x)
+            exact = float_accuracy(self.traced, real, y, stages.tell)
+            found = answers(self.graph, encoded_inputs(self.graph.inputs, given.x)).classes
+        percent = 100.0 * float((found == y).mean())
+        warn_of_lost_accuracy(exact, percent, len(y))
+        accuracy = {"float": round(exact, 3), "reference": round(percent, 3), "rtl": None}
+        merge_report(self.folder, {"accuracy": {**accuracy, "samples": len(y)}})
+        return {**accuracy, "samples": len(y)}
 
     def synthesize(self, seeds: int = 1, progress: Tell | None = None) -> dict[str, Any]:
         """Yosys, then nextpnr `seeds` times (0: Yosys only); the whole report.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,11 @@ from .lower.fidelity import Agreement, spike_agreement
 from .progress import Tell, tell_nobody
 from .reference import Stream
 from .report import Activity
+
+log = logging.getLogger(__name__)
+
+LOST_POINTS = 1.0  # of accuracy, that are worth a warning
+LOST_FRAMES = 3  # and not less, as a few frames prove nothing
 
 
 def float_accuracy(
@@ -31,6 +37,20 @@ def float_accuracy(
         values = reference.run(traced, *some, stream=stream)
         right += int((reference.read_out(traced.outputs[0], values)[1] == labels[part]).sum())
     return 100.0 * right / labels.size
+
+
+def warn_of_lost_accuracy(float_percent: float, integer_percent: float, frames: int) -> None:
+    """Logs what to do where the integers lose more than a point, and more than two frames."""
+    lost = float_percent - integer_percent
+    if lost <= LOST_POINTS or lost * frames / 100 < LOST_FRAMES - 0.5:
+        return
+    log.warning(
+        "accuracy: found %.2f %% with integers and %.2f %% in float on %d frames, more than %g "
+        "point is lost; without training: weight_scale: mse, calibration: mse, per_channel, "
+        "equalize, correct_biases (docs/quantisation.md), or more weight_bits and edge_bits for the layers "
+        "that `e3ne choose` finds; or train at these bits (docs/training.md)",
+        *(integer_percent, float_percent, frames, LOST_POINTS),
+    )
 
 
 def measure(

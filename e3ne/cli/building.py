@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..boards import load_board
+from ..data import first_frames, load_frames
 from .options import MODEL_HELP, ModelOptions, load, model_options
 from .terminal import command_options, print_json, print_table, progress, stdout
 
@@ -23,6 +24,8 @@ Examples:
 """
 )
 
+LABELLED_FRAMES = 200  # of the calibration: enough to see that much accuracy is lost
+
 
 @click.command(epilog=EPILOG)
 @model_options
@@ -35,7 +38,10 @@ Examples:
 def compile(
     chosen: ModelOptions, board: str, output: Path, dump: Path | None, as_json: bool
 ) -> None:
-    """Compile a trained MODEL into a folder of Verilog, ROM files and a manifest."""
+    """Compile a trained MODEL into a folder of Verilog, ROM files and a manifest.
+
+    Where the calibration file has labels y, the accuracy of its first 200 frames in float and in
+    integers goes into the report, and a warning says what to do where much is lost."""
     load_board(board)  # a wrong name is told before torch is loaded
     loaded = load(chosen)
 
@@ -57,6 +63,10 @@ def compile(
             dump=dump,
             progress=tell,
         )
+        labels = None if chosen.calibration is None else load_frames(chosen.calibration).y
+        if labels is not None and loaded.frames is not None:
+            some = first_frames(loaded.frames, LABELLED_FRAMES)
+            hardware.compare_accuracy(some, labels[:LABELLED_FRAMES], progress=tell)
     figures = hardware.figures()
     if as_json:
         print_json(figures)

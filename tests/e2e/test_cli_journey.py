@@ -60,6 +60,28 @@ def test_compile_writes_a_whole_build(folder: Path) -> None:
     assert report["model"] == "model.py:net"
     assert set(report["wall_s"]) == {"trace", "lower", "optimize", "gateware", "emit"}
     assert report["memory"]["compile_peak_bytes"] < 2 * 2**30
+    assert report["accuracy"]["samples"] == 12  # the calibration file has labels
+    assert report["accuracy"]["rtl"] is None
+
+
+def test_lost_accuracy_is_told_by_compile_and_by_simulate(folder: Path) -> None:
+    """Labels of the float network itself, and weights of one bit."""
+    (folder / "one_bit.yaml").write_text("default: {weight_bits: 1, edge_bits: 1}\n")
+    (folder / "label.py").write_text(
+        "import numpy as np, torch\nfrom model import net\n"
+        "x = np.random.default_rng(1).normal(size=(90, 6)).astype(np.float32)\n"
+        "y = net()(torch.from_numpy(x)).argmax(1).numpy()\n"
+        "np.savez('own.npz', x=x, y=y)\n"
+    )
+    subprocess.run([sys.executable, "label.py"], cwd=folder, check=True)
+    options = ("--calibration", "own.npz", "-c", "one_bit.yaml", "-o", "one_bit")
+    made = e3ne(folder, "compile", "model.py:net", *options)
+    assert made.returncode == 0, made.stderr
+    run = e3ne(folder, "simulate", "one_bit", "--data", "own.npz", "--simulator", "reference")
+    for found in (made, run):
+        assert "in float on 90 frames, more than 1 point is lost" in " ".join(found.stderr.split())
+    report = json.loads((folder / "one_bit" / "report.json").read_text())
+    assert report["accuracy"]["float"] == 100
 
 
 def test_two_compiles_give_the_same_bytes(folder: Path) -> None:
