@@ -47,8 +47,8 @@ def warn_of_lost_accuracy(float_percent: float, integer_percent: float, frames: 
     log.warning(
         "accuracy: found %.2f %% with integers and %.2f %% in float on %d frames, more than %g "
         "point is lost; without training: weight_scale: mse, calibration: mse, per_channel, "
-        "equalize, correct_biases (docs/quantisation.md), or more weight_bits and edge_bits for the layers "
-        "that `e3ne choose` finds; or train at these bits (docs/training.md)",
+        "equalize, correct_biases (docs/quantisation.md), or more weight_bits and edge_bits for "
+        "the layers that `e3ne choose` finds; or train at these bits (docs/training.md)",
         *(integer_percent, float_percent, frames, LOST_POINTS),
     )
 
