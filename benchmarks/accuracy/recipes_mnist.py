@@ -19,7 +19,8 @@ from e3ne.frontend import trace
 from e3ne.ir import Array, Graph
 from e3ne.lower import prepared
 from e3ne.training.datasets import Split
-from e3ne.training.fit import Schedule, accuracy, fit, shifted
+from e3ne.training.fit import AfterStep, Objective, Schedule, accuracy, fit, shifted
+from e3ne.training.network import QuantizedNetwork
 
 LOG = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def train_float(
 ) -> Graph:
     """A new network, trained in float on images; its traced FLOAT graph."""
     model = factory().to(device)
-    train(model, split, phase, seed, device)
+    train(model, split, phase, seed)
     return trace(model.cpu().eval(), torch.from_numpy(calibration(split)[:2]))
 
 
@@ -67,15 +68,32 @@ def few_bits(
 
 
 def fine_tune(
-    graph: Graph, config: Config, split: Split, phase: Phase, seed: int, device: str
+    graph: Graph,
+    config: Config,
+    split: Split,
+    phase: Phase,
+    seed: int,
+    device: str,
+    keep_zeros: bool = False,
+    objective: Objective | None = None,
 ) -> tuple[Graph, Config]:
-    """Goes on from a FLOAT graph with the numbers of the hardware."""
-    from e3ne.training.network import QuantizedNetwork
+    """Goes on from a FLOAT graph with the numbers of the hardware; that graph, and its bits.
 
+    With `keep_zeros` weights that are 0 stay so. `objective` as of `fit`.
+    """
     frames = calibration(split)
-    network = QuantizedNetwork(prepared(graph, frames, config), config, frames).to(device)
-    train(network, split, phase, seed, device)
-    return network.float_graph(), config
+    network = QuantizedNetwork(prepared(graph, frames, config), config, frames)
+    if keep_zeros:
+        for name, weight in network.weights.items():
+            if name.endswith(".weight"):
+                network.masks[name] = (weight.detach() != 0).float()
+    train(network.to(device), split, phase, seed, objective=objective)
+    return network.float_graph(), network.config
+
+
+def steps_of_an_epoch(phase: Phase) -> int:
+    """Batches of the training images."""
+    return -(-TRAINING_FRAMES // phase.batch_size)
 
 
 def train(
@@ -83,16 +101,19 @@ def train(
     split: Split,
     phase: Phase,
     seed: int,
-    device: str,
+    after_step: AfterStep | None = None,
+    objective: Objective | None = None,
 ) -> None:
     """One phase, in place; the accuracy on the 5,000 images that are held out goes to the log."""
-    x, y = (torch.from_numpy(a).to(device) for a in (split.train_x, split.train_y))
+    x, y = torch.from_numpy(split.train_x), torch.from_numpy(split.train_y)
     fit(
         model,
         x[:TRAINING_FRAMES],
         y[:TRAINING_FRAMES],
         phase.schedule(seed),
         augment=shifted(phase.most_pixels),
+        objective=objective,
+        after_step=after_step,
     )
     held_out = accuracy(model, x[TRAINING_FRAMES:], y[TRAINING_FRAMES:])
     LOG.info("%.2f %% of the held out images", held_out)

@@ -45,10 +45,16 @@ ROWS: dict[str, Row] = {
                 data=MNIST,
                 weights="3-bit",
                 edges=f"radix {bits}, pixels of {bits} bits",
-                recipe="20 epochs in float, 10 at few bits; images moved by up to 2 and 1 pixels",
+                recipe="20 epochs in float, 6 at few bits; images moved by up to 2 and 1 pixels",
                 must_reach=percent,
+                seeds=seeds,
             )
-            for bits, percent in ((3, 98.6), (4, 99.0), (5, 99.2), (6, 99.2))
+            for bits, percent, seeds in (
+                (3, 98.6, (0,)),
+                (4, 99.0, (0, 1)),
+                (5, 99.2, (0,)),
+                (6, 99.2, (0,)),
+            )
         ),
         Row(
             name="fang_radix4",
@@ -57,9 +63,9 @@ ROWS: dict[str, Row] = {
             data=MNIST,
             weights="4-bit",
             edges="radix 4, pixels of 4 bits",
-            recipe="15 epochs in float, 8 at few bits; images moved by up to 2 and 1 pixels",
+            recipe="15 epochs in float, 5 at few bits; images moved by up to 2 and 1 pixels",
             must_reach=99.2,
-            seeds=(0,),
+            seeds=(1,),
         ),
         Row(
             name="mlp_lif_w4",
@@ -68,7 +74,7 @@ ROWS: dict[str, Row] = {
             data=MNIST,
             weights="4-bit",
             edges="spikes, 3 steps, direct coding of pixels of 1 bit",
-            recipe="15 epochs in float, 15 at few bits; images moved by up to a pixel",
+            recipe="15 epochs in float, 12 at few bits with a price on spikes",
             must_reach=97.5,
             compared_with="Spiker+: 93.85 % at 100 steps",
         ),
@@ -79,7 +85,7 @@ ROWS: dict[str, Row] = {
             data=MNIST,
             weights="ternary",
             edges="spikes, 3 steps, direct coding of pixels of 1 bit",
-            recipe="15 epochs in float, 15 at few bits; images moved by up to a pixel",
+            recipe="15 epochs in float, 12 at few bits with a price on spikes",
             must_reach=96.5,
             compared_with="Spiker+: 93.85 % at 100 steps",
         ),
@@ -90,7 +96,7 @@ ROWS: dict[str, Row] = {
             data=MNIST,
             weights="ternary",
             edges="radix 2, pixels of 1 bit",
-            recipe="8 epochs in float, 40 at few bits; pruned by magnitude over the first 20",
+            recipe="8 epochs in float, 30 with ternary weights that thin out, 4 in the integers",
             must_reach=96.0,
             compared_with="Syn2Logic: 93.80 %",
         ),
@@ -100,8 +106,10 @@ ROWS: dict[str, Row] = {
             title="Convolutional SNN on N-MNIST events",
             data="N-MNIST, 1,000 training and 100 test recordings",
             weights="4-bit",
-            edges="spikes",
-            recipe="",
+            edges="spikes, 8 steps",
+            recipe="80 epochs in float, 15 at 4 bits; recordings turned, stretched, sheared and "
+            "shifted, events late or lost; choices on two held-out fifths of the training "
+            "recordings",
             must_reach=95.0,
         ),
         Row(
@@ -110,8 +118,9 @@ ROWS: dict[str, Row] = {
             title="Recurrent SNN on Japanese Vowels",
             data="Japanese Vowels, 270 training and 370 test series",
             weights="8-bit",
-            edges="spikes, 25 steps",
-            recipe="",
+            edges="spikes, 25 steps, samples of 8 signed bits",
+            recipe="150 epochs in float, series stretched, moved and noisy; then post-training "
+            "quantisation, no more; choices by four-fold cross-validation of the training series",
             must_reach=93.0,
         ),
         Row(
@@ -120,8 +129,9 @@ ROWS: dict[str, Row] = {
             title="Streaming beat detection on an ECG",
             data="MIT-BIH record 100, first half for training, second for the test",
             weights="8-bit",
-            edges="delta trains of 180 samples a second, spikes; a frame is 9 samples",
-            recipe="",
+            edges="spikes; delta trains of 180 samples a second, 9 a frame",
+            recipe="One epoch in float on pieces of 1.6 s from everywhere, louder and softer; then "
+            "post-training quantisation, no more; choices by the last fifth of the first half",
             figure="f1_percent",
         ),
     )

@@ -12,7 +12,7 @@ from ..recipes_mnist import Phase, calibration, few_bits, fine_tune, train_float
 from . import Network
 
 FLOAT = Phase(epochs=15, learning_rate=2e-3, most_pixels=2)
-FEW_BITS = Phase(epochs=8, learning_rate=1e-3, most_pixels=1)
+FEW_BITS = Phase(epochs=5, learning_rate=1e-3, most_pixels=1)
 CONFIGS = {"fang_radix4": few_bits(4, 4)}
 
 

@@ -14,7 +14,7 @@ from . import Network
 
 SPLIT = partial(mnist, 2)  # 32 x 32 pixels
 FLOAT = Phase(epochs=20, learning_rate=2e-3, most_pixels=2)
-FEW_BITS = Phase(epochs=10, learning_rate=1e-3, most_pixels=1)
+FEW_BITS = Phase(epochs=6, learning_rate=1e-3, most_pixels=1)
 CONFIGS = {f"lenet5_radix{bits}": few_bits(3, bits) for bits in (3, 4, 5, 6)}
 
 
