@@ -13,7 +13,8 @@ anything out of the graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import re
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ..ir import BadInput
+from .network import QuantizedNetwork
 
 Scope = Literal["global", "layer"]
 
@@ -129,9 +131,10 @@ class Pruner:
     """Chooses masks again while a network trains, along a schedule; `after_step` of `fit`.
 
     `kept` is how many weights stay at the end, in all (an integer) or of each (a dict by name).
-    With `channels` whole output channels go, and `kept` counts channels; `bound` then names for
-    each weight the parameters whose channels go with it (its bias), which leaves them silent.
-    BadInput where `kept` names other weights, or more than there are.
+    With `channels` whole output channels go, and `kept` counts channels; `bound` then has for each
+    weight the other parameters whose channels go with it (its bias), which leaves them silent.
+    `changed` is called after every choice. BadInput where `kept` names other weights, or more than
+    there are.
     """
 
     def __init__(
@@ -141,10 +144,11 @@ class Pruner:
         kept: int | Mapping[str, int],
         schedule: CubicSchedule,
         channels: bool = False,
-        bound: Mapping[str, str] | None = None,
+        bound: Mapping[str, Mapping[str, Tensor]] | None = None,
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self.weights, self.masks, self.schedule = weights, masks, schedule
-        self.channels, self.bound = channels, bound or {}
+        self.channels, self.bound, self.changed = channels, bound or {}, changed
         self.start = {
             name: len(weight) if channels else weight.numel() for name, weight in weights.items()
         }
@@ -156,6 +160,7 @@ class Pruner:
         if self.schedule.is_due(step):
             self.choose(self.schedule.progress(step))
 
+    @torch.no_grad()
     def choose(self, progress: float) -> None:
         """Sets the masks to what is kept at `progress` 0 (everything) .. 1 (`kept`)."""
         if isinstance(self.kept, Mapping):
@@ -165,12 +170,14 @@ class Pruner:
             }
         else:
             kept = _between(sum(self.start.values()), self.kept, progress)
-        with torch.no_grad():
-            found = (channel_masks if self.channels else magnitude_masks)(self.weights, kept)
-            for name, mask in found.items():
-                self.masks[name] = mask
-                if self.channels and name in self.bound:
-                    self.masks[self.bound[name]] = mask.flatten(1)[:, 0].clone()
+        found = (channel_masks if self.channels else magnitude_masks)(self.weights, kept)
+        for name, mask in found.items():
+            self.masks[name] = mask
+            for other, tensor in self.bound.get(name, {}).items():
+                shape = (-1, *(1,) * (tensor.ndim - 1))
+                self.masks[other] = mask.flatten(1)[:, 0].reshape(shape).expand(tensor.shape)
+        if self.changed is not None:
+            self.changed()
 
     def _check(self) -> None:
         every, total = ", ".join(self.start), sum(self.start.values())
@@ -186,6 +193,39 @@ class Pruner:
         ]
         if problems:
             raise BadInput(problems)
+
+
+def network_pruner(
+    network: QuantizedNetwork,
+    kept: int | Mapping[str, int],
+    schedule: CubicSchedule,
+    channels: bool = False,
+) -> Pruner:
+    """The pruner of the weights of a network, by their names in it (`fc1.weight`).
+
+    With `channels`, of all populations but outputs: biases, and the weights of further synapses,
+    lose the same channels. Scales of weights are chosen again with the masks.
+    """
+    tensors = network.weights
+    weights = {name: tensor for name, tensor in tensors.items() if name.endswith(".weight")}
+    bound: dict[str, dict[str, Tensor]] = {}
+    if channels:
+        outputs = {output.source for output in network.graph.outputs}
+        weights = {}
+        for node in network.graph.nodes:
+            own = [name for name in tensors if _is_of(name, node.name)]
+            first = next((name for name in own if name.endswith(".weight")), None)
+            if first is not None and node.name not in outputs:
+                weights[first] = tensors[first]
+                bound[first] = {name: tensors[name] for name in own if name != first}
+    if isinstance(kept, Mapping) and channels:
+        weights = {name: tensor for name, tensor in weights.items() if name in kept}
+    return Pruner(weights, network.masks, kept, schedule, channels, bound, network.refresh)
+
+
+def _is_of(name: str, node: str) -> bool:
+    """Whether a parameter is a weight or bias of a node: `node.weight`, `node.1.bias`."""
+    return re.fullmatch(re.escape(node) + r"(\.\d+)?\.(weight|bias)", name) is not None
 
 
 def _between(start: int, end: int, progress: float) -> int:

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from e3ne.ir import BadInput
+from e3ne import reference
+from e3ne.config import parse_config
+from e3ne.ir import (
+    BadInput,
+    Graph,
+    Input,
+    Integrate,
+    IntegrateFire,
+    Node,
+    Output,
+    Readout,
+    Rectify,
+    SpikeType,
+    Stage,
+    Synapse,
+)
+from e3ne.lower import lower, prepared
+from e3ne.lower.remove_silent import remove_silent
 from e3ne.training.fit import Schedule, accuracy, fit
+from e3ne.training.network import QuantizedNetwork
 from e3ne.training.pruning import (
     CubicSchedule,
     Pruner,
     channel_masks,
     kept_of,
     magnitude_masks,
+    network_pruner,
     nonzero,
 )
+from tests.unit.lower_graphs import chain, linear
 from tests.unit.test_training_fit import two_classes
 
 
@@ -149,7 +170,7 @@ def test_channels_go_with_their_bias_and_are_silent() -> None:
     def pruner_of(model: Masked) -> object:
         weights = {"first.weight": model.first.weight}
         schedule = CubicSchedule(steps=100)
-        bound = {"first.weight": "first.bias"}
+        bound = {"first.weight": {"first.bias": model.first.bias}}
         return Pruner(weights, model.masks, {"first.weight": 5}, schedule, True, bound)
 
     model = trained(pruner_of)
@@ -164,3 +185,57 @@ def test_channels_go_with_their_bias_and_are_silent() -> None:
 def test_impossible_budgets_are_refused(kept: object) -> None:
     with pytest.raises(BadInput, match=r"kept.*found .*, accepted"):
         Pruner(weights(), {}, kept, CubicSchedule(10))  # type: ignore[arg-type]
+
+
+CONFIG = parse_config({"input": {"bits": 4, "scale": 1 / 15}, "default": {"weight_bits": 1.58}})
+
+
+def quantized_network() -> QuantizedNetwork:
+    layers = {"fc1": linear(12, 16), "relu": Rectify(2.0), "fc2": linear(2, 12, 3)}
+    return QuantizedNetwork(prepared(chain((1, 4, 4), layers), None, CONFIG), CONFIG)
+
+
+def integers_of(network: QuantizedNetwork) -> Graph:
+    return lower(network.float_graph(), config=network.config)
+
+
+def test_a_quantised_network_keeps_its_budget_in_the_integers() -> None:
+    x, y = two_classes(400)
+    network = quantized_network()
+    pruner = network_pruner(network, 50, CubicSchedule(steps=60, every=5))
+    fit(network, x, y, Schedule(6, 16, learning_rate=1e-2), after_step=pruner)
+    exported = network.export()
+    weights = [node.synapses[0].op.weight for node in exported.nodes]  # type: ignore[union-attr]
+    assert 20 < sum(int(np.count_nonzero(weight)) for weight in weights) <= 50
+    assert accuracy(network, x, y) > 75
+    words = reference.encode_input(exported.inputs[0], x.numpy())
+    before, after = (reference.run(g, words) for g in (exported, integers_of(network)))
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("kept", [{"fc1.weight": 5}, 5])
+def test_pruned_channels_leave_the_network_and_nothing_changes(kept: object) -> None:
+    x, y = two_classes(400)
+    network = quantized_network()
+    pruner = network_pruner(network, kept, CubicSchedule(steps=60, every=5), channels=True)  # type: ignore[arg-type]
+    fit(network, x, y, Schedule(4, 16, learning_rate=1e-2), after_step=pruner)
+    graph = network.float_graph()
+    smaller = remove_silent(graph)
+    assert [node.type.shape for node in smaller.nodes] == [(5,), (2,)]
+    whole, less = (lower(g, config=network.config) for g in (graph, smaller))
+    words = reference.encode_input(whole.inputs[0], x.numpy())
+    name = graph.outputs[0].source
+    assert np.array_equal(reference.run(whole, words)[name], reference.run(less, words)[name])
+
+
+def test_channels_go_with_all_synapses_of_their_population() -> None:
+    train = SpikeType((4,), 5)
+    synapses = (Synapse(linear(4, 4), "x"), Synapse(linear(4, 4, 3), "lif", delay=1))
+    lif = Node("lif", synapses, IntegrateFire(0.5, 0.9), train)
+    out = Node("out", (Synapse(linear(2, 4), "lif"),), Integrate(0.9), SpikeType((2,), 5))
+    outputs = (Output("out", Readout.LAST),)
+    graph = Graph(Stage.FLOAT, (Input("x", train),), (lif, out), outputs)
+    config = parse_config({"input": {"bits": 1, "scale": 1.0}})
+    network = QuantizedNetwork(prepared(graph, None, config), config)
+    network_pruner(network, 2, CubicSchedule(0), channels=True).choose(1.0)
+    assert remove_silent(network.float_graph()).node("lif").type.shape == (2,)
