@@ -16,21 +16,34 @@ from e3ne.training.twin import Twin
 
 def assert_same_integers(network: QuantizedNetwork, *x: Array) -> dict[str, Array]:
     """For real frames: what the pass computes, what its export sends, the twin, and what lowering
-    makes of the float graph are equal at every node. Returns them."""
+    makes of the float graph are equal at every node. Returns them.
+
+    Lowering may merge or split sums once more (where a trained bias became 0, for one); what it
+    makes of them is not compared then.
+    """
     exported = network.export()
     lowered = lower(network.float_graph(), None, network.config)
     words = encoded(exported, x)
     wanted = reference.run(exported, *words)
     ways = {
-        "lowered": reference.run(lowered, *encoded(lowered, x)),
         "twin": {name: sent.numpy() for name, sent in Twin(exported).run(*words).items()},
         "forward": forward(network, x),
     }
+    if structure(lowered) == structure(exported):
+        ways["lowered"] = reference.run(lowered, *encoded(lowered, x))
     for way, found in ways.items():
         for name, sent in wanted.items():
             different = int((found[name] != sent).sum())
             assert different == 0, f"{way}, {name}: {different} of {sent.size} differ"
     return wanted
+
+
+def structure(graph: Graph) -> list[object]:
+    """Who reads whom through which kind of op."""
+    return [
+        (node.name, [(type(s.op).__name__, s.source, s.delay, s.gain) for s in node.synapses])
+        for node in graph.nodes
+    ]
 
 
 def forward(network: QuantizedNetwork, x: Sequence[Array]) -> dict[str, Array]:
@@ -47,6 +60,24 @@ def encoded(integer: Graph, x: Sequence[Array]) -> list[Array]:
         )
         for source, array in zip(integer.inputs, x, strict=True)
     ]
+
+
+def shares_divisors(network: QuantizedNetwork) -> bool:
+    """Have all levels on one grid a common divisor, so that lowering finds a coarser unit?"""
+    for node in network.export().nodes:
+        for index in range(len(node.synapses)):
+            name = network.trained.names.get((node.name, index))
+            if name is None:
+                continue
+            grid = network.trained.grids[name]
+            unit = torch.from_numpy(np.asarray(grid.scale)).float()
+            weight = network.weights[f"{name}.weight"]
+            unit = unit.reshape(-1, *(1,) * (weight.ndim - 1)) if unit.ndim else unit
+            levels = network.trained.levels(name, unit).detach().long().numpy()
+            rows = levels.reshape(len(levels) if grid.scale.ndim else 1, -1)
+            if (np.gcd.reduce(rows, axis=1) != 1).any():
+                return True
+    return False
 
 
 def scrambled(network: QuantizedNetwork, seed: int, size: float = 0.3) -> None:

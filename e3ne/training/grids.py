@@ -9,7 +9,7 @@ grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,8 +60,9 @@ class Grid:
 
 
 def is_trained(op: object) -> bool:
-    """Are these weights to train? A selection (outputs that copy one input or none) is not."""
-    if not isinstance(op, Linear | Conv2d):
+    """Are these weights to train? Not a selection (each output copies one input, or none), nor a
+    single weight, which is its own scale."""
+    if not isinstance(op, Linear | Conv2d) or op.weight.size == 1:
         return False
     if op.bias is not None and op.bias.any():
         return True
@@ -135,7 +136,13 @@ def settled(graph: Graph, config: Config) -> Config:
     }
     off = {"equalize": False, "correct_biases": False, "code": "radix"}
     default = replace(config.default, fit_threshold=False)
-    return replace(config, nodes=nodes, default=default, **off)  # type: ignore[arg-type]
+    return with_nodes(replace(config, default=default, **off), nodes)  # type: ignore[arg-type]
+
+
+def with_nodes(config: Config, nodes: Mapping[str, NodeConfig]) -> Config:
+    """The configuration with these settings of its nodes, the default ones left out."""
+    kept = {name: chosen for name, chosen in nodes.items() if chosen != config.default}
+    return replace(config, nodes=kept)
 
 
 def input_types(graph: Graph, calibration: UserArrays | None, config: Config) -> tuple[Input, ...]:
@@ -163,7 +170,7 @@ def pinned(config: Config, integer: Graph) -> Config:
         if isinstance(node.neuron, IntegrateFire | Integrate):
             fraction = fraction_bits(node.neuron)
             nodes[node.name] = replace(config.node(node.name), membrane_fraction_bits=fraction)
-    return replace(config, nodes=nodes)
+    return with_nodes(config, nodes)
 
 
 def fraction_bits(neuron: IntegrateFire | Integrate) -> int:

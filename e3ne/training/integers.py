@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ..config import Config
 from ..ir import (
-    BadInput,
     Conv2d,
     Dyadic,
     Graph,
@@ -20,6 +19,7 @@ from ..ir import (
     Linear,
     Node,
     Requantize,
+    UnsupportedModel,
 )
 from .grids import Weighted, loaded, probe_weights, spread
 from .named_tensors import NamedTensors
@@ -45,8 +45,8 @@ class Integers(nn.Module):
     """Of `probe`, the graph with probe weights lowered with `config`: units, factors, thresholds.
 
     `dtypes` has for each node the dtype in which its neurons are exact, `bounds` for each synapse
-    (node, index) with weights the largest sum without the bias. BadInput where a neuron needs more
-    than 53 bits.
+    (node, index) with weights the largest sum without the bias. UnsupportedModel where a neuron
+    needs more than 53 bits.
     """
 
     def __init__(self, probe: Graph, config: Config, weights: TrainedWeights) -> None:
@@ -57,7 +57,7 @@ class Integers(nn.Module):
         self.bounds: dict[tuple[str, int], int] = {}
         for node in probe.nodes:
             if self.dtypes[node.name] is torch.int64:
-                raise BadInput(
+                raise UnsupportedModel(
                     f"{node.name}: found numbers of more than 53 bits, accepted fewer in training; "
                     "choose fewer membrane_fraction_bits or decay_bits"
                 )
@@ -73,6 +73,8 @@ class Integers(nn.Module):
         name = weights.names.get((node.name, index))
         if name is None:
             self._hold(f"{where}.weight", op.weight, torch.float32)
+            if op.bias is not None:
+                self._hold(f"{where}.bias", op.bias, torch.float64)
             return
         scale = weights.grids[name].scale
         self._hold(f"{where}.weight_unit", spread(scale, op.weight.ndim), torch.float32)
@@ -106,7 +108,7 @@ class Integers(nn.Module):
         where = f"{node.name}.{index}"
         name = weights.names.get((node.name, index))
         if name is None:
-            return self.held.get(f"{where}.weight"), None
+            return self.held.get(f"{where}.weight"), self.held.get(f"{where}.bias")
         whole = weights.levels(name, self.held[f"{where}.weight_unit"])
         bias = weights.biases.get((node.name, index))
         if bias is None:

@@ -19,7 +19,7 @@ from ..ir import BadInput, Graph, Input, Node, Output, Readout, Rectify, Stage, 
 from ..ir.user_arrays import UserArrays, as_frames
 from ..lower import quantized
 from ..lower.factors import scale_of_kind
-from .grids import Weighted, input_types, loaded, pinned, settled, with_inputs
+from .grids import Weighted, input_types, loaded, pinned, settled, with_inputs, with_nodes
 from .integers import Integers, probe_of
 from .named_tensors import NamedTensors
 from .passes import RealPass, WholePass
@@ -179,7 +179,7 @@ class QuantizedNetwork(nn.Module):
 
     def _set(self, name: str, **settings: Any) -> None:
         nodes = {**self._chosen.nodes, name: replace(self._chosen.node(name), **settings)}
-        self._chosen = replace(self._chosen, nodes=nodes)
+        self._chosen = with_nodes(self._chosen, nodes)
 
     def _lower_probe(self) -> None:
         """Reads the constants of the integers off the network with probe weights."""
@@ -228,7 +228,7 @@ def with_bits_of(graph: Graph, config: Config) -> Config:
     for node in graph.nodes:
         if isinstance(node.neuron, Rectify) and node.neuron.bits is not None:
             nodes[node.name] = replace(config.node(node.name), edge_bits=node.neuron.bits)
-    return replace(config, nodes=nodes)
+    return with_nodes(config, nodes)
 
 
 def with_bits(graph: Graph, config: Config) -> Graph:

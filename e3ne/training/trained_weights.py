@@ -70,6 +70,8 @@ class TrainedWeights(nn.Module):
                     self.tensors[f"{own}.bias"] = nn.Parameter(tensor(op.bias))
             elif isinstance(op, Linear | Conv2d):
                 self.fixed[f"{own}.weight"] = tensor(op.weight)
+                if op.bias is not None:
+                    self.fixed[f"{own}.bias"] = tensor(op.bias)
 
     def _add_neuron(self, node: Node, thresholds: bool, decays: bool) -> None:
         neuron = node.neuron
