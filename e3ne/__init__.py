@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "Hardware": "e3ne.compile",
     "compile": "e3ne.compile",
+    "choose_encoding": "e3ne.choosing",
+    "choose_precision": "e3ne.choosing",
     "default_config": "e3ne.compile",
     "encoders": "e3ne.training",
     "list_boards": "e3ne.boards",
@@ -27,6 +29,8 @@ _EXPORTS = {
 __all__ = [
     "Hardware",
     "__version__",
+    "choose_encoding",
+    "choose_precision",
     "compile",
     "default_config",
     "encoders",
