@@ -12,6 +12,8 @@ these are no reals) and no gradient; they are the same on every device.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -92,8 +94,8 @@ class Bernoulli(Encoder):
     """Rate, at random: a spike with probability x / 2**bits at every step.
 
     The random numbers are the hardware's: fixed by `seed`, anew for every frame, so a frame always
-    becomes the same train. Train with other seeds than the network is compiled with, or with new
-    ones now and then, where it shall not learn these numbers by heart.
+    becomes the same train. Set another `seed` now and then in training, where the network shall not
+    learn these numbers by heart.
     """
 
     def __init__(
@@ -105,7 +107,18 @@ class Bernoulli(Encoder):
         frames_first: bool = False,
     ) -> None:
         super().__init__(_record("bernoulli", steps, bits, scale, seed), steps, frames_first)
-        self._drawn: tuple[tuple[int, ...], torch.Tensor] | None = None
+        self._drawn: tuple[object, torch.Tensor] | None = None
+
+    @property
+    def seed(self) -> int:
+        """What fixes the random numbers, 1 .. 65535."""
+        return self.neuron.seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        if not 1 <= seed <= MOST_SEED:
+            raise BadInput(f"bernoulli encoder: found seed {seed}, accepted 1 .. {MOST_SEED}")
+        self.neuron = replace(self.neuron, seed=seed)
 
     def extra_repr(self) -> str:
         """What `print` shows."""
@@ -113,18 +126,18 @@ class Bernoulli(Encoder):
 
     def trains(self, x: torch.Tensor, time: int) -> torch.Tensor:
         """See Encoder."""
-        numbers = self._numbers(tuple(x.shape[2:])).to(x.device)
-        return numbers.unsqueeze(1 - time) < x
+        return self._numbers(tuple(x.shape[2:]), x.device).unsqueeze(1 - time) < x
 
-    def _numbers(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """r[t, j] as int64 (steps, *shape)."""
-        if self._drawn is None or self._drawn[0] != shape:
+    def _numbers(self, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+        """r[t, j] as int64 (steps, *shape), drawn once for all calls alike."""
+        key = (self.neuron, shape, device)
+        if self._drawn is None or self._drawn[0] != key:
             assert self.steps is not None
             sent = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
             count = int(torch.Size(shape).numel())
             numbers = random_numbers(self.neuron.seed, self.steps, self.neuron.bits, count)
             wired = torch.from_numpy(from_wire(numbers, sent).copy())
-            self._drawn = shape, wired.reshape(self.steps, *shape)
+            self._drawn = key, wired.reshape(self.steps, *shape).to(device)
         return self._drawn[1]
 
 

@@ -75,6 +75,13 @@ def test_seed_fixes_the_trains() -> None:
     assert torch.equal(one, same)
     assert torch.equal(one[:, 0], one[:, 1])
     assert not torch.equal(one, other)
+    changed = Bernoulli(9, seed=5)
+    changed(x)
+    changed.seed = 6
+    assert changed.seed == changed.neuron.seed == 6
+    assert torch.equal(changed(x), other)
+    with pytest.raises(BadInput, match=r"found seed 65536, accepted 1 \.\. 65535"):
+        changed.seed = 65536
 
 
 def test_shapes_may_change_from_call_to_call() -> None:
