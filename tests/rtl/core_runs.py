@@ -34,11 +34,12 @@ def check_core(
     *,
     awake: tuple[Callable[[int], bool], Callable[[int], bool]] = (always, always),
     limit_cycles: int = 60_000,
+    reset_at: int | None = None,
 ) -> Run:
     """Frames x (a tuple where there are several inputs) through `graph`: every word is right.
 
-    `pauses` and `awake` are those of sources and sinks (bench.py). Returns the run; its first
-    sinks are the core's outputs, the others are the nodes.
+    `pauses`, `awake` and `reset_at` are those of bench.py. Returns the run; its first sinks are the
+    core's outputs, the others are the nodes.
     """
     core = Core(graph, "memory")
     arrays = x if isinstance(x, tuple) else (x,)
@@ -64,6 +65,7 @@ def check_core(
         + [Sink(Observed(core, index), count) for index, count in enumerate(counts)],
         seed=seed,
         limit_cycles=limit_cycles,
+        reset_at=reset_at,
     )
     for place, word, seen in zip(places, core.o_words, run.sinks, strict=False):
         assert seen.payloads == to_payloads(word, wanted[place])

@@ -208,7 +208,7 @@ def test_without_its_queue_a_join_in_a_loop_deadlocks(monkeypatch, network, shar
 
 def test_silence_that_waits_for_its_train_deadlocks_a_loop():
     """A Delay that sends nothing before it gets something is no start for a loop."""
-    late = Mutation("delays", "Mux(silent, ~first | (pending != 0),", "Mux(silent, self.i.valid,")
+    late = Mutation("delays", "(silent | queue.o.valid)", "(silent & self.i.valid | queue.o.valid)")
     with mutated(late), pytest.raises(AssertionError, match="not finished after 4000 cycles"):
         run(loop_of_two())
 
