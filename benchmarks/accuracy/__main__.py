@@ -1,4 +1,4 @@
-"""`python -m benchmarks.accuracy train ROW`, `... measure [ROWS]`, `... document`."""
+"""`python -m benchmarks.accuracy train ROW`, `... measure [ROWS]`, `... simulate ROW`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 import click
 from rich.logging import RichHandler
 
-from e3ne.cli.terminal import stderr
+from e3ne.cli.terminal import progress, stderr
 from e3ne.ir import E3neError
 
+from ..__main__ import stop_on_mismatch
 from .document import DOCUMENT, write_document
 from .results import checkpoint_of, float_checkpoint_of
 from .rows import ROWS, row_of
@@ -60,6 +61,20 @@ def measure(rows: tuple[str, ...], device: str) -> None:
             measure_row(row, device)
     write_document()
     stderr.print(f"wrote {DOCUMENT}", markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.argument("row", type=NAMES)
+@click.option("--frames", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--board", default="ulx3s-85f", show_default=True)
+def simulate(row: str, frames: int, board: str) -> None:
+    """Run the first test frames of ROW through its Verilog, compared with the reference."""
+    from .simulate import simulate_row
+
+    with progress() as tell:
+        part = simulate_row(row_of(row), frames, board, tell)
+    write_document()
+    stop_on_mismatch(row, part["mismatches"])
 
 
 @main.command()

@@ -126,9 +126,21 @@ def section(row: Row) -> str:
             f"{checkpoint['reference_samples']:,} samples; in CI {subset['correct']:,} of "
             f"{subset['samples']:,}"
         )
+    if "simulated" in result:
+        lines.append(simulated_line(row.name, result["simulated"]))
     baselines = read_result(f"{row.network}_float").get("baselines", {})
     lines += [f"- baseline {name}: {figures(part)}" for name, part in sorted(baselines.items())]
     return "\n".join([*lines, ""])
+
+
+def simulated_line(name: str, part: dict[str, Any]) -> str:
+    """The hardware: what was compared, and the cycles of a frame."""
+    return (
+        f"- simulated: the emitted Verilog for {part['board']} in Verilator, {part['frames']:,} "
+        f"frames, {part['nodes']} nodes, {part['mismatches']} mismatches with the reference; "
+        f"{part['latency_cycles']:,} cycles a frame, one every {part['interval_cycles']:,}; "
+        f"`python -m benchmarks.accuracy simulate {name} --frames {part['frames']}`"
+    )
 
 
 def figures(part: dict[str, Any]) -> str:
