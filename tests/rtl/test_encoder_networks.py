@@ -63,7 +63,10 @@ def input_of(name: str, neuron: Encode, shape: tuple[int, ...], steps: int) -> t
 
 @st.composite
 def encoded_graphs(draw) -> Graph:
-    """One or two encoded inputs, up to two layers with feedback, any lanes and windows."""
+    """One or two encoded inputs, up to two layers with feedback, any lanes and windows.
+
+    Half of them are streaming: membranes are kept from frame to frame, encoders start anew.
+    """
     shape = draw(st.sampled_from([(1,), (4,), (6,), (1, 4, 4), (2, 3, 4), (3, 4, 3)]))
     steps = draw(st.sampled_from([2, 3, 4, 6]))
     inputs, nodes = [], []
@@ -85,7 +88,8 @@ def encoded_graphs(draw) -> Graph:
         graph = graph.with_nodes([*graph.nodes, node])
         graph = graph.with_nodes([*graph.nodes[:-1], finished(draw, graph, node)])
         last = [node.name]
-    graph = replace(graph, outputs=(Output(last[0], draw(st.sampled_from(list(Readout)))),))
+    outputs = (Output(last[0], draw(st.sampled_from(list(Readout)))),)
+    graph = replace(graph, outputs=outputs, streaming=draw(st.booleans()))
     loops = len(graph.nodes) > len(inputs) and draw(st.booleans())
     graph = verify(with_feedback(draw, graph) if loops else graph)
     window = 1 if loops else draw(st.sampled_from(divisors(steps)))
@@ -121,17 +125,15 @@ def alone(kind: str, window: int, lanes: int, input_lanes: int) -> Graph:
 @pytest.mark.parametrize("window", [1, 2, 6])
 @pytest.mark.parametrize(("lanes", "input_lanes"), [(1, 1), (3, 12), (12, 2)])
 def test_cycles_of_an_encoder_alone(kind, window, lanes, input_lanes):
-    """Latency and interval to the cycle; a Replay is two cycles late between two windows."""
+    """Latency and interval to the cycle."""
     graph = alone(kind, window, lanes, input_lanes)
     source = graph.inputs[0].type
     generator = np.random.default_rng(0)
     x = generator.integers(source.low, source.high + 1, (6, source.steps, 12))
     starts, ends = run_frames(graph, x)
     predicted = predict(graph)
-    windows = 6 // window
-    late = 0 if windows == 1 or kind == "delta" else 2
-    assert 0 <= ends[0] - starts[0] - predicted.latency_cycles <= late
-    assert 0 <= (ends[-1] - ends[3]) / 2 - predicted.interval_cycles <= late * windows
+    assert ends[0] - starts[0] == predicted.latency_cycles
+    assert (ends[-1] - ends[3]) / 2 == predicted.interval_cycles
 
 
 @settings(QUICK, max_examples=15)
