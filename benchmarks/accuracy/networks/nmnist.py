@@ -26,7 +26,7 @@ from . import Network
 
 STEPS = 8
 DECAY = 0.75
-CHANNELS = (16, 32)
+CHANNELS = (12, 24)
 
 
 class Cnn(nn.Module):
@@ -145,7 +145,7 @@ def _spikes(places: tuple[Tensor, ...], shape: tuple[int, ...]) -> Tensor:
 CALIBRATION_FRAMES = 200
 SURROGATE = Surrogate("fast_sigmoid", 5.0)
 SMOOTHING = 0.05
-FLOAT = Schedule(epochs=60, batch_size=32, learning_rate=3e-3)
+FLOAT = Schedule(epochs=80, batch_size=32, learning_rate=3e-3)
 
 
 def smoothed(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def train_float(seed: int, device: str) -> Graph:
     return trace(model.cpu().eval(), frames, input_has_steps=True)
 
 
-FINE = Schedule(epochs=20, batch_size=32, learning_rate=1e-3)
+FINE = Schedule(epochs=15, batch_size=32, learning_rate=1e-3)
 CONFIG = parse_config({"input": {"bits": 1, "scale": 1.0, "signed": False}})
 
 
