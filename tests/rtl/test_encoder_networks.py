@@ -26,6 +26,7 @@ from e3ne.ir import (
     op_shape,
     verify,
 )
+from e3ne.ir.frames import input_format
 from tests.strategies import (
     divisors,
     draw_frames,
@@ -37,6 +38,7 @@ from tests.strategies import (
 )
 
 from .core_runs import check_core
+from .test_network_ports import run_frames as run_good_and_bad
 from .test_schedule import run_frames
 
 QUICK = settings(
@@ -91,7 +93,7 @@ def encoded_graphs(draw) -> Graph:
     outputs = (Output(last[0], draw(st.sampled_from(list(Readout)))),)
     graph = replace(graph, outputs=outputs, streaming=draw(st.booleans()))
     loops = len(graph.nodes) > len(inputs) and draw(st.booleans())
-    graph = verify(with_feedback(draw, graph) if loops else graph)
+    graph = verify(with_feedback(draw, late(draw, graph)) if loops else graph)
     window = 1 if loops else draw(st.sampled_from(divisors(steps)))
     nodes = [replace(n, mapping=draw_mapping(draw, graph, n, window)) for n in graph.nodes]
     lanes = [draw(st.sampled_from(divisors(source.type.neurons))) for source in graph.inputs]
@@ -101,6 +103,15 @@ def encoded_graphs(draw) -> Graph:
             nodes
         )
     )
+
+
+def late(draw, graph: Graph) -> Graph:
+    """The layers read their trains some steps late."""
+    nodes = list(graph.nodes[: len(graph.inputs)])
+    for node in graph.nodes[len(graph.inputs) :]:
+        synapses = [replace(s, delay=draw(st.sampled_from([0, 0, 1, 2]))) for s in node.synapses]
+        nodes.append(replace(node, synapses=tuple(synapses)))
+    return graph.with_nodes(nodes)
 
 
 @settings(QUICK, max_examples=40)
@@ -143,3 +154,13 @@ def test_latency_of_networks_behind_encoders(data):
     starts, ends = run_frames(graph, draw_frames(data.draw, graph, 1))
     counted = ends[0] - starts[0]
     assert abs(counted - predict(graph).latency_cycles) <= 4 + 0.12 * counted
+
+
+@settings(QUICK, max_examples=12)
+@given(st.sampled_from(KINDS), st.sampled_from([1, 2, 6]), st.data())
+def test_bad_frames_leave_encoders_as_they_were(kind, window, data):
+    """Too short and too long frames leave no output; trains of the next one begin anew."""
+    graph = alone(kind, window, 3, 4)
+    beats = input_format(graph, graph.inputs[0]).beats_per_frame
+    lengths = [data.draw(st.one_of(st.just(beats), st.integers(1, 2 * beats))) for _ in range(5)]
+    run_good_and_bad(graph, [[*lengths, beats]], (0.3, 0.3), seed=data.draw(st.integers(0, 999)))
