@@ -5,6 +5,7 @@ Each rule yields problems as text, *where: found X, accepted Y; do Z*. `verify` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
@@ -20,6 +21,9 @@ from .shapes import op_shape
 from .spikes import SpikeType
 from .verify_encoders import encoder_problems
 from .verify_mapping import mapping_problems
+
+NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}")
+"""Of nodes and inputs: they become names of files and instances, also those read from a file."""
 
 
 def verify(graph: Graph) -> Graph:
@@ -43,6 +47,12 @@ def _structure(graph: Graph) -> Iterator[str]:
         if [*seen, *(node.name for node in graph.nodes)].count(name) > 1:
             yield f"{name}: found two nodes or inputs of this name, accepted one; rename one"
     every = {*seen, *(node.name for node in graph.nodes)}
+    for name in sorted(every):
+        if not NAME.fullmatch(name):
+            yield (
+                f"{name!r:.60}: found a name that no file and no Verilog takes, accepted letters, "
+                "digits, _, -, spaces and single dots, at most 128; rename the module or node"
+            )
     if not graph.inputs or not graph.outputs or not graph.nodes:
         yield "graph: found no inputs, nodes or outputs, accepted at least one of each"
     for node in graph.nodes:

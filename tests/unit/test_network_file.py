@@ -338,3 +338,18 @@ def test_spiking_parameters_of_neurons_come_back(tmp_path: Path) -> None:
     graph = chain((2, 6, 6), {"conv": conv(3, 2), "lif": lif}, steps=4)
     save_network(tmp_path / "net.safetensors", graph)
     assert same(load_network(tmp_path / "net.safetensors")[0], graph)
+
+
+NAMES = ["../up", "a/b", "a\\b", "a\nb", "x; endmodule", "", "é", 'a"b', "$(touch x)", "a" * 129]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_lead_out_of_the_build_folder_are_refused(path: Path, name: str) -> None:
+    def rename(tensors: dict[str, Any], content: dict[str, Any]) -> None:
+        content["graph"] = json.loads(
+            json.dumps(content["graph"]).replace('"fc"', json.dumps(name))
+        )
+
+    rewritten(path, rename)
+    with pytest.raises(BadInput, match="found a name that no file and no Verilog takes"):
+        load_network(path)
