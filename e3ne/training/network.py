@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import Config
-from ..ir import BadInput, Graph, Input, Node, Output, Readout, Rectify, Stage, verify
+from ..ir import BadInput, Graph, Input, Node, Readout, Rectify, Stage, verify
 from ..ir.user_arrays import UserArrays, as_frames
 from ..lower import quantized
-from ..lower.factors import scale_of_kind
+from .edge_bits import check_bits, with_bits, with_bits_of
 from .grids import Weighted, input_types, loaded, pinned, settled, with_inputs, with_nodes
 from .integers import Integers, probe_of
 from .named_tensors import NamedTensors
@@ -58,7 +58,9 @@ class QuantizedNetwork(nn.Module):
         if graph.stage is not Stage.FLOAT:
             raise BadInput(f"training: found stage {graph.stage.value}, accepted float")
         self.graph, self.quantizing = verify(graph), quantizing
-        self.surrogate = Surrogate(surrogate) if isinstance(surrogate, str) else surrogate
+        if not isinstance(surrogate, Surrogate):
+            surrogate = Surrogate() if surrogate is None else Surrogate(surrogate)
+        self.surrogate = surrogate
         self.reset_gradient = reset_gradient
         self.trained = TrainedWeights(graph, False, False)
         self._chosen = with_bits_of(graph, settled(graph, config or Config()))
@@ -95,7 +97,7 @@ class QuantizedNetwork(nn.Module):
         """
         graph = self.integers.probe if self.quantizing else self.graph
         inputs = {
-            source.name: self._entering(source, samples)
+            source.name: self.entering(source, samples)
             for source, samples in zip(graph.inputs, x, strict=True)
         }
         return walk(graph, self._arithmetic(), inputs)
@@ -103,22 +105,33 @@ class QuantizedNetwork(nn.Module):
     def logits(
         self, values: Mapping[str, Tensor], readout: Readout | None = None
     ) -> Tensor | tuple[Tensor, ...]:
-        """See `forward`; with another `readout` than the network's where one is given."""
+        """See `forward`; with another `readout` than the network's where one is given.
+
+        `values` are those of a pass in the present mode, whole numbers or reals.
+        """
+        if self.quantizing:
+            probe = self.integers.probe
+            names = {output.source for output in self.graph.outputs}
+            values = {name: values[name] * probe.scale(name) for name in names}
+        return self.real_logits(values, readout)
+
+    def real_logits(
+        self, values: Mapping[str, Tensor], readout: Readout | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """As `logits`, of values that are real."""
         found = tuple(
-            read_out(output if readout is None else replace(output, readout=readout), values)
-            * (self.integers.probe.scale(output.source) if self.quantizing else 1.0)
+            read_out(output.source, readout or output.readout, values)
             for output in self.graph.outputs
         )
         return found[0] if len(found) == 1 else found
 
     def _arithmetic(self) -> Arithmetic:
-        surrogate = self.surrogate or Surrogate()
         if not self.quantizing:
-            return RealPass(self.trained, surrogate, self.reset_gradient)
-        return WholePass(self.integers, self.trained, surrogate, self.reset_gradient)
+            return RealPass(self.trained, self.surrogate, self.reset_gradient)
+        return WholePass(self.integers, self.trained, self.surrogate, self.reset_gradient)
 
     @torch.no_grad()
-    def _entering(self, source: Input, samples: Tensor) -> Tensor:
+    def entering(self, source: Input, samples: Tensor) -> Tensor:
         """Samples as an input sends them: clip(rint(x / scale)) where the pass is quantised."""
         shaped: Any = as_frames(source.type, samples)  # type: ignore[arg-type]
         if shaped is None:
@@ -142,16 +155,30 @@ class QuantizedNetwork(nn.Module):
 
     def set_weight_bits(self, name: str, bits: int | float) -> None:
         """Gives the weights of the node `name` other bits (1, 1.58, 2 .. 8), and a new scale."""
-        self._set(name, weight_bits=bits)
-        if self._integers is not None:
-            self.refresh(name)
+        self.set_bits(weights={name: bits})
 
     def set_edge_bits(self, name: str, bits: int) -> None:
         """Gives what the ReLU `name` sends other bits (1 .. 8); its bound stays."""
-        if not isinstance(self.graph.node(name).neuron, Rectify):
-            raise BadInput(f"{name}: found no ReLU, accepted one; only ReLUs have bits to choose")
-        self._set(name, edge_bits=bits)
+        self.set_bits(edges={name: bits})
+
+    def set_bits(
+        self,
+        weights: Mapping[str, int | float] | None = None,
+        edges: Mapping[str, int] | None = None,
+    ) -> None:
+        """As `set_weight_bits` and `set_edge_bits`, of many nodes at once."""
+        weights, edges = weights or {}, edges or {}
+        check_bits(weights, self.weight_bits(), "trained weights", (1, 1.58, *range(2, 9)))
+        check_bits(edges, self.edge_bits(), "ReLU", range(1, 9))
+        nodes = dict(self._chosen.nodes)
+        for name in {**weights, **edges}:
+            settings = nodes.get(name, self._chosen.default)
+            settings = replace(settings, weight_bits=weights.get(name, settings.weight_bits))
+            nodes[name] = replace(settings, edge_bits=edges.get(name, settings.edge_bits))
+        self._chosen = with_nodes(self._chosen, nodes)
         if self._integers is not None:
+            changed = [self.graph.node(name) for name in weights]
+            self.trained.choose_grids(self.graph, changed, self._chosen)
             self._lower_probe()
 
     def weight_bits(self) -> dict[str, int | float]:
@@ -176,10 +203,6 @@ class QuantizedNetwork(nn.Module):
             self.refresh()
         assert self._integers is not None
         return self._integers
-
-    def _set(self, name: str, **settings: Any) -> None:
-        nodes = {**self._chosen.nodes, name: replace(self._chosen.node(name), **settings)}
-        self._chosen = with_nodes(self._chosen, nodes)
 
     def _lower_probe(self) -> None:
         """Reads the constants of the integers off the network with probe weights."""
@@ -222,46 +245,10 @@ class QuantizedNetwork(nn.Module):
         return quantized(self._on_grid(graph, self.integers.probe), None, self.config)
 
 
-def with_bits_of(graph: Graph, config: Config) -> Config:
-    """The configuration with the bits that ReLUs of the graph have already."""
-    nodes = dict(config.nodes)
-    for node in graph.nodes:
-        if isinstance(node.neuron, Rectify) and node.neuron.bits is not None:
-            nodes[node.name] = replace(config.node(node.name), edge_bits=node.neuron.bits)
-    return with_nodes(config, nodes)
-
-
-def with_bits(graph: Graph, config: Config) -> Graph:
-    """The graph with the configuration's bits in its ReLUs, and bounds as lowering takes them."""
-    return verify(
-        graph.with_nodes(
-            [
-                replace(node, neuron=_with_bits(node, node.neuron, config))
-                if isinstance(node.neuron, Rectify)
-                else node
-                for node in graph.nodes
-            ]
-        )
-    )
-
-
-def _with_bits(node: Node, neuron: Rectify, config: Config) -> Rectify:
-    if neuron.bound is None:
-        raise BadInput(
-            f"{node.name}: found a ReLU without a bound, accepted a graph of lower.prepared; "
-            "give it calibration frames"
-        )
-    bits = config.node(node.name).edge_bits
-    if neuron.bits is not None or config.scale == "integer":
-        return replace(neuron, bits=bits)
-    levels = (1 << bits) - 1
-    return Rectify(float(scale_of_kind(neuron.bound / levels, config.scale)) * levels, bits)
-
-
-def read_out(output: Output, values: Mapping[str, Tensor]) -> Tensor:
+def read_out(source: str, readout: Readout, values: Mapping[str, Tensor]) -> Tensor:
     """(frames, elements) of real or whole trains, with gradients; a mean is divided."""
-    trains = values[output.source].flatten(2)
-    match output.readout:
+    trains = values[source].flatten(2)
+    match readout:
         case Readout.COUNT:
             return trains.sum(dim=1)
         case Readout.LAST:
@@ -271,4 +258,4 @@ def read_out(output: Output, values: Mapping[str, Tensor]) -> Tensor:
         case Readout.MEAN:
             return trains.mean(dim=1)
         case _:
-            assert_never(output.readout)
+            assert_never(readout)

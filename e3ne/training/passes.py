@@ -36,8 +36,12 @@ class RealPass:
     def currents(self, node: Node, index: int, spikes: Tensor) -> Tensor:
         """See `walk.Arithmetic`."""
         synapse = node.synapses[index]
-        formed = op_currents(synapse.op, spikes, *self.weights.real(node, index))
+        formed = op_currents(synapse.op, spikes, *self.weights_of(node, index))
         return formed if synapse.gain == 1 else formed * synapse.gain
+
+    def weights_of(self, node: Node, index: int) -> tuple[Tensor | None, Tensor | None]:
+        """The weight and bias of a synapse; None where it has none."""
+        return self.weights.real(node, index)
 
     def sends(
         self, node: Node, current: Tensor, state: State | None

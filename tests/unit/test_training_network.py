@@ -205,7 +205,7 @@ def test_refusals() -> None:
             [replace(n, neuron=Rectify()) if n.name == "conv" else n
              for n in prepared(graph, samples(graph)).nodes]), None, samples(graph))  # fmt: skip
     network = network_of(graph)
-    with pytest.raises(BadInput, match="out: found no ReLU, accepted one"):
+    with pytest.raises(BadInput, match="out: found no ReLU, accepted conv, fc"):
         network.set_edge_bits("out", 3)
     with pytest.raises(BadInput, match=r"input x: found frames of shape \(3, 3\), accepted \(1, 2"):
         network(torch.zeros(1, 3, 3))
