@@ -91,14 +91,14 @@ def candidates(
     """
     if any(isinstance(node.neuron, Rectify) for node in graph.nodes):
         found = [Candidate(f"radix {b}", with_edge_bits(config, b)) for b in bits]
-        counts = tuple(steps or RATE_STEPS)
+        counts: Sequence[int] = steps or RATE_STEPS
         for count in counts:
             rate = replace(config, code="rate", steps=count)
             kinds = ENCODERS if count == counts[0] else RATES  # latency is refused once
             found += _encoded(f"rate {count}", rate, graph, kinds)
         return found
     most = max(node.type.steps for node in graph.nodes)
-    counts = steps or sorted({max(1, round(most * part)) for part in STEP_PARTS})
+    counts = list(steps or sorted({max(1, round(most * part)) for part in STEP_PARTS}))
     return [
         candidate
         for count in counts
