@@ -391,8 +391,9 @@ def _network(
     input_has_steps: bool,
 ) -> tuple[Config, Network]:
     """Everything that is checked and traced once."""
-    from .compile import example_of, read_config, trace_model
+    from .compile import read_config, trace_model
     from .data import checked_frames
+    from .trace_frames import example_of
 
     settings = read_config(config)
     settings = replace(settings, steps=settings.steps if steps is None else steps)

@@ -14,7 +14,6 @@ import numpy as np
 from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
-from .data import first_frames
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
 from .ir import Array, BadInput, Graph, Integrate, IntegrateFire, Readout, Stage, text, verify
 from .ir.user_arrays import UserArrays, input_arrays
@@ -23,9 +22,9 @@ from .progress import Stages, Tell, peak_memory_bytes
 from .report import new_report
 from .report.document import Report, write_report
 from .synthesis import part_of, resources_available
+from .trace_frames import example_of, input_names
 
 DEFAULT_BOARD = "ulx3s-85f"
-EXAMPLE_FRAMES = 2  # of the calibration: enough to trace with
 
 ConfigSource = Config | Mapping[str, Any] | str | Path | None
 Readouts = Readout | str | None | list[Readout | str | None] | tuple[Readout | str | None, ...]
@@ -91,7 +90,8 @@ def compile(
     with stages("trace"):
         example = example_input
         if example is None and calibration is not None:
-            example = example_of(calibration, input_has_steps, settings)
+            names = input_names(model, calibration)
+            example = example_of(calibration, input_has_steps, settings, names)
         traced = trace_model(model, example, input_has_steps, settings, readout, outputs)
         traced = replace(traced, streaming=traced.streaming or settings.streaming)
         dump_text(dump, "traced", traced)
@@ -212,28 +212,6 @@ def predicted_resources(predicted: Any) -> dict[str, int]:
     """The resources of a cost.Prediction by the report's names, those that it predicts."""
     names = ("luts", "ffs", "brams", "bram_bits", "dsps")
     return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
-
-
-def example_of(
-    calibration: UserArrays,
-    input_has_steps: bool | Sequence[bool] | Mapping[str, bool],
-    config: Config,
-) -> UserArrays:
-    """The first calibration frames, to trace with.
-
-    Samples for an encoder are repeated at every step where the model takes trains; BadInput where
-    the number of steps is not known.
-    """
-    example = first_frames(calibration, EXAMPLE_FRAMES)
-    encoded = config.input.encoder not in (None, "delta")
-    if not encoded or input_has_steps is not True or not isinstance(example, np.ndarray):
-        return example
-    if config.steps is None:
-        raise BadInput(
-            "steps: found none for a model of trains behind an encoder, accepted their number, "
-            "1 .. 4096; give steps, or an example_input of trains"
-        )
-    return np.repeat(example[:, None], config.steps, axis=1)
 
 
 def trace_model(

@@ -130,7 +130,8 @@ def load(chosen: ModelOptions) -> Loaded:
         raise BadInput(problems)
     frames = None if chosen.calibration is None else load_frames(chosen.calibration).x
 
-    from ..compile import example_of, read_config
+    from ..compile import read_config
+    from ..trace_frames import example_of
 
     if chosen.is_network:
         graph, own, _ = load_network(chosen.model)

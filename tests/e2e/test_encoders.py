@@ -142,12 +142,9 @@ def test_an_encoder_an_input(tmp_path: Path) -> None:
             "c": {"encoder": "delta", "threshold": 0.5, "bits": 4},
         }
     }
-    example = tuple(np.zeros((2, STEPS, 1, 8, 8), np.float32) + 0.5 for _ in range(3))
-    example = (example[0], trains[:2], example[2])
     hardware = e3ne.compile(
-        Eyes().eval(), example, input_has_steps=True, calibration=x, config=chosen,
-        output=tmp_path / "b",
-    )  # fmt: skip
+        Eyes().eval(), input_has_steps=True, calibration=x, config=chosen, output=tmp_path / "b"
+    )
     kinds = [source.type.bits for source in hardware.graph.inputs]
     assert kinds == [6, 1, 4]
     hardware.simulate(x).raise_for_mismatch()
