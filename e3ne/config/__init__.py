@@ -11,7 +11,8 @@ As YAML (or the same dict):
     calibration_frames: 256          # at most so many calibration frames are run
     window: null                     # time steps in one word of a stream; null: chosen by mapping
     equalize: false                  # balance the weights of the channels across layers first
-    correct_biases: false            # move the mean error of quantised weights into biases
+    correct_biases: null             # move the mean error of rounded weights into biases; null:
+                                     # yes where there are calibration frames
     input: {bits: 8, scale: null, signed: null,                     # null: from calibration
             encoder: null,           # regular | bernoulli | latency | radix | delta, on the chip
             seed: 1,                 # of bernoulli, 1 .. 65535

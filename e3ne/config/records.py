@@ -81,7 +81,7 @@ class Config:
     scale: ScaleKind = "integer"
     calibration: str = "max"
     equalize: bool = False
-    correct_biases: bool = False
+    correct_biases: bool | None = None
     calibration_frames: int = 256
     window: int | None = None
     input: InputConfig = InputConfig()

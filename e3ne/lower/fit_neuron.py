@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from .. import reference
-from ..ir import Array, Dyadic, Identity, IntegrateFire, Node, Synapse, frozen
+from ..ir import Array, Dyadic, IntegrateFire, Node, frozen
 from .synapse_weights import may_have_channel_scales
-from .trial import Trial
+from .trial import Trial, acts
 
 RATIOS = (1.0, *(1 + sign * k / 50 for k in range(1, 16) for sign in (1, -1)))  # 0.7 .. 1.3
 DECAY_BITS = range(1, 13)
-INPUT = "current"
 
 
 def fitted(trial: Trial, name: str, group: tuple[str, ...]) -> Node:
@@ -52,23 +51,18 @@ class _Meter:
 
     def __init__(self, trial: Trial, name: str, group: tuple[str, ...]) -> None:
         self.trial, self.name, self.group = trial, name, group
-        node = trial.ready.node(name)
-        self.alone = len(group) == 1 and all(s.source != name for s in node.synapses)
-        self.current = trial.found_current(name) if self.alone else None
 
     def errors(self, node: Node) -> Array:
         """Unequal spikes of each channel, over frames, steps and places: int64 (channels,)."""
-        integer = self.trial.lowered(node)[0]
-        if self.current is not None:
-            reader = replace(integer, synapses=(Synapse(Identity(), INPUT),))
-            sent = reference.group_spikes(self.trial.integer, (reader,), {INPUT: self.current})
+        integer, graph = self.trial.lowered(node)[0], self.trial.integer
+        if self.name in self.trial.currents:
+            sent = acts(graph, integer, self.trial.currents[self.name][1])
         else:
-            graph = self.trial.integer
             members = tuple(
                 integer if name == self.name else graph.node(name) for name in self.group
             )
-            sent = reference.group_spikes(graph, members, self.trial.found)
-        unequal = sent[self.name] != np.rint(self.trial.wanted[self.name])
+            sent = reference.group_spikes(graph, members, self.trial.found)[self.name]
+        unequal = sent != np.rint(self.trial.wanted[self.name])
         return np.asarray(unequal.sum(axis=(0, 1, *range(3, unequal.ndim))))
 
 

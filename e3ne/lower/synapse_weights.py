@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import NodeConfig, ScaleKind
-from ..ir import Array, Conv2d, Integrate, IntegrateFire, Linear, Node, Relay, frozen
+from ..ir import Array, Conv2d, Integrate, IntegrateFire, Linear, Node, Op, Relay, frozen
 from .factors import integer_weight, largest_level, weight_rows, weight_scale
 from .weight_grids import WIDEST_BITS, found_grid, is_no_accident, scale_on_grid
 
@@ -94,7 +94,7 @@ def _warn_of_weights(
     if not op.weight.any():
         log.warning("%s: found weights of nothing but zeros; the layer may be dead", node.name)
         return
-    if _is_exact(weight_rows(op.weight, True), weight_rows(integers, True)):
+    if not _differ(weight_rows(op.weight, True), weight_rows(integers, True)):
         return
     if not _warned_of_grid(node, op, settings, kind):
         _warn_of_lost_weights(node, op, integers, settings)
@@ -118,10 +118,17 @@ def _warn_of_biases(node: Node, op: Linear | Conv2d) -> None:
         )
 
 
-def _is_exact(rows: Array, integers: Array) -> bool:
-    """Are the weights of every row their integers times some scale?"""
+def is_rounded(op: Op, integer: Op) -> bool:
+    """Did the integers of weights move them? Not where they were taken over exactly."""
+    if not isinstance(op, Linear | Conv2d) or not isinstance(integer, Linear | Conv2d):
+        return False
+    return _differ(weight_rows(op.weight, True), weight_rows(integer.weight, True))
+
+
+def _differ(rows: Array, integers: Array) -> bool:
+    """Are the weights of some row not their integers times some scale?"""
     scale = (rows * integers).sum(axis=1) / np.maximum((integers**2).sum(axis=1), 1)
-    return np.allclose(integers * scale[:, None], rows, rtol=1e-6, atol=0)
+    return not np.allclose(integers * scale[:, None], rows, rtol=1e-6, atol=0)
 
 
 def _warned_of_grid(node: Node, op: Linear | Conv2d, settings: NodeConfig, kind: ScaleKind) -> bool:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import reference
-from ..ir import Array, BadInput, Graph, Node, Relay
+from ..ir import Array, BadInput, Encode, Graph, Identity, Node, Relay, Synapse
 from ..ir.loops import computing_order
 from .context import Context
 from .quantize import integer_graph, integer_node
 from .rewiring import with_node
 
-MOST_VALUES = 1 << 25  # of all edges of all frames: 0.5 GB in both networks
+MOST_VALUES = 1 << 24  # of all edges of all frames: 0.25 GB in both networks
 LEAST_FRAMES = 8
+CURRENT = "current"
 WIDE_BITS = 60  # of an edge that clips no current
 
 
@@ -25,7 +26,8 @@ class Trial:
 
     `target` is the FLOAT graph whose answers are wanted, `ready` the one that is changed on the
     way, `integer` the integers of `ready` as far as the walk has come. The values are
-    (frames, steps, *shape) of every input and node so far.
+    (frames, steps, *shape) of every input and node so far; `currents` holds those of the node at
+    hand, wanted (real) and found (units), where it is not part of a loop: they cost most.
     """
 
     target: Graph
@@ -34,37 +36,74 @@ class Trial:
     context: Context
     wanted: dict[str, Array]
     found: dict[str, Array]
+    currents: dict[str, tuple[Array, Array]]
 
     def groups(self) -> Iterator[tuple[str, ...]]:
         """The names of each loop (or one node), after both networks have computed it."""
         for group in computing_order(self.target):
             names = tuple(node.name for node in group)
-            self.wanted.update(reference.group_spikes(self.target, group, self.wanted))
+            self.currents = {}
+            if self._is_alone(group):
+                self.currents[names[0]] = self._currents(names[0])
+                wanted = self.currents[names[0]][0]
+                self.wanted[names[0]] = acts(self.target, group[0], wanted)
+            else:
+                self.wanted.update(reference.group_spikes(self.target, group, self.wanted))
             self.recompute(names)
             yield names
 
     def recompute(self, names: Sequence[str]) -> None:
         """What the nodes of a group send in integers, as they are now."""
         group = tuple(self.integer.node(name) for name in names)
-        self.found.update(reference.group_spikes(self.integer, group, self.found))
+        if self.currents:
+            self.found[names[0]] = acts(self.integer, group[0], self.currents[names[0]][1])
+        else:
+            self.found.update(reference.group_spikes(self.integer, group, self.found))
 
     def change(self, node: Node) -> None:
-        """Puts `node` into `ready`, and its integers into `integer`."""
+        """Puts `node`, with other biases or another neuron, into `ready` and into `integer`."""
+        after, before = self.lowered(node)[0], self.integer.node(node.name)
         self.ready = with_node(self.ready, node)
-        self.integer = with_node(self.integer, self.lowered(node)[0])
+        self.integer = with_node(self.integer, after)
+        if node.name in self.currents:
+            wanted, found = self.currents[node.name]
+            self.currents[node.name] = wanted, found + self._more_bias(before, after)
 
     def lowered(self, node: Node) -> tuple[Node, Array]:
         """(`node` in integers, the real value of a unit of its current)."""
         known = {other.name: other for other in self.integer.nodes}
         return integer_node(self.integer, node, known, self.context)
 
-    def wanted_current(self, name: str) -> Array:
-        """The real current of a node in the target (frames, steps, *shape)."""
-        return _current(self.target, self.target.node(name), self.wanted)
+    def both_currents(self, name: str) -> tuple[Array, Array]:
+        """(wanted, found) currents of a node (frames, steps, *shape), real and in its units."""
+        return self.currents[name] if name in self.currents else self._currents(name)
 
-    def found_current(self, name: str) -> Array:
-        """The integer current of a node (frames, steps, *shape), in its units."""
-        return _current(self.integer, self.integer.node(name), self.found)
+    def _currents(self, name: str) -> tuple[Array, Array]:
+        return (
+            _current(self.target, self.target.node(name), self.wanted),
+            _current(self.integer, self.integer.node(name), self.found),
+        )
+
+    def _more_bias(self, before: Node, after: Node) -> Array:
+        """What other biases add to the current of each neuron, (channels, ...) int64."""
+        total = np.zeros((after.type.shape[0], *(1,) * (len(after.type.shape) - 1)), np.int64)
+        for old, new in zip(before.synapses, after.synapses, strict=True):
+            one, other = (getattr(synapse.op, "bias", None) for synapse in (old, new))
+            if one is not None and other is not None:
+                steps = self.integer.edge(new.source).steps if after.type.steps == 1 else 1
+                total += ((other - one) * new.gain * steps).reshape(total.shape)
+        return total
+
+    def _is_alone(self, group: tuple[Node, ...]) -> bool:
+        node = group[0]
+        looped = len(group) > 1 or any(synapse.source == node.name for synapse in node.synapses)
+        return not looped and not isinstance(node.neuron, Encode)
+
+
+def acts(graph: Graph, node: Node, current: Array) -> Array:
+    """What the neurons of `node` make of a current (frames, steps, *shape)."""
+    reader = replace(node, synapses=(Synapse(Identity(), CURRENT),))
+    return np.asarray(reference.group_spikes(graph, (reader,), {CURRENT: current})[node.name])
 
 
 def started(graph: Graph, context: Context, why: str) -> Trial:
@@ -86,7 +125,7 @@ def started(graph: Graph, context: Context, why: str) -> Trial:
         source.name: reference.encode_input(source, wanted[source.name])
         for source in integer.inputs
     }
-    return Trial(graph, graph, integer, context, wanted, found)
+    return Trial(graph, graph, integer, context, wanted, found, {})
 
 
 def _current(graph: Graph, node: Node, values: dict[str, Array]) -> Array:

@@ -41,6 +41,10 @@ def corrected(data: dict[str, Any]) -> Config:
     return parse_config({"correct_biases": True, **data})
 
 
+def plain(data: dict[str, Any]) -> Config:
+    return parse_config({"correct_biases": False, **data})
+
+
 def few_bits(graph: Graph, x: Array, chosen: Config) -> dict[str, Array]:
     """What every node sends in integers, in real values."""
     integer = lower(graph, x, chosen)
@@ -65,7 +69,7 @@ def test_the_mean_of_every_score_is_corrected(bits: float) -> None:
     graph, x = relu_network(), frames(200, 1, 8, 8)
     wanted = reference.run(graph, x)["f2"].mean(axis=(0, 1))
     data = {"default": {"weight_bits": bits, "edge_bits": 6}}
-    naive = few_bits(graph, x, parse_config(data))["f2"].mean(axis=(0, 1))
+    naive = few_bits(graph, x, plain(data))["f2"].mean(axis=(0, 1))
     better = few_bits(graph, x, corrected(data))["f2"].mean(axis=(0, 1))
     assert np.abs(better - wanted).max() < 0.02 * np.abs(naive - wanted).max() + 0.01
     assert np.abs(naive - wanted).max() > 0.05
@@ -75,7 +79,7 @@ def test_correction_is_an_improvement_of_the_scores_themselves() -> None:
     graph, x = relu_network(), frames(200, 1, 8, 8)
     wanted = reference.run(graph, x)["f2"]
     data = {"default": {"weight_bits": 3, "edge_bits": 6}}
-    naive = few_bits(graph, x, parse_config(data))["f2"]
+    naive = few_bits(graph, x, plain(data))["f2"]
     better = few_bits(graph, x, corrected(data))["f2"]
     assert ((better - wanted) ** 2).mean() < 0.8 * ((naive - wanted) ** 2).mean()
 
@@ -88,8 +92,8 @@ def test_only_biases_move_and_none_is_made() -> None:
     }
     graph = chain((20,), layers)
     data = {"default": {"weight_bits": 2}}
-    plain, moved = prepared(graph, X, parse_config(data)), prepared(graph, X, corrected(data))
-    for node, after in zip(plain.nodes, moved.nodes, strict=True):
+    before, moved = prepared(graph, X, plain(data)), prepared(graph, X, corrected(data))
+    for node, after in zip(before.nodes, moved.nodes, strict=True):
         one, other = node.synapses[0].op, after.synapses[0].op
         assert isinstance(one, Linear)
         assert isinstance(other, Linear)
@@ -98,6 +102,32 @@ def test_only_biases_move_and_none_is_made() -> None:
             assert other.bias is None
         else:
             assert not np.array_equal(np.asarray(one.bias), np.asarray(other.bias))
+
+
+def test_biases_are_corrected_unless_that_is_refused() -> None:
+    """What was measured decides: it costs nothing and loses nothing (docs/quantisation.md)."""
+    graph = relu_network()
+    x = frames(9, 1, 8, 8)
+    found = [prepared(graph, x, chosen) for chosen in (plain({}), corrected({}), Config())]
+    same = [np.array_equal(bias(other, "f1"), bias(found[1], "f1")) for other in found]
+    assert same == [False, True, True]
+
+
+def test_trained_weights_keep_their_biases() -> None:
+    grid = np.random.default_rng(0).integers(-3, 4, (9, 20)) * 0.1
+    trained = Linear(frozen(grid, np.float32), frozen(np.arange(9) * 0.01, np.float32))
+    graph = chain((20,), {"a": trained, "r": Rectify(), "b": linear(4, 9, seed=1)})
+    data = {"default": {"weight_bits": 3}}
+    before, moved = prepared(graph, X, plain(data)), prepared(graph, X, corrected(data))
+    same = {name: np.array_equal(bias(before, name), bias(moved, name)) for name in ("a", "b")}
+    assert same == {"a": True, "b": False}
+
+
+def bias(graph: Graph, name: str) -> Array:
+    op = graph.node(name).synapses[0].op
+    assert isinstance(op, Linear)
+    assert op.bias is not None
+    return op.bias
 
 
 def test_spiking_layers_and_loops_are_corrected_too() -> None:
@@ -110,7 +140,7 @@ def test_spiking_layers_and_loops_are_corrected_too() -> None:
     graph = then(graph, Node("back", loop, neuron, SpikeType((10,), 6)))
     data = {"default": {"weight_bits": 2}}
     wanted = reference.run(graph, X)["back"].mean()
-    naive = few_bits(graph, X, parse_config(data))["back"].mean()
+    naive = few_bits(graph, X, plain(data))["back"].mean()
     better = few_bits(graph, X, corrected(data))["back"].mean()
     assert abs(better - wanted) < 0.8 * abs(naive - wanted)
 
@@ -123,7 +153,7 @@ def test_a_sum_over_steps_counts_its_bias_at_each() -> None:
     data = {"default": {"weight_bits": 1.58, "edge_bits": 8}}
     wanted = reference.run(graph, X)["s"].mean(axis=(0, 1))
     better = few_bits(graph, X, corrected(data))["s"].mean(axis=(0, 1))
-    naive = few_bits(graph, X, parse_config(data))["s"].mean(axis=(0, 1))
+    naive = few_bits(graph, X, plain(data))["s"].mean(axis=(0, 1))
     assert np.abs(better - wanted).max() < 0.3 * np.abs(naive - wanted).max()
 
 
@@ -239,8 +269,10 @@ def test_frames_are_needed() -> None:
     given = {"input": {"bits": 4, "scale": 0.1}}
     with pytest.raises(BadInput, match="fit_threshold: found no calibration frames"):
         prepared(graph, None, parse_config({**given, "default": {"fit_threshold": True}}))
+    biased = chain((20,), {"fc": linear(9, 20), "r": Rectify(1.0)})
     with pytest.raises(BadInput, match="correct_biases: found no calibration frames"):
-        prepared(graph, None, parse_config({**given, "correct_biases": True}))
+        prepared(biased, None, corrected(given))
+    prepared(biased, None, parse_config(given))
 
 
 def test_biases_stay_float32() -> None:
