@@ -47,7 +47,7 @@ def save_network(
 
     `info` is anything that JSON holds by name: the command that trained it, seed, accuracies.
     `half` stores weights that lie on no grid as float16, which rounds them; everything else comes
-    back as it was (0.0 for -0.0). Equal arguments give equal bytes. BadInput for other stages, and
+    back bit for bit. Equal arguments give equal bytes. BadInput for other stages, and
     for an `info` that JSON does not hold.
     """
     from safetensors.numpy import save

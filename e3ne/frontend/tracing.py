@@ -166,6 +166,7 @@ def _checked(
     halves: dict[str, float] = {}
     _compare(first, recording, samples, TOLERANCE[dtype], halves)
     warn_of_halves(halves)
+    brevitas.warn_of_edges(model, first.graph)
     agreed = 0
     for drawn_samples in random_samples(samples):
         again = record(model, drawn_samples, feeding, dtype)

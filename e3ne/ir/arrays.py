@@ -12,11 +12,16 @@ Array = npt.NDArray[Any]
 
 
 def frozen(values: Any, dtype: npt.DTypeLike) -> Array:
-    """A contiguous read-only copy of `values` as `dtype`; refuses a cast that changes a number."""
+    """A contiguous read-only copy of `values` as `dtype`; refuses a cast that changes a number.
+
+    A zero has no sign: -0.0 becomes 0.0, so that equal arrays have equal bytes.
+    """
     source = np.asarray(values)
     array = np.array(source, dtype=dtype, order="C", copy=True)
     if np.issubdtype(array.dtype, np.integer) and not np.array_equal(array, source):
         raise ValueError("integer array: found values that are not integers")
+    if np.issubdtype(array.dtype, np.floating):
+        array += 0.0
     array.setflags(write=False)
     return array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+import e3ne
 from e3ne import reference
 from e3ne.config import parse_config
 from e3ne.frontend import trace
-from e3ne.ir import Array, Graph, Rectify, TraceMismatch, UnsupportedModel
+from e3ne.ir import Array, Graph, Rectify, TraceMismatch, UnsupportedModel, text
 from e3ne.lower import lower
+from e3ne.network_file import load_network, save_network
 
 qnn: Any = pytest.importorskip("brevitas.nn", reason="pip install 'e3ne[brevitas]'")
 from brevitas import quant as bq  # noqa: E402  (behind importorskip)
@@ -342,8 +345,16 @@ def test_what_brevitas_leaves_to_e3ne_is_told(caplog: Any) -> None:
     model = network(bias_quant=None, last={"weight_quant": None, "bias_quant": None})
     with caplog.at_level(logging.WARNING):
         trace(model, FRAMES[:8])
-    assert "conv (QuantConv2d): found a bias without a quantiser" in caplog.text
+    assert "conv (QuantConv2d): found a bias without a quantiser that follows" in caplog.text
     assert "fc (QuantLinear): found weights without a quantiser" in caplog.text
+    assert "does not quantise" not in caplog.text
+    own_scale = bq.Int8BiasPerTensorFloatInternalScaling
+    loose = network(act=nn.ReLU(), bias_quant=own_scale, quant_tensors=False)
+    with caplog.at_level(logging.WARNING):
+        trace(loose[1:], FRAMES[:8])  # type: ignore[index]
+    assert "input: found values that the model does not quantise" in caplog.text
+    assert "relu: found values that the model does not quantise" in caplog.text
+    assert "fc (QuantLinear): found a bias without a quantiser that follows" in caplog.text
 
 
 def test_halves_are_told(caplog: Any) -> None:
@@ -373,3 +384,34 @@ def test_broken_twins_are_caught(monkeypatch: pytest.MonkeyPatch, factor: float)
     monkeypatch.setattr(reading, "levels_of", wrong)
     with pytest.raises(TraceMismatch):
         trace(network(), FRAMES[:8])
+
+
+def test_a_network_file_keeps_the_integers_and_the_rounding_of_samples(tmp_path: Path) -> None:
+    graph = trace(network(weight_narrow_range=False), FRAMES[:8])
+    save_network(tmp_path / "net.safetensors", graph, CONFIG)
+    found, config, _ = load_network(tmp_path / "net.safetensors")
+    assert text(found) == text(graph)
+    assert text(lower(found, config=config)) == text(lower(graph, config=CONFIG))
+
+
+def test_lowest_levels_in_hardware(tmp_path: Path) -> None:
+    """-128 in weights of 8 bits, -8 in weights of 4: in ROMs, sums and the reference alike."""
+    torch.manual_seed(0)
+    options = {"bias": False, "weight_narrow_range": False, "return_quant_tensor": True}
+    model: Any = seen(
+        nn.Sequential(
+            qnn.QuantIdentity(bit_width=4, return_quant_tensor=True),
+            qnn.QuantConv2d(1, 2, 3, stride=3, weight_bit_width=8, **options),
+            qnn.QuantReLU(bit_width=4, return_quant_tensor=True),
+            nn.Flatten(),
+            qnn.QuantLinear(8, 3, weight_bit_width=4, **options),
+        )
+    )
+    with torch.no_grad():
+        model[1].weight[0] = -1.0
+        model[4].weight[1] = -1.0
+    x = FRAMES[:3] * 2 - 1
+    hardware = e3ne.compile(seen(model), x, config=CONFIG, output=tmp_path / "net")
+    lowest = [int(node.synapses[0].op.weight.min()) for node in hardware.graph.nodes]  # type: ignore[union-attr]
+    assert lowest == [-128, -8]
+    hardware.simulate(x.numpy(), simulator="amaranth").raise_for_mismatch()

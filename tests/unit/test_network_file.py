@@ -99,6 +99,14 @@ def test_grids_are_found(levels: int, seed: int, double: bool, two_sided: bool) 
     assert grids_of_channels(values) is not None
 
 
+def test_zeros_without_a_sign_come_back_bit_for_bit(tmp_path: Path) -> None:
+    weight = frozen(np.float32([[-0.0, 0.5, -0.5, 0.0]] * 9), np.float32)
+    assert not np.signbit(weight[weight == 0]).any()
+    graph = chain((4,), {"fc": Linear(weight)})
+    save_network(tmp_path / "net.safetensors", graph)
+    assert text(load_network(tmp_path / "net.safetensors")[0]) == text(graph)
+
+
 def test_what_lies_on_no_grid() -> None:
     values = np.float32([1, 2, 3, 127]) * np.float32(0.3)
     assert grid_of(values) is not None

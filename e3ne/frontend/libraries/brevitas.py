@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...ir import Graph, Rectify
+
 LOG = logging.getLogger(__name__)
 
 LAYERS = "brevitas.nn."
@@ -161,12 +163,36 @@ def warn_of_layers(model: nn.Module) -> None:
                 "%s: found weights without a quantiser; they become integers by the configuration",
                 where,
             )
-        elif module.bias is not None and not module.bias_quant.is_quant_enabled:  # type: ignore[union-attr]
+        elif module.bias is not None and not _follows_its_sum(module.bias_quant):
             LOG.warning(
-                "%s: found a bias without a quantiser; it is rounded to the unit of its sum, half "
-                "of which the sums may be off; use bias_quant=Int32Bias",
+                "%s: found a bias without a quantiser that follows its sum; it is rounded to the "
+                "unit of the sum, which may be off by half of it; use bias_quant=Int32Bias",
                 where,
             )
+
+
+def _follows_its_sum(proxy: Any) -> bool:
+    """Whether biases are whole numbers of the scale of weights times that of the input."""
+    scaled = type(proxy.tensor_quant).__name__.startswith("Prescaled")
+    return bool(proxy.is_quant_enabled) and scaled
+
+
+def warn_of_edges(model: nn.Module, graph: Graph) -> None:
+    """Logs by name which edges of a model with layers of Brevitas it does not quantise itself."""
+    if not any(True for _ in weighted_layers(model)):
+        return
+    loose = [source.name for source in graph.inputs if not source.type.bits]
+    loose += [
+        node.name
+        for node in graph.nodes
+        if isinstance(node.neuron, Rectify) and node.neuron.bits is None
+    ]
+    for name in loose:
+        LOG.warning(
+            "%s: found values that the model does not quantise; calibration and configuration "
+            "choose their bits; use QuantReLU, or QuantIdentity for the input",
+            name,
+        )
 
 
 def _weight_problems(module: nn.Module) -> Iterator[str]:
