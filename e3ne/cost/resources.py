@@ -19,7 +19,7 @@ from .memories import BLOCK_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
-EVENT_LUTS_PER_BIT = 4.0  # of a word in which events are counted: choices of old, new and zero
+EVENT_LUTS, EVENT_LUTS_PER_BIT = 180, 10.0  # judging; a bit of a word in which events are counted
 EVENT_FFS = 160
 FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image follow their memory
 
@@ -59,7 +59,8 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
         ffs += round(sum(cell.ffs for cell in cells))
         brams += sum(cell.brams for cell in cells)
         if source.events:
-            luts, ffs = luts + EVENT_LUTS_PER_BIT * _word_bits(graph, source), ffs + EVENT_FFS
+            luts += EVENT_LUTS + EVENT_LUTS_PER_BIT * _word_bits(graph, source)
+            ffs += EVENT_FFS
     for output in graph.outputs:
         type = graph.edge(output.source)
         mapping = graph.node(output.source).mapping

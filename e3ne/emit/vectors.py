@@ -16,16 +16,25 @@ from ..ir.order import from_wire, to_wire, to_words
 from .packing import pack_words
 
 GOLDEN_FRAMES = 2
+MOST_RANDOM_EVENTS = 3  # of one place and step
 
 
 def random_frames(graph: Graph, frames: int, seed: int) -> tuple[Array, ...]:
-    """Integers (frames, steps, *shape) for each input that use the whole range of its type."""
+    """Integers (frames, steps, *shape) for each input that use the whole range of its type.
+
+    Events are few: an eighth of all places have some, one of them the most.
+    """
     random = np.random.default_rng(seed)
-    types = [source.type for source in graph.inputs]
-    return tuple(
-        random.integers(type.low, type.high + 1, (frames, type.steps, *type.shape))
-        for type in types
-    )
+    drawn = []
+    for source in graph.inputs:
+        type = source.type
+        shape = (frames, type.steps, *type.shape)
+        values = random.integers(type.low, type.high + 1, shape)
+        if source.events:
+            values = np.minimum(values, MOST_RANDOM_EVENTS) * (random.random(shape) < 1 / 8)
+            values.reshape(frames, -1)[:, -1] = type.high
+        drawn.append(values)
+    return tuple(drawn)
 
 
 def write_vectors(

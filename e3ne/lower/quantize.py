@@ -14,6 +14,8 @@ from .quantize_neurons import Sum, integer_neurons, sends_spikes, spike_type
 from .synapse_scales import integer_synapses
 from .synapse_weights import warn_of_weights
 
+SOME_BITS = 32
+
 
 def quantize(graph: Graph, context: Context) -> Graph:
     """The graph in stage INTEGER; ReLUs need a bound, neurons a limit of spikes (`calibrate`).
@@ -42,11 +44,26 @@ def integer_graph(graph: Graph, context: Context) -> Graph:
     }
     done: dict[str, Node] = {}
     waiting = list(graph.nodes)
+    problems: list[str] = []
     while waiting:
         ready = next(node for node in waiting if _is_ready(result, node, known))
-        known[ready.name] = done[ready.name] = integer_node(result, ready, known, context)[0]
+        try:
+            found = integer_node(result, ready, known, context)[0]
+        except UnsupportedModel as error:  # a membrane without a bound; look for more of them
+            problems += error.problems
+            found = integer_node(result, ready, known, _with_some_width(context, ready.name))[0]
+        known[ready.name] = done[ready.name] = found
         waiting.remove(ready)
+    if problems:
+        raise UnsupportedModel(problems)
     return result.with_nodes([done[node.name] for node in graph.nodes])
+
+
+def _with_some_width(context: Context, name: str) -> Context:
+    """The context in which the user chose a width for the membranes of the node `name`."""
+    config = context.config
+    chosen = replace(config.node(name), membrane_bits=SOME_BITS)
+    return replace(context, config=replace(config, nodes={**config.nodes, name: chosen}))
 
 
 def unquantizable(graph: Graph) -> list[str]:
