@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from e3ne.ir import Graph, Linear
 from e3ne.lower import simplify
-from e3ne.training.fake_quantize import quantize_edge, straight_through
+from e3ne.training.quantizers import quantize_edge, straight_through
 
 ROW_RMS = 0.05  # of the weights that train: what a step of Adam means to them
 

@@ -1,1 +1,1 @@
-"""Training of networks that e3ne compiles without loss: data sets, fake quantisation, a loop."""
+"""Training of networks in the very integers of the hardware: data sets, quantised networks, loops."""

@@ -22,6 +22,8 @@ Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """(model, batch of samples, its classes) to the loss, a scalar."""
 AfterStep = Callable[[int], None]
 """Called behind each step of the optimizer with the number of steps so far: 1 after the first."""
+AfterEpoch = Callable[[int, "Epoch"], None]
+"""Called behind each epoch with its number, from 1 on, and what it came to."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,13 @@ def fit(
     augment: Augment = unchanged,
     objective: Objective | None = None,
     after_step: AfterStep | None = None,
+    after_epoch: AfterEpoch | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place on x (samples, ...) and classes y (samples,).
 
     By cross entropy of `score`, or by `objective` where one is given (distillation); `after_step`
-    may change the model between steps (pruning). Batches go to the device of the model.
+    and `after_epoch` may change the model between steps (pruning, annealing). Batches go to the
+    device of the model.
     """
     aim = objective or _cross_entropy(score)
     device = device_of(model)
@@ -111,6 +115,8 @@ def fit(
             history[-1].loss,
             history[-1].wall_s,
         )
+        if after_epoch is not None:
+            after_epoch(number + 1, history[-1])
     return history
 
 

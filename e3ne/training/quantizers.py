@@ -25,6 +25,29 @@ def rounded(x: Tensor) -> Tensor:
     return Rounded.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
 
+class StraightThrough(torch.autograd.Function):
+    """Forward: the second argument; backward: the gradient goes to the first, unchanged."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, sent: Tensor) -> Tensor:
+        return sent
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def straight_through(x: Tensor, sent: Tensor) -> Tensor:
+    """`sent`, with the gradient of `x`."""
+    return StraightThrough.apply(x, sent)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def quantize_edge(x: Tensor, bits: int, scale: float) -> Tensor:
+    """clip(floor(x / scale + 1/2), 0, 2**bits - 1) * scale of reals; gradient 0 where it clips."""
+    clipped = x.clamp(0.0, (2**bits - 1) * scale)
+    return straight_through(clipped, torch.floor(clipped / scale + 0.5) * scale)
+
+
 class Levels(torch.autograd.Function):
     """Weights in units of their scale to whole numbers of -limit .. limit."""
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from model import net
 from torch import Tensor, nn
 
+from e3ne.compile import trace_model
 from e3ne.training.datasets import digits
-from e3ne.training.fake_quantize import Rules
 from e3ne.training.fit import Schedule
 from e3ne.training.recipe import Recipe, train_main
 
@@ -20,11 +20,10 @@ def spike_counts(model: nn.Module, x: Tensor) -> Tensor:
 
 
 RECIPE = Recipe(
-    rules=Rules(weight_bits=4, input_bits=5, input_scale=1 / 16),
     float_phase=Schedule(epochs=30, batch_size=32, learning_rate=3e-3, seed=1),
     quantized_phase=Schedule(epochs=40, batch_size=32, learning_rate=1e-3, seed=2),
     score=spike_counts,
 )
 
 if __name__ == "__main__":
-    train_main(net, digits, RECIPE, Path(__file__).parent)
+    train_main(net, digits, RECIPE, Path(__file__).parent, trace_model)

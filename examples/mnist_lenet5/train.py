@@ -7,13 +7,12 @@ from pathlib import Path
 
 from model import net
 
+from e3ne.compile import trace_model
 from e3ne.training.datasets import mnist
-from e3ne.training.fake_quantize import Rules
 from e3ne.training.fit import Schedule, shifted
 from e3ne.training.recipe import Recipe, train_main
 
 RECIPE = Recipe(
-    rules=Rules(weight_bits=3, edge_bits=4, input_bits=4, input_scale=1 / 16),
     float_phase=Schedule(epochs=5, batch_size=128, learning_rate=2e-3, seed=1),
     quantized_phase=Schedule(epochs=15, batch_size=128, learning_rate=1e-3, seed=2),
     augment=shifted(1),
@@ -21,4 +20,4 @@ RECIPE = Recipe(
 )
 
 if __name__ == "__main__":
-    train_main(net, lambda: mnist(padding=2), RECIPE, Path(__file__).parent)
+    train_main(net, lambda: mnist(padding=2), RECIPE, Path(__file__).parent, trace_model)

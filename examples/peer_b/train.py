@@ -13,8 +13,8 @@ from model import net
 from snntorch import utils
 from torch import Tensor, nn
 
+from e3ne.compile import trace_model
 from e3ne.training.datasets import Split, digits
-from e3ne.training.fake_quantize import Rules
 from e3ne.training.fit import Schedule
 from e3ne.training.recipe import Recipe, train_main
 
@@ -39,12 +39,12 @@ def frames() -> Split:
 
 
 RECIPE = Recipe(
-    rules=Rules(weight_bits=6),
     float_phase=Schedule(epochs=60, batch_size=32, learning_rate=3e-3, seed=1),
     quantized_phase=Schedule(epochs=40, batch_size=32, learning_rate=1e-3, seed=2),
     score=spike_counts,
     augment=drawn,
+    frames_have_steps=True,
 )
 
 if __name__ == "__main__":
-    train_main(net, frames, RECIPE, Path(__file__).parent)
+    train_main(net, frames, RECIPE, Path(__file__).parent, trace_model)

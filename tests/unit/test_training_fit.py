@@ -8,12 +8,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from e3ne.compile import trace_model
+from e3ne.config import parse_config
+from e3ne.lower import prepared
 from e3ne.training.datasets import Split
-from e3ne.training.fake_quantize import Rules, attach
 from e3ne.training.fit import Schedule, accuracy, fit, make_deterministic, shifted
-from e3ne.training.recipe import Recipe, save, train
+from e3ne.training.network import QuantizedNetwork
+from e3ne.training.recipe import Recipe, Trained, save, train
 
-RULES = Rules(4, edge_bits=4, input_bits=4, input_scale=1 / 16)
+CONFIG = parse_config({"default": {"weight_bits": 4}, "input": {"bits": 4, "scale": 1 / 16}})
 ONE_EPOCH = Schedule(epochs=1, batch_size=16, learning_rate=1e-2)
 
 
@@ -34,6 +37,10 @@ def split() -> Split:
     return Split(x[:150], y[:150], x[150:], y[150:])
 
 
+def trained(recipe: Recipe) -> Trained:
+    return train(network, split(), CONFIG, recipe, trace_model)
+
+
 @pytest.fixture(autouse=True)
 def torch_as_before():
     threads = torch.get_num_threads()
@@ -43,8 +50,8 @@ def torch_as_before():
 
 
 def test_the_same_recipe_gives_the_same_bits() -> None:
-    recipe = Recipe(RULES, ONE_EPOCH, ONE_EPOCH, augment=shifted(1))
-    first, second = train(network, split(), recipe), train(network, split(), recipe)
+    recipe = Recipe(ONE_EPOCH, ONE_EPOCH, augment=shifted(1))
+    first, second = trained(recipe), trained(recipe)
     assert first.weights.keys() == second.weights.keys()
     assert all(torch.equal(first.weights[key], second.weights[key]) for key in first.weights)
     assert (first.float_percent, first.quantized_percent) == (
@@ -54,10 +61,7 @@ def test_the_same_recipe_gives_the_same_bits() -> None:
 
 
 def test_another_seed_gives_other_weights() -> None:
-    first, second = (
-        train(network, split(), Recipe(RULES, Schedule(epochs=1, seed=seed), ONE_EPOCH))
-        for seed in (1, 2)
-    )
+    first, second = (trained(Recipe(Schedule(epochs=1, seed=seed), ONE_EPOCH)) for seed in (1, 2))
     assert any(not torch.equal(first.weights[k], second.weights[k]) for k in first.weights)
 
 
@@ -78,10 +82,19 @@ def test_quantised_training_learns_too() -> None:
     x, y = two_classes()
     schedule = Schedule(epochs=15, batch_size=16, learning_rate=1e-2)
     fit(model, x, y, schedule)
-    attach(model, RULES)
-    history = fit(model, x, y, schedule)
+    ready = prepared(trace_model(model.eval(), x[:2].numpy(), False, CONFIG), None, CONFIG)
+    quantized = QuantizedNetwork(ready, CONFIG)
+    seen: list[tuple[int, float]] = []
+    history = fit(
+        quantized,
+        x,
+        y,
+        schedule,
+        after_epoch=lambda number, epoch: seen.append((number, epoch.loss)),
+    )
     assert history[-1].loss < history[0].loss
-    assert accuracy(model, x, y) > 90.0
+    assert accuracy(quantized, x, y) > 90.0
+    assert seen == [(number, epoch.loss) for number, epoch in enumerate(history, start=1)]
 
 
 def test_shifted_images_move_whole_pixels_and_lose_only_the_border() -> None:
@@ -95,9 +108,9 @@ def test_shifted_images_move_whole_pixels_and_lose_only_the_border() -> None:
 
 
 def test_saved_weights_load_into_the_plain_model(tmp_path: Path) -> None:
-    trained = train(network, split(), Recipe(RULES, ONE_EPOCH, ONE_EPOCH))
-    save(trained, tmp_path / "made" / "weights.safetensors")
+    found = trained(Recipe(ONE_EPOCH, ONE_EPOCH))
+    save(found, tmp_path / "made" / "weights.safetensors")
     plain = network()
     plain.load_state_dict(load_file(tmp_path / "made" / "weights.safetensors"))
-    assert torch.equal(plain.state_dict()["1.weight"], trained.weights["1.weight"])
+    assert torch.equal(plain.state_dict()["1.weight"], found.weights["1.weight"])
     assert "quantized_percent" in (tmp_path / "made" / "training.json").read_text()
