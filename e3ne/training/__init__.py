@@ -1,1 +1,1 @@
-"""Training of networks in the very integers of the hardware: data sets, quantised networks, loops."""
+"""Training in the very integers of the hardware: data sets, quantised networks, loops."""
