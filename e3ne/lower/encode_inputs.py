@@ -103,6 +103,11 @@ def _problems(graph: Graph, source: Input, config: Config) -> list[str]:
         problems.append(
             f"{where}: found a radix encoder of {steps} steps, accepted 1 .. 16 steps, one a bit"
         )
+    if chosen.events:
+        problems.append(
+            f"{where}: found encoder {chosen.encoder} with input.events, accepted one of the two: "
+            "events are spikes already; leave one out"
+        )
     if chosen.encoder == "delta" and source.type.steps == 1 < steps:
         problems.append(
             f"{where}: found a delta encoder for samples of one step, accepted a network whose "

@@ -171,6 +171,7 @@ BAD = [
     (network(), {"encoder": "radix", "bits": 4}, "radix encoder of input.bits 4 for 8 steps, acc"),
     (network(20, 20), {"encoder": "radix"}, r"radix encoder of 20 steps, accepted 1 \.\. 16"),
     (network(1), {"encoder": "delta", "threshold": 1}, "delta encoder for samples of one step"),
+    (network(), {"encoder": "radix", "events": True}, "found encoder radix with input.events, acc"),
     (network(), {"encoder": "delta"}, "found no input.threshold for the delta encoder, accepted a"),
     (network(), {"encoder": "latency", "signed": True}, "signed samples for a latency encoder, ac"),
 ]
