@@ -83,6 +83,7 @@ def checked(loaded: Loaded, chosen: ModelOptions, board: str | None) -> Findings
         return Findings(None, error.problems)
     except TraceMismatch as error:
         return Findings(None, (str(error),))
+    traced = replace(traced, streaming=traced.streaming or settings.streaming)
     return lowered(traced, loaded, settings, board)
 
 
@@ -100,10 +101,10 @@ def lowered(traced: Graph, loaded: Loaded, settings: Config, board: str | None) 
         frames = loaded.frames
         if frames is not None:
             frames = input_arrays("calibration", traced.inputs, frames)
-        graph = lower(traced, frames, settings)
-        if board is not None:
-            from ..optimize import map_graph
+        from ..optimize import map_graph, with_events
 
+        graph = with_events(lower(traced, frames, settings), settings)
+        if board is not None:
             graph = map_graph(graph, load_board(board), settings)
     except Problems as error:
         return Findings(graph, error.problems)
@@ -130,7 +131,7 @@ def summary_text(graph: Graph) -> str:
     return (
         f"{figures['populations']} populations, {figures['neurons']:,} neurons, "
         f"{figures['edges']} edges, {figures['parameters']:,} parameters, "
-        f"{figures['steps']} steps{codes}"
+        f"{figures['steps']} steps{codes}{'; streaming' if graph.streaming else ''}"
     )
 
 
@@ -164,10 +165,11 @@ def document(model: str, found: Findings) -> dict[str, Any]:
         "stage": None if graph is None else graph.stage.value,
         "refused": list(found.refused),
         "needs_calibration_for": list(found.unmeasured),
+        "streaming": graph is not None and graph.streaming,
         "totals": None if graph is None else totals(graph),
         "inputs": []
         if graph is None
-        else [{"name": s.name, **edge(graph, s.name)} for s in graph.inputs],
+        else [{"name": s.name, "events": s.events, **edge(graph, s.name)} for s in graph.inputs],
         "nodes": [] if graph is None else [node_document(graph, n.name) for n in graph.nodes],
         "outputs": []
         if graph is None

@@ -163,6 +163,25 @@ def test_with_calibration_it_is_lowered_and_mapped() -> None:
     assert found.graph.stage is Stage.MAPPED
 
 
+def test_streams_and_events_are_told() -> None:
+    graph = branches()
+    arrays = spikes(graph)
+    settings = parse_config({"streaming": True, "input": {"left": {"events": True}}})
+    with_frames = loaded(replace(graph, streaming=True), arrays, settings)
+    found = lowered(replace(graph, streaming=True), with_frames, settings, None)
+    assert found.refused == ()
+    assert found.graph is not None
+    assert summary_text(found.graph).endswith("; streaming")
+    told = document("net", found)
+    assert told["streaming"] is True
+    assert [source["events"] for source in told["inputs"]][:2] == [
+        source.name == "left" for source in graph.inputs[:2]
+    ]
+    signed = parse_config({"input": {"left": {"events": True, "signed": True, "bits": 4}}})
+    refused = lowered(graph, loaded(graph, arrays, signed), signed, None).refused
+    assert "input left: found events on an edge of 4 signed bits" in refused[0]
+
+
 def test_without_it_the_missing_ranges_are_named() -> None:
     graph = chain((6,), {"fc": linear(3, 6), "r": Rectify()})
     found = lowered(graph, loaded(graph), Config(), None)
