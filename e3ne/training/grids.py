@@ -37,6 +37,7 @@ from ..lower.quantize_input import quantized_inputs
 from ..lower.synapse_weights import weight_units
 
 SCALE_BITS = 16
+DECAY_BITS = 12  # of trained decays, where the configuration does not say
 
 Weighted = Linear | Conv2d
 Loaded = Callable[[Node, int, Weighted], Weighted]
@@ -120,15 +121,19 @@ def loaded(graph: Graph, load: Loaded) -> Graph:
     return graph.with_nodes(nodes)
 
 
-def settled(graph: Graph, config: Config) -> Config:
+def settled(graph: Graph, config: Config, train_decays: bool) -> Config:
     """The configuration for a network that is prepared already: nothing is chosen a second time.
 
-    Weights with one element a channel have one scale, as each would be its own otherwise.
+    Weights with one element a channel have one scale, as each would be its own otherwise. Decays
+    that are trained have a number of bits.
     """
     nodes = {
         node.name: replace(
             config.node(node.name),
             fit_threshold=False,
+            decay_bits=(config.node(node.name).decay_bits or DECAY_BITS)
+            if train_decays
+            else config.node(node.name).decay_bits,
             per_channel=config.node(node.name).per_channel
             and all(_has_rows(synapse) for synapse in node.synapses),
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..config import Config
 from ..ir import (
+    Array,
     Conv2d,
     Dyadic,
     Graph,
@@ -21,6 +22,9 @@ from ..ir import (
     Requantize,
     UnsupportedModel,
 )
+from ..lower.parameters import aligned
+from ..lower.quantize_neurons import step_unit
+from ..lower.synapse_scales import integer_synapses
 from .grids import Weighted, loaded, probe_weights, spread
 from .named_tensors import NamedTensors
 from .quantizers import rounded
@@ -41,15 +45,34 @@ def probe_of(graph: Graph, weights: TrainedWeights) -> Graph:
     return loaded(graph, load)
 
 
+def membrane_unit(real: Graph, probe: Graph, node: Node, config: Config) -> Array:
+    """The real value of one unit of a membrane, as `lower.quantize_neurons` chooses it.
+
+    float64, to broadcast over (frames, *shape).
+    """
+    settings = config.node(node.name)
+    wanted = real.node(node.name)
+    neuron = wanted.neuron
+    assert isinstance(neuron, IntegrateFire | Integrate)
+    one_unit = isinstance(neuron, Integrate) or bool(
+        neuron.sends == "membrane" or neuron.reset_value != 0 or neuron.floor is not None
+    )
+    scale = integer_synapses(probe, wanted, settings, config.scale).scale
+    neuron, spread_scale = aligned(neuron, scale, node.type.shape)
+    bits = settings.membrane_fraction_bits
+    assert bits is not None
+    return np.asarray(step_unit(neuron.gain, spread_scale, one_unit) / 2.0**bits)
+
+
 class Integers(nn.Module):
-    """Of `probe`, the graph with probe weights lowered with `config`: units, factors, thresholds.
+    """Of `probe`, which is the FLOAT graph `real` with probe weights, lowered with `config`.
 
     `dtypes` has for each node the dtype in which its neurons are exact, `bounds` for each synapse
     (node, index) with weights the largest sum without the bias. UnsupportedModel where a neuron
     needs more than 53 bits.
     """
 
-    def __init__(self, probe: Graph, config: Config, weights: TrainedWeights) -> None:
+    def __init__(self, real: Graph, probe: Graph, config: Config, weights: TrainedWeights) -> None:
         super().__init__()
         self.probe, self.config = probe, config
         self.held = NamedTensors(persistent=False)
@@ -65,6 +88,11 @@ class Integers(nn.Module):
                 if isinstance(synapse.op, Linear | Conv2d):
                     self._add_synapse(node, index, synapse.op, weights)
             self._add_neuron(node)
+            if weights.trained_neuron(node):
+                self.dtypes[node.name] = torch.float64
+                self._hold(
+                    f"{node.name}.unit", membrane_unit(real, probe, node, config), torch.float64
+                )
 
     def _add_synapse(self, node: Node, index: int, op: Weighted, weights: TrainedWeights) -> None:
         source, where = node.synapses[index].source, f"{node.name}.{index}"
@@ -119,10 +147,18 @@ class Integers(nn.Module):
         """What a Requantize multiplies with."""
         return self.held[f"{node.name}.factor"]
 
-    def neuron(self, node: Node) -> Parameters:
+    def neuron(self, node: Node, weights: TrainedWeights) -> Parameters:
         """The whole numbers and the factors of a neuron with a state."""
         names = ("threshold", "decay", "gain", "offset", "synaptic_decay")
         found = {name: self.held.get(f"{node.name}.{name}") for name in names}
+        for name, value in weights.trained_neuron(node).items():
+            if name == "threshold":
+                units = rounded(value.double() / self.held[f"{node.name}.unit"])
+                found[name] = units.clamp(min=1)
+            else:
+                bits = self.config.node(node.name).decay_bits
+                assert bits is not None
+                found[name] = rounded(value.double() * 2.0**bits) / 2.0**bits
         return Parameters(**found)  # type: ignore[arg-type]
 
     def dynamics(
@@ -136,6 +172,8 @@ class Integers(nn.Module):
         reach = None
         if cap_bits is not None:
             reach = (-(1 << (cap_bits - 1)), (1 << (cap_bits - 1)) - 1)
+        if self.held.get(f"{node.name}.unit") is not None:  # a trained decay may need rounding
+            rounds = [True, rounds[1], True]
         return Dynamics(
             neuron,
             self.dtypes[node.name],

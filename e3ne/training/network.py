@@ -34,7 +34,8 @@ class QuantizedNetwork(nn.Module):
     `weights` holds every trained parameter by name: `<node>.weight` and `<node>.bias`, or
     `<node>.<index>.weight` where several synapses of a node have weights; weights that only select
     inputs are not trained. `masks` may hold, under the same names, factors (0 and 1) of their
-    shape: what is masked is 0 in every pass.
+    shape: what is masked is 0 in every pass. With `train_thresholds` and `train_decays` there are
+    `<node>.threshold`, `<node>.decay` and `<node>.synaptic_decay`, too.
 
     With `quantizing` (which may change at any time) the forward pass is that of the integers, else
     that of the float graph: float training of any network. `config` says the bits; `calibration`
@@ -53,6 +54,8 @@ class QuantizedNetwork(nn.Module):
         quantizing: bool = True,
         surrogate: Surrogate | str | None = None,
         reset_gradient: bool = False,
+        train_thresholds: bool = False,
+        train_decays: bool = False,
     ) -> None:
         super().__init__()
         if graph.stage is not Stage.FLOAT:
@@ -62,8 +65,8 @@ class QuantizedNetwork(nn.Module):
             surrogate = Surrogate() if surrogate is None else Surrogate(surrogate)
         self.surrogate = surrogate
         self.reset_gradient = reset_gradient
-        self.trained = TrainedWeights(graph, False, False)
-        self._chosen = with_bits_of(graph, settled(graph, config or Config()))
+        self.trained = TrainedWeights(graph, train_thresholds, train_decays)
+        self._chosen = with_bits_of(graph, settled(graph, config or Config(), train_decays))
         self._calibration = calibration
         self._integers: Integers | None = None
         if quantizing:
@@ -206,7 +209,7 @@ class QuantizedNetwork(nn.Module):
 
     def _lower_probe(self) -> None:
         """Reads the constants of the integers off the network with probe weights."""
-        graph = with_bits(self.graph, self._chosen)
+        graph = with_bits(self._present(), self._chosen)
         if self._integers is None:
             inputs = input_types(graph, self._calibration, self._chosen)
             self._chosen, self._calibration = with_inputs(self._chosen, graph, inputs), None
@@ -215,7 +218,11 @@ class QuantizedNetwork(nn.Module):
         config = pinned(self._chosen, quantized(self._on_grid(graph, first), None, self._chosen))
         device = next((tensor.device for tensor in self.trained.parameters()), None)
         lowered = quantized(probe, None, config)
-        self._integers = Integers(lowered, config, self.trained).to(device)
+        self._integers = Integers(probe, lowered, config, self.trained).to(device)
+
+    def _present(self) -> Graph:
+        """The FLOAT graph with the trained numbers of neurons."""
+        return self.graph.with_nodes([self.trained.with_neuron(n) for n in self.graph.nodes])
 
     def _on_grid(self, graph: Graph, integer: Graph) -> Graph:
         """The graph with weights and biases on their grids; `integer` has its scales."""
@@ -235,13 +242,13 @@ class QuantizedNetwork(nn.Module):
         lowering with the attribute `config` takes all of them over.
         """
         if not self.quantizing:
-            return verify(loaded(self.graph, self.trained.with_real))
-        graph = with_bits(self.graph, self._chosen)
+            return verify(loaded(self._present(), self.trained.with_real))
+        graph = with_bits(self._present(), self._chosen)
         return verify(self._on_grid(graph, self.integers.probe))
 
     def export(self) -> Graph:
         """The network in stage INTEGER, with its weights on their grids."""
-        graph = with_bits(self.graph, self._chosen)
+        graph = with_bits(self._present(), self._chosen)
         return quantized(self._on_grid(graph, self.integers.probe), None, self.config)
 
 

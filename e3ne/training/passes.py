@@ -17,7 +17,7 @@ from ..ir import (
 )
 from .integers import Integers
 from .quantizers import requantized
-from .scan import Dynamics, scan
+from .scan import Dynamics, Parameters, scan
 from .surrogate import Surrogate
 from .torch_ops import EXACT_FLOAT32, largest_sum, largest_value, op_currents
 from .trained_weights import TrainedWeights
@@ -89,6 +89,7 @@ class WholePass:
         self.graph: Graph = integers.probe
         self._whole: dict[tuple[str, int], tuple[Tensor | None, Tensor | None]] = {}
         self._dtypes: dict[str, torch.dtype] = {}
+        self._neurons: dict[str, Parameters] = {}
 
     def currents(self, node: Node, index: int, spikes: Tensor) -> Tensor:
         """See `walk.Arithmetic`."""
@@ -117,7 +118,9 @@ class WholePass:
             case IntegrateFire() | Integrate():
                 cap = self.integers.config.node(node.name).membrane_bits
                 dynamics = self.integers.dynamics(node, cap, self.surrogate, self.reset_gradient)
-                return scan(dynamics, self.integers.neuron(node), current, state)
+                if node.name not in self._neurons:
+                    self._neurons[node.name] = self.integers.neuron(node, self.weights)
+                return scan(dynamics, self._neurons[node.name], current, state)
             case _:
                 raise AssertionError(neuron)
 

@@ -28,6 +28,7 @@ from .quantizers import weight_levels
 from .scan import Parameters
 from .twin_neurons import broadcast
 
+LEAST_THRESHOLD = 1e-3
 NEURON_PARAMETERS = ("threshold", "decay", "synaptic_decay")
 
 
@@ -121,10 +122,20 @@ class TrainedWeights(nn.Module):
     def neuron(self, node: Node) -> Parameters:
         """The real numbers of a neuron with a state."""
         found = {
-            name: self.tensors.get(f"{node.name}.{name}", self.fixed.get(f"{node.name}.{name}"))
+            name: self.fixed.get(f"{node.name}.{name}")
             for name in ("threshold", "decay", "gain", "offset", "synaptic_decay")
         }
-        return Parameters(**found)  # type: ignore[arg-type]
+        return Parameters(**{**found, **self.trained_neuron(node)})  # type: ignore[arg-type]
+
+    def trained_neuron(self, node: Node) -> dict[str, Tensor]:
+        """The trained numbers of a neuron by name, kept in their range: thresholds > 0, decays of
+        0 .. 1."""
+        found: dict[str, Tensor] = {}
+        for name in NEURON_PARAMETERS:
+            if (held := self.tensors.get(f"{node.name}.{name}")) is not None:
+                low, high = (LEAST_THRESHOLD, None) if name == "threshold" else (0.0, 1.0)
+                found[name] = held.clamp(low, high)
+        return found
 
     def with_real(self, node: Node, index: int, op: Weighted) -> Weighted:
         """The op with the present real weights."""
@@ -155,9 +166,7 @@ class TrainedWeights(nn.Module):
     def with_neuron(self, node: Node) -> Node:
         """The node with the trained numbers of its neuron."""
         changed = {
-            name: _as_held(array(self.tensors[f"{node.name}.{name}"]), node)
-            for name in NEURON_PARAMETERS
-            if f"{node.name}.{name}" in self.tensors
+            name: _as_held(array(value), node) for name, value in self.trained_neuron(node).items()
         }
         return replace(node, neuron=replace(node.neuron, **changed)) if changed else node  # type: ignore[type-var, arg-type]
 

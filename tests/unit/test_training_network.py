@@ -322,3 +322,48 @@ def test_the_default_configuration_is_enough() -> None:
     x = samples(graph)
     network = QuantizedNetwork(prepared(graph, x, Config()), None, x)
     assert_same_integers(network, x)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("make", [lif_mlp, recurrent, cuba, graded, conv_snn])
+def test_thresholds_and_decays_are_trained_exactly(make: Any, per_channel: bool) -> None:
+    graph = make()
+    chosen = {"default": {"weight_bits": 4, "per_channel": per_channel}}
+    network = network_of(graph, chosen, train_thresholds=True, train_decays=True)
+    x = samples(graph)
+    names = [name for name in network.weights if name.endswith(("threshold", "decay"))]
+    assert len(names) > 1
+    network(torch.from_numpy(x)).square().sum().backward()
+    assert any(network.weights[name].grad.abs().sum() > 0 for name in names)
+    scrambled(network, 5, size=0.1)
+    if not shares_divisors(network):
+        assert_same_integers(network, x)
+    network.refresh()
+    if not shares_divisors(network):
+        assert_same_integers(network, x)
+
+
+def test_gradients_of_thresholds_and_decays_are_those_of_autograd() -> None:
+    """With a boxcar the derivative of a spike is 1 near the threshold: autograd can do it, too."""
+    lif = IntegrateFire(0.7, 0.8, synaptic_decay=0.5, reset_step="same")
+    graph = chain((5,), {"fc": linear(4, 5), "lif": lif}, STEPS)
+    options = {"train_thresholds": True, "train_decays": True, "quantizing": False}
+    network = network_of(graph, surrogate="boxcar", **options)
+    network.graph = replace(network.graph, outputs=(Output("fc", Readout.COUNT),))
+    x = torch.from_numpy(samples(graph)).float()
+    network(x).square().sum().backward()
+    weights = {name: w.detach().clone().requires_grad_() for name, w in network.weights.items()}
+    theta, decay = weights["fc.threshold"], weights["fc.decay"]
+    current = x[:, 0] @ weights["fc.weight"].T + weights["fc.bias"]
+    v, u, count = torch.zeros(20, 4), torch.zeros(20, 4), torch.zeros(20, 4)
+    for _ in range(STEPS):
+        u = weights["fc.synaptic_decay"] * u + current
+        v = decay * v + u
+        ratio = v / theta
+        near = ((ratio - 1).abs() < 0.5).float().detach()
+        spikes = (ratio > 1).float().detach() + near * (ratio - ratio.detach())
+        count = count + spikes
+        v = v - spikes.detach() * theta
+    count.square().sum().backward()
+    for name, weight in weights.items():
+        torch.testing.assert_close(network.weights[name].grad, weight.grad, rtol=1e-3, atol=1e-3)
