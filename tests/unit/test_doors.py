@@ -23,7 +23,8 @@ ROOMS = {
     "gateware": {"ir"},
     "lower": {"ir", "config", "reference"},
     "frontend": {"ir", "reference"},
-    "training": {"ir", "reference", "config", "lower"},
+    "training": {"ir", "reference", "config", "lower", "event_data"},
+    "event_data": {"ir"},
 }
 
 # A room, and the other packages that it may import beside the standard library.
