@@ -135,7 +135,8 @@ ALTERNATIVES: dict[str, str] = {
     ),
     **dict.fromkeys(
         ["bernoulli", "rand_like", "randn_like", "poisson", "normal"],
-        "encode the input before the network and pass input_has_steps=True",
+        "use e3ne.encoders.Bernoulli, or encode the input before the network and pass "
+        "input_has_steps=True",
     ),
     **dict.fromkeys(
         ["fill_", "zero_", "copy_", "index_fill_", "masked_fill"], "compute a new tensor instead"

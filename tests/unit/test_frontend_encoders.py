@@ -134,6 +134,14 @@ def test_a_network_of_an_encoder_and_layers_alone() -> None:
     assert graph.node("fc").type.steps == 6
 
 
+def test_random_trains_of_torch_are_refused_with_what_to_take() -> None:
+    def rate(encoder: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return torch.bernoulli(x.expand(6, *x.shape))
+
+    with pytest.raises(UnsupportedModel, match=r"found bernoulli, .* use e3ne.encoders.Bernoulli"):
+        trace(Network(Regular(6), rate), images(3))
+
+
 class Cheating(Regular):
     """The broken twin: sends something else than its record says."""
 
