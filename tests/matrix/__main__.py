@@ -26,8 +26,8 @@ Written by `python -m tests.matrix` from the cases in `tests/matrix/`; do not ed
 neuron with its options, or a layer, in one or several models ("shapes"). For each shape:
 
 - e3ne traces the model, and the float graph is compared with the library's own forward in float64
-  on random input: every spike must be equal, every other number within 1e-5 ("values" counts what
-  was compared; a difference is a failed test, not a figure here).
+  (Brevitas: float32) on random input: every spike must be equal, every other number within 1e-5
+  ("values" counts what was compared; a difference is a failed test, not a figure here).
 - The network is lowered with default settings (8-bit weights, calibrated on 8 random frames).
   "Agreement" is the share of spikes (and of values of radix edges) of the integer network that
   equal those of the float network with the same quantised weights, on the same input (simulated,

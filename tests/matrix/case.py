@@ -34,6 +34,7 @@ LIBRARIES: dict[str, str | None] = {
     "spikingjelly": None,
     "norse": None,
     "networks": None,
+    "brevitas": None,
     "spikingjelly_0_0_0_0_14": "spikingjelly-0.0.0.0.14",
     "sinabs": "sinabs-3.1.3",
 }
@@ -56,7 +57,8 @@ class Case:
     "static": one call without steps, the model loops over time itself (`steps` is its number).
     `signal`: "spikes" are zeros and ones, "real" is uniform in -1 .. 2.
 
-    `rtl`: also run in Verilator; at least one case of each option is.
+    `rtl`: also run in Verilator; at least one case of each option is. `single`: the library's own
+    forward is in float32 (Brevitas, which keeps tensors of the first dtype that it saw).
     """
 
     library: str
@@ -69,6 +71,7 @@ class Case:
     feed: Feed = "loop"
     signal: Literal["spikes", "real"] = "spikes"
     rtl: bool = False
+    single: bool = False
 
     @property
     def name(self) -> str:
@@ -114,6 +117,8 @@ def own_forward(case: Case, x: Array) -> Own:
 
     In float64, or in float32 where the library makes float32 numbers for its own layers (rockpool).
     """
+    if case.single:
+        return _own_forward(case, x, torch.float32)
     try:
         return _own_forward(case, x, torch.float64)
     except RuntimeError as error:
