@@ -44,6 +44,12 @@ def weight_bits(op: Linear | Conv2d) -> int:
 
 
 @lru_cache(maxsize=4096)
+def stored_bits(op: Linear | Conv2d) -> int:
+    """Bits of one weight in its ROM: one where all are -1 or +1."""
+    return 1 if bool((abs(op.weight) == 1).all()) else weight_bits(op)
+
+
+@lru_cache(maxsize=4096)
 def current_bits(synapse: Synapse, source: SpikeType) -> int:
     """Bits of the currents of a synapse."""
     return synapse_range(synapse, source).signed_bits
@@ -144,7 +150,9 @@ def _matrix(found: Features, graph: Graph, node: Node, index: int, op: Linear | 
     found.add("tree_bits", sums * adders)
     found.add("accumulator_bits", sums * width)
     found.ffs += products * product_bits + sums * registers + mapping.lanes * steps * width
-    found.memories.append(Memory(mapping.out_lanes * fold.in_lanes * bits, fold.words, True))
+    found.memories.append(
+        Memory(mapping.out_lanes * fold.in_lanes * stored_bits(op), fold.words, True)
+    )
     if op.bias is not None:
         outputs = fold.groups * fold.outs
         found.add("bias_bits", sums * width)

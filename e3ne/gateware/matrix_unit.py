@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,7 +21,8 @@ class MatrixUnit(wiring.Component):
     `i`: slices of `pixel_lanes` x `fold.in_lanes` elements in ROM order, each with all steps of a
     window; `o`: words of `pixel_lanes` x `out_lanes` currents with the same steps, `current_bits`
     wide (the range of the whole sum; partial sums may wrap, the whole one does not). A weight word
-    is fetched once for a slice and used for all steps, `step_lanes` of them a cycle.
+    is fetched once for a slice and used for all steps, `step_lanes` of them a cycle. Weights that
+    are all -1 or +1 are stored in one bit b each: 2 b - 1.
 
     Cycles: steps / step_lanes for a slice, no gap between slices. Latency:
     `ir.engine_cycles.matrix_latency` from a slice that completes a sum to the word. The pipeline
@@ -50,6 +51,7 @@ class MatrixUnit(wiring.Component):
         self.step_lanes = word.steps if step_lanes is None else step_lanes
         self.rom_form = rom_form
         self.weight_bits = weight_bits(weight)
+        self.is_binary = is_binary(weight)
         self.current_bits = currents.signed_bits
         self.weights = weight_image(f"{name}.weight", weight, fold, out_lanes, self.weight_bits)
         self.bias = None
@@ -146,7 +148,7 @@ class MatrixUnit(wiring.Component):
         bits = self.weight_bits
         weights = [
             [
-                _as(self._rom.data[at : at + bits], True)
+                _weight(self._rom.data[at : at + bits], self.is_binary)
                 for lane in range(self.fold.in_lanes)
                 for at in [(out * self.fold.in_lanes + lane) * bits]
             ]
@@ -226,13 +228,20 @@ class MatrixUnit(wiring.Component):
         )
 
 
+def is_binary(weight: Array) -> bool:
+    """Is every weight -1 or +1?"""
+    return bool((np.abs(weight) == 1).all())
+
+
 def weight_bits(weight: Array) -> int:
-    """Bits of the narrowest two's complement number that holds every weight."""
+    """Bits of the narrowest two's complement number that holds every weight; 1 of binary ones."""
+    if is_binary(weight):
+        return 1
     return Range(int(weight.min()), int(weight.max())).signed_bits
 
 
 def weight_image(name: str, weight: Array, fold: Fold, out_lanes: int, bits: int) -> RomImage:
-    """The weight ROM, word by word in the order of the slices.
+    """The weight ROM, word by word in the order of the slices; a binary weight w as (w + 1) / 2.
 
     `weight` (outputs, elements of a patch in slice order). A word holds `out_lanes` x
     `fold.in_lanes` weights, lane of the source lowest.
@@ -240,6 +249,8 @@ def weight_image(name: str, weight: Array, fold: Fold, out_lanes: int, bits: int
     outputs = fold.groups * fold.outs
     blocks = weight.reshape(outputs, out_lanes, fold.slices, fold.in_lanes).transpose(0, 2, 1, 3)
     rows = blocks.reshape(outputs * fold.slices, -1)
+    if is_binary(weight):
+        rows = (rows + 1) // 2
     return RomImage(name, rows.shape[1] * bits, tuple(pack_rows(rows, bits)))
 
 
@@ -248,6 +259,11 @@ def pack_rows(rows: Array, bits: int) -> list[int]:
     fields = ((rows[..., None] >> np.arange(bits)) & 1).astype(np.uint8)
     packed = np.packbits(fields.reshape(len(rows), -1), axis=-1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def _weight(bits, binary: bool):
+    """The weight in a field of the ROM: two's complement, or of one bit b 2 b - 1."""
+    return Cat(Const(1, 1), ~bits).as_signed() if binary else bits.as_signed()
 
 
 def _as(bits, is_signed: bool):

@@ -87,8 +87,10 @@ def extremes(is_signed: bool, bits: int, weight) -> np.ndarray:
         ([-8, 7, -8, 7, -8, 7], [1, -1, 0, 3, -8, 7]),
         ([1] * 6, [0] * 6),
         ([-1] * 6, [0] * 6),
+        ([1] * 6, [-1] * 6),
+        ([1, -1, 1, -1, -1, -1], [-1, -1, 1, 1, 1, -1]),
     ],
-    ids=["high", "low", "mixed", "one", "minus_one"],
+    ids=["high", "low", "mixed", "one", "minus_one", "ends_of_binary", "binary"],
 )
 def test_sums_at_both_ends_of_the_narrowest_width(rows, source, bias_value):
     bits, is_signed = source
@@ -126,10 +128,32 @@ def test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, pause):
 
 
 @pytest.mark.parametrize(
-    ("values", "bits"), [((0,), 1), ((-1,), 1), ((1,), 2), ((-8, 7), 4), ((-9,), 5), ((8, 0), 5)]
+    ("values", "bits"),
+    [
+        ((0,), 1),
+        ((-1,), 1),
+        ((1,), 1),
+        ((1, 0), 2),
+        ((-1, 1), 1),
+        ((-8, 7), 4),
+        ((-9,), 5),
+        ((8, 0), 5),
+    ],
 )
 def test_weights_have_the_narrowest_width(values, bits):
     assert weight_bits(np.array(values)) == bits
+
+
+def test_binary_weights_are_one_bit_each_in_the_rom():
+    weight = np.array([[1, -1, -1, 1, 1, -1], [-1, -1, 1, 1, 1, 1]])
+    fold = Fold(1, 2, 2, 3, in_memory=True)
+    image = weight_image("w", weight, fold, 1, weight_bits(weight))
+    assert image.width_bits == 3
+    assert image.words == (0b001, 0b011, 0b100, 0b111)
+    with_zero = np.where(np.arange(6) == 2, 0, weight)
+    image = weight_image("w", with_zero, fold, 1, weight_bits(with_zero))
+    assert image.width_bits == 6
+    assert image.words[0] == 0b00_11_01
 
 
 def test_pack_puts_the_first_value_lowest():
