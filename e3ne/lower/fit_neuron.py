@@ -96,9 +96,14 @@ def _with_cheap_decays(
 
 
 def _coarse(decay: Array) -> Iterable[Array | float]:
-    """The nearest m / 2**k for each k, coarsest first, up to the first that is the decay itself."""
+    """The nearest m / 2**k for each k, coarsest first, up to the first that is the decay itself.
+
+    A leak stays one: a membrane that never forgets has no bound in an endless stream.
+    """
     for bits in DECAY_BITS:
         rounded = np.rint(decay * 2.0**bits) / 2.0**bits
+        if ((rounded >= 1) & (decay < 1)).any():
+            continue
         yield frozen(rounded, np.float32) if rounded.ndim else float(rounded)
         if (rounded == decay).all():
             return

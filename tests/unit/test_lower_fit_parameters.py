@@ -229,6 +229,17 @@ def test_a_cheaper_decay_is_taken_where_it_agrees_as_well() -> None:
     assert fixed.decay == Dyadic(115, 7) or vars(fixed.decay) == {"multiplier": 115, "shift": 7}
 
 
+def test_a_leak_stays_a_leak() -> None:
+    """0.97 rounds to 1 with up to 4 bits, which a stream of frames would never forget."""
+    layers: dict[str, Op | Neuron] = {"fc": Linear(real(16, 20)), "lif": IntegrateFire(0.5, 0.97)}
+    graph = chain((20,), layers, steps=2)
+    chosen = parse_config({"streaming": True, "default": {"fit_threshold": True}})
+    neuron = lower(graph, X, chosen).node("fc").neuron
+    assert isinstance(neuron, IntegrateFire)
+    assert isinstance(neuron.decay, Dyadic)
+    assert 0 < neuron.decay.multiplier < 2**neuron.decay.shift
+
+
 def test_neurons_of_a_loop_are_fitted_within_it() -> None:
     graph = spiking()
     back = (Synapse(Identity(), "lif"), Synapse(Linear(real(16, 16)), "again", delay=1))
