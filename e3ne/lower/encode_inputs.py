@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -187,12 +187,14 @@ def _samples(graph: Graph, calibration: UserArrays, wanted: Sequence[Input]) -> 
         arrays = checked_calibration(graph, calibration)
     except BadInput as error:
         given = calibration if isinstance(calibration, list | tuple) else [calibration]
+        named = {source.name: array for source, array in zip(graph.inputs, given, strict=False)}
+        named = dict(calibration) if isinstance(calibration, Mapping) else named
         trains = [
             f"input {before.name}: found calibration frames of {before.type.steps} steps, accepted "
             "samples without steps: the encoder makes the steps"
-            for before, array in zip(graph.inputs, given, strict=False)
             for before in wanted
-            if isinstance(array, np.ndarray) and as_frames(before.type, array) is not None
+            for array in [named.get(before.name)]
+            if array is not None and as_frames(before.type, np.asarray(array)) is not None
         ]
         raise BadInput([*error.problems, *trains]) from error
     return {source.name: array for source, array in zip(graph.inputs, arrays, strict=True)}

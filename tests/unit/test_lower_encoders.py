@@ -159,6 +159,18 @@ def test_several_inputs_by_their_names() -> None:
     assert [source.type.steps for source in graph.inputs] == [1, 8]
 
 
+def test_the_input_whose_frames_are_trains_is_named() -> None:
+    chosen = parse_config({"input": {"encoder": "regular"}})
+    for data in (
+        {"x": samples(6), "y": np.random.default_rng(0).random((6, 8, 4))},
+        (samples(6), np.random.default_rng(0).random((6, 8, 4))),
+    ):
+        with pytest.raises(BadInput) as caught:
+            encode_inputs(two_inputs(8, 8), data, chosen)
+        told = [text for text in caught.value.problems if "the encoder makes the steps" in text]
+        assert [text.split(":")[0] for text in told] == ["input y"]
+
+
 def test_trains_do_not_meet_samples() -> None:
     one = parse_config({"input": {"x": {"encoder": "regular"}}})
     with pytest.raises(UnsupportedModel, match="fc: found trains of the encoder of x beside samp"):
