@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -50,18 +51,32 @@ def weight_units(
     (`weight_grids`): of the tensor or of each channel as `settings` say, and of each channel, too,
     where it is legal and no accident. Others are rounded, by the method of `settings`.
     """
-    per_channel = settings.per_channel and may_have_channel_scales(node)
-    scale = _taken_over(op, settings.weight_bits, kind, source_scale, per_channel)
-    by_channel = may_have_channel_scales(node) and not per_channel
-    if scale is None and by_channel and is_no_accident(weight_rows(op.weight, True)):
-        scale = _taken_over(op, settings.weight_bits, kind, source_scale, per_channel=True)
+    may_differ = may_have_channel_scales(node)
+    options = (settings.weight_bits, settings.per_channel, settings.weight_scale)
+    return _units(op, *options, may_differ, kind, source_scale)
+
+
+@lru_cache(maxsize=64)  # trials and the measures of fidelity ask for the same again and again
+def _units(
+    op: Linear | Conv2d,
+    bits: float,
+    per_channel: bool,
+    method: str,
+    may_differ: bool,
+    kind: ScaleKind,
+    source_scale: float,
+) -> Units:
+    by_channel = per_channel and may_differ
+    scale = _taken_over(op, bits, kind, source_scale, by_channel)
+    unasked = may_differ and not by_channel
+    if scale is None and unasked and is_no_accident(weight_rows(op.weight, True)):
+        scale = _taken_over(op, bits, kind, source_scale, per_channel=True)
     if scale is not None:
         spread = scale.reshape(-1, *(1,) * (op.weight.ndim - 1))
         integers = np.rint(op.weight.astype(np.float64) / spread)
-        return Units(frozen(integers, np.int64), scale)
-    bits = settings.weight_bits
-    scale = weight_scale(op.weight, bits, per_channel, kind, settings.weight_scale)
-    return Units(integer_weight(op.weight, scale, bits), scale)
+        return Units(frozen(integers, np.int64), frozen(scale, np.float64))
+    scale = weight_scale(op.weight, bits, by_channel, kind, method)
+    return Units(integer_weight(op.weight, scale, bits), frozen(scale, np.float64))
 
 
 def _taken_over(
