@@ -18,14 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config import ScaleKind
-from ..ir import BadInput, Graph, Node, Rectify, Relay
+from ..ir import BadInput, Graph, Relay
 from ..ir.fan_out import fan_out
-from ..lower.factors import scale_of_kind
+from .mixed_pass import mixed_logits
 from .network import QuantizedNetwork
-from .passes import RealPass
-from .quantizers import requantized
-from .walk import State, walk
 
 SPEED = 30.0  # bits a unit of the parameter: they go so much farther than a weight
 
@@ -58,13 +54,8 @@ class LearnedBits(nn.Module):
 
     def forward(self, *x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Real logits of real samples, edges mixed."""
-        network = self.network
-        inputs = {}
-        for source, samples in zip(network.integers.probe.inputs, x, strict=True):
-            inputs[source.name] = network.entering(source, samples) * source.scale
         bits = dict(zip(self.names, self.bits().unbind(), strict=True))
-        values = walk(network.graph, _MixedPass(network, bits), inputs)
-        return network.real_logits(values)
+        return mixed_logits(self.network, x, bits=bits)
 
     def operations_per_frame(self) -> Tensor:
         """Synaptic operations of all learned edges with every bit set, at the present bits."""
@@ -123,44 +114,3 @@ def operations_of_a_bit(graph: Graph, name: str) -> int:
         elif isinstance(reader.neuron, Relay):
             total += operations_of_a_bit(graph, reader.name)
     return total
-
-
-class _MixedPass(RealPass):
-    """Real numbers with quantised weights and mixed edges."""
-
-    def __init__(self, network: QuantizedNetwork, bits: dict[str, Tensor]) -> None:
-        super().__init__(network.trained, network.surrogate, network.reset_gradient)
-        self.integers, self.bits = network.integers, bits
-        self.kind: ScaleKind = network.config.scale
-
-    def weights_of(self, node: Node, index: int) -> tuple[Tensor | None, Tensor | None]:
-        """The weights on their grids, as reals."""
-        weight, bias = self.weights.real(node, index)
-        name = self.weights.names.get((node.name, index))
-        if name is not None:
-            unit = self.integers.held[f"{node.name}.{index}.weight_unit"]
-            weight = self.weights.levels(name, unit) * unit
-        return weight, bias
-
-    def sends(
-        self, node: Node, current: Tensor, state: State | None
-    ) -> tuple[Tensor, State | None]:
-        """See `walk.Arithmetic`."""
-        neuron = node.neuron
-        if not isinstance(neuron, Rectify):
-            return super().sends(node, current, state)
-        assert neuron.bound is not None
-        bits = self.bits[node.name]
-        below = bits.detach().floor()
-        share = bits - below
-        fewer = self._rounded(current, neuron.bound, int(below))
-        if not float(share.detach()) and not torch.is_grad_enabled():
-            return fewer, None
-        more = self._rounded(current, neuron.bound, int(below) + 1)
-        return fewer + share * (more - fewer), None
-
-    def _rounded(self, current: Tensor, bound: float, bits: int) -> Tensor:
-        levels = (1 << bits) - 1
-        unit = float(scale_of_kind(bound / levels, self.kind))
-        factor = current.new_tensor(1 / unit)
-        return requantized(current, factor, 0, levels, current.dtype) * unit

@@ -19,7 +19,7 @@ from ..ir import BadInput, Graph, Input, Node, Readout, Rectify, Stage, verify
 from ..ir.user_arrays import UserArrays, as_frames
 from ..lower import quantized
 from .edge_bits import check_bits, with_bits, with_bits_of
-from .grids import Weighted, input_types, loaded, pinned, settled, with_inputs, with_nodes
+from .grids import Grid, Weighted, input_types, loaded, pinned, settled, with_inputs, with_nodes
 from .integers import Integers, probe_of
 from .named_tensors import NamedTensors
 from .passes import RealPass, WholePass
@@ -183,6 +183,20 @@ class QuantizedNetwork(nn.Module):
             changed = [self.graph.node(name) for name in weights]
             self.trained.choose_grids(self.graph, changed, self._chosen)
             self._lower_probe()
+
+    def set_scales(self, weights: Mapping[str, Grid], bounds: Mapping[str, float]) -> None:
+        """Gives trained weights other grids, by the name of the weights, and ReLUs other bounds."""
+        nodes = [
+            replace(node, neuron=Rectify(bounds[node.name])) if node.name in bounds else node
+            for node in self.graph.nodes
+        ]
+        if self._integers is None:
+            self.refresh()
+        self.graph = verify(self.graph.with_nodes(nodes))
+        for name, bound in bounds.items():
+            self.trained.fixed[f"{name}.bound"] = torch.tensor(bound)
+        self.trained.grids.update(weights)
+        self._lower_probe()
 
     def weight_bits(self) -> dict[str, int | float]:
         """The bits of the trained weights, by the name of their node."""
