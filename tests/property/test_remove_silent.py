@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from e3ne import reference
 from e3ne.config import parse_config
+from e3ne.frontend import trace
 from e3ne.ir import (
     ChannelAffine,
     Conv2d,
@@ -300,3 +303,33 @@ def test_broken_twins_are_caught(monkeypatch: Any, name: str, broken: Any) -> No
     monkeypatch.setattr(f"e3ne.lower.{name}", broken)
     with pytest.raises(AssertionError):
         check()
+
+
+def test_a_concatenation_loses_what_its_parts_lose() -> None:
+    """As torch traces it, and with the concatenation folded into the weights behind it."""
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.a = nn.Conv2d(1, 4, 3, padding=1)
+            self.b = nn.Conv2d(1, 3, 3, padding=1)
+            self.c = nn.Conv2d(7, 5, 3, padding=1)
+            self.fc = nn.Linear(320, 3)
+            with torch.no_grad():
+                self.a.weight[[0, 2]], self.a.bias[[0, 2]] = 0.0, -0.1
+                self.b.weight[1], self.b.bias[1] = 0.0, 0.0
+                self.c.weight[4], self.c.bias[4] = 0.0, 0.3
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            joined = torch.cat([torch.relu(self.a(x)), torch.relu(self.b(x))], 1)
+            return self.fc(torch.relu(self.c(joined)).flatten(1))
+
+    graph = trace(Joined().eval(), torch.rand(2, 1, 8, 8))
+    x = frames(4, 1, 8, 8)
+    for before in (graph, simplify(graph)):
+        smaller = remove_silent(before)
+        found = shapes(smaller)
+        assert (found["a"], found["b"], found["c"]) == ((2, 8, 8), (2, 8, 8), (4, 8, 8))
+        assert found.get("cat", (4, 8, 8)) == (4, 8, 8)
+        assert_same(before, smaller, x, 1e-6)

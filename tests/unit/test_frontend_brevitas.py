@@ -415,3 +415,39 @@ def test_lowest_levels_in_hardware(tmp_path: Path) -> None:
     lowest = [int(node.synapses[0].op.weight.min()) for node in hardware.graph.nodes]  # type: ignore[union-attr]
     assert lowest == [-128, -8]
     hardware.simulate(x.numpy(), simulator="amaranth").raise_for_mismatch()
+
+
+def test_spiking_neurons_behind_quantised_layers() -> None:
+    snntorch = pytest.importorskip("snntorch", reason="pip install snntorch")
+
+    class Spiking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.inp = qnn.QuantIdentity(bit_width=4)
+            self.fc1 = qnn.QuantLinear(16, 12, bias=False, weight_bit_width=4)
+            self.lif1 = snntorch.Leaky(beta=0.9, threshold=0.3)
+            self.fc2 = qnn.QuantLinear(12, 4, bias=False, weight_bit_width=3)
+            self.lif2 = snntorch.Leaky(beta=0.8, threshold=0.3)
+
+        def forward(self, x: Any) -> Any:
+            mem1, mem2, record = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+            x = self.inp(x)
+            for _ in range(6):
+                spikes, mem1 = self.lif1(self.fc1(x), mem1)
+                spikes, mem2 = self.lif2(self.fc2(spikes), mem2)
+                record.append(spikes)
+            return torch.stack(record, 1)
+
+    model: Any = Spiking()
+    x = FRAMES[:, 0, :2].flatten(1)
+    with torch.no_grad():
+        model.train()(x)
+        own = model.eval()(x).numpy()
+    graph = lower(trace(model, x[:4]), config=CONFIG)
+    for name in ("fc1", "fc2"):
+        found = graph.node(name).synapses[0].op.weight  # type: ignore[union-attr]
+        assert np.array_equal(found, getattr(model, name).quant_weight().int().numpy())
+    sent = reference.run(graph, reference.encode_input(graph.inputs[0], x.numpy()))["fc2"]
+    assert 0.05 < own.mean() < 0.95
+    assert float((sent == own).mean()) > 0.999
