@@ -169,7 +169,7 @@ def train_float(seed: int, device: str) -> Graph:
 
 
 FINE = Schedule(epochs=15, batch_size=32, learning_rate=1e-3)
-CONFIG = parse_config({"input": {"bits": 1, "scale": 1.0, "signed": False}})
+CONFIG = parse_config({"input": {"bits": 1, "scale": 1.0, "signed": False, "events": True}})
 
 
 def fine_tune(row: str, graph: Graph, seed: int, device: str) -> tuple[Graph, Config]:
