@@ -16,7 +16,7 @@ from . import reference
 from .boards import Board, load_board
 from .config import Config, config_as_dict
 from .data import inputs_with_steps
-from .ir import Array, BadInput, Graph
+from .ir import Array, BadInput, ChannelAffine, Graph
 from .ir.user_arrays import UserArrays, as_frames, input_arrays
 from .lower.choose_encoding import RADIX_BITS, ChosenCode, candidates, shortened
 from .lower.choose_encoding import choose_encoding as search_codes
@@ -142,12 +142,16 @@ class Bench:
         self._ready: dict[str, Graph] = {}
         self._evaluators: dict[str, Evaluator] = {}
         self._real = real_scores(network)
+        ops = [synapse.op for node in network.traced.nodes for synapse in node.synapses]
+        self._biased = any(
+            isinstance(op, ChannelAffine) or getattr(op, "bias", None) is not None for op in ops
+        )
 
     def ready(self, config: Config) -> Graph:
         """The FLOAT graph right before the integer line."""
         from .lower import prepared
 
-        key = _float_key(config)
+        key = _float_key(config, self._biased)
         if key not in self._ready:
             traced = self._traced(config)
             self._ready[key] = prepared(traced, self._frames(traced), config)
@@ -417,9 +421,13 @@ def _network(
     )
 
 
-def _float_key(config: Config) -> str:
-    """Equal for configurations whose networks right before the integer line are equal."""
-    depends = config.calibration == "mse" or config.correct_biases or config.equalize
+def _float_key(config: Config, biased: bool) -> str:
+    """Equal for configurations whose networks right before the integer line are equal.
+
+    `biased`: there are biases, which are corrected by what rounding does to the weights.
+    """
+    corrects = biased and config.correct_biases is not False
+    depends = config.calibration == "mse" or corrects or config.equalize
     every = [config.default, *config.nodes.values()]
     if depends or any(node.fit_threshold for node in every):
         return repr(config)
