@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..config import Config
-from ..ir import BadInput, Graph, Input, Node, Readout, Rectify, Stage, verify
+from ..ir import BadInput, Graph, Input, IntegrateFire, Node, Readout, Rectify, Stage, verify
 from ..ir.user_arrays import UserArrays, as_frames
 from ..lower import quantized
 from .edge_bits import check_bits, with_bits, with_bits_of
@@ -23,7 +23,9 @@ from .grids import Grid, Weighted, input_types, loaded, pinned, settled, with_in
 from .integers import Integers, probe_of
 from .named_tensors import NamedTensors
 from .passes import RealPass, WholePass
+from .readouts import read_out
 from .surrogate import Surrogate
+from .torch_ops import exact_products
 from .trained_weights import TrainedWeights
 from .walk import Arithmetic, walk
 
@@ -103,7 +105,19 @@ class QuantizedNetwork(nn.Module):
             source.name: self.entering(source, samples)
             for source, samples in zip(graph.inputs, x, strict=True)
         }
-        return walk(graph, self._arithmetic(), inputs)
+        with exact_products():
+            return walk(graph, self._arithmetic(), inputs)
+
+    def spikes_per_frame(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What each spiking population sends in a frame, the mean of all frames, with gradients.
+
+        `values` are those of a pass; add a price on them to the loss where few spikes are wanted.
+        """
+        return {
+            node.name: values[node.name].flatten(1).sum(dim=1).mean()
+            for node in self.graph.nodes
+            if isinstance(node.neuron, IntegrateFire) and node.neuron.sends == "spikes"
+        }
 
     def logits(
         self, values: Mapping[str, Tensor], readout: Readout | None = None
@@ -264,19 +278,3 @@ class QuantizedNetwork(nn.Module):
         """The network in stage INTEGER, with its weights on their grids."""
         graph = with_bits(self._present(), self._chosen)
         return quantized(self._on_grid(graph, self.integers.probe), None, self.config)
-
-
-def read_out(source: str, readout: Readout, values: Mapping[str, Tensor]) -> Tensor:
-    """(frames, elements) of real or whole trains, with gradients; a mean is divided."""
-    trains = values[source].flatten(2)
-    match readout:
-        case Readout.COUNT:
-            return trains.sum(dim=1)
-        case Readout.LAST:
-            return trains[:, -1]
-        case Readout.MAX:
-            return trains.amax(dim=1)
-        case Readout.MEAN:
-            return trains.mean(dim=1)
-        case _:
-            assert_never(readout)

@@ -40,6 +40,7 @@ from e3ne.lower import prepared
 from e3ne.lower.fidelity import quantized_state
 from e3ne.training.fit import Schedule, fit, make_deterministic
 from e3ne.training.network import QuantizedNetwork
+from e3ne.training.readouts import scored_by
 from e3ne.training.twin import accuracy
 from tests.trained import assert_same_integers, scrambled, shares_divisors
 from tests.unit.lower_graphs import chain, conv, frames, linear, max_pool, norm, real, then
@@ -150,6 +151,37 @@ def test_logits_are_the_words_in_real_units() -> None:
     wanted = reference.run(network.float_graph(), x)["out"][:, 0]
     np.testing.assert_allclose(network(torch.from_numpy(x)).detach(), wanted, atol=1e-4)
     assert np.abs(found - wanted).max() < 1.0
+
+
+def test_scores_and_activity_of_a_pass() -> None:
+    graph = lif_mlp(last=Integrate(0.9))
+    network = network_of(graph)
+    x = torch.from_numpy(samples(graph))
+    values = network.values(x)
+    scale = network.export().scale("fc2")
+    for readout, wanted in {
+        Readout.LAST: values["fc2"][:, -1],
+        Readout.MAX: values["fc2"].amax(1),
+        Readout.MEAN: values["fc2"].mean(1),
+        Readout.COUNT: values["fc2"].sum(1),
+    }.items():
+        torch.testing.assert_close(scored_by(readout)(network, x), wanted * scale)
+    spikes = network.spikes_per_frame(values)
+    assert spikes["fc1"].item() == pytest.approx(values["fc1"].sum().item() / len(x))
+    assert list(spikes) == ["fc1"]
+
+
+def test_a_price_on_spikes_makes_them_fewer() -> None:
+    graph = lif_mlp(last=Integrate(0.9))
+    network = network_of(graph)
+    x, y = two_classes()
+
+    def loss(model: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return network.spikes_per_frame(network.values(x))["fc1"] / 16
+
+    before = network.spikes_per_frame(network.values(x))["fc1"].item()
+    fit(network, x, y, Schedule(epochs=5, batch_size=64, learning_rate=1e-2), objective=loss)
+    assert network.spikes_per_frame(network.values(x))["fc1"].item() < 0.7 * before
 
 
 def test_quantising_can_start_after_float_training() -> None:
