@@ -83,6 +83,10 @@ def matrices() -> None:
         test_matrix_unit.test_sums_at_both_ends_of_the_narrowest_width(
             ([-8, 7, -8, 7, -8, 7], [1, -1, 0, 3, -8, 7]), source, 13
         )
+    for last in (0, 1):  # ternary weights, and binary ones of one bit
+        test_matrix_unit.test_sums_at_both_ends_of_the_narrowest_width(
+            ([1, -1, 1, -1, -1, 1], [-1, -1, 1, 1, 1, last]), (3, False), None
+        )
     for step_lanes in (1, 4):
         test_matrix_unit.test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, 0.5)
         test_matrix_unit.test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, 0.0)
@@ -292,6 +296,9 @@ MATRIX = [
     ("start[o], out[0][s])", "start[o], out[-1][s])"),
     (".transpose(0, 2, 1, 3)", ".transpose(0, 1, 2, 3)"),
     ('bitorder="little"', 'bitorder="big"'),
+    ("rows = (rows + 1) // 2", "rows = (1 - rows) // 2"),
+    ("Cat(Const(1, 1), ~bits)", "Cat(Const(1, 1), bits)"),
+    ("(np.abs(weight) == 1).all()", "(np.abs(weight) <= 1).all()"),
     ("return Mux(spike, weight, 0)", "return weight"),
     ("len(spike) == 1 and not spike.shape().signed", "len(spike) == 1"),
 ]
