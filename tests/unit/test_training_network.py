@@ -36,13 +36,13 @@ from e3ne.ir import (
     frozen,
     verify,
 )
-from e3ne.lower import prepared
+from e3ne.lower import lower, prepared
 from e3ne.lower.fidelity import quantized_state
 from e3ne.training.fit import Schedule, fit, make_deterministic
 from e3ne.training.network import QuantizedNetwork
 from e3ne.training.readouts import scored_by
 from e3ne.training.twin import accuracy
-from tests.trained import assert_same_integers, scrambled, shares_divisors
+from tests.trained import assert_same_integers, scrambled, shares_divisors, structure
 from tests.unit.lower_graphs import chain, conv, frames, linear, max_pool, norm, real, then
 
 STEPS = 12
@@ -130,6 +130,24 @@ def test_four_ways_to_the_same_integers(make: Any, kind: str, bits: float) -> No
             sent = assert_same_integers(network, samples(graph, seed=seed))
             assert any(train.any() for train in sent.values())
         scrambled(network, seed)
+
+
+@pytest.mark.parametrize(
+    ("make", "chosen"),
+    [
+        (radix_cnn, {"code": "rate", "steps": 8}),
+        (radix_cnn, {"code": "rate", "steps": 8, "input": {"encoder": "bernoulli", "bits": 5}}),
+        (lif_mlp, {"steps": STEPS, "input": {"encoder": "latency", "bits": 5}}),
+        (radix_cnn, {"equalize": True, "correct_biases": True}),
+        (recurrent, {"default": {"fit_threshold": True}}),
+    ],
+)
+def test_networks_that_lowering_has_changed_train_as_they_are(make: Any, chosen: Any) -> None:
+    network = network_of(make(), chosen)
+    scrambled(network, 1)
+    assert_same_integers(network, samples(make()))
+    found = lower(network.float_graph(), None, network.config)
+    assert structure(found) == structure(network.export())
 
 
 def test_a_broken_pass_is_caught() -> None:
