@@ -103,7 +103,7 @@ class TrainedWeights(nn.Module):
     def masked(self, name: str) -> Tensor:
         """A trained tensor, 0 where its mask is."""
         held = self.tensors[name]
-        return held * self.masks[name] if name in self.masks else held
+        return held * self.masks[name].to(held.device) if name in self.masks else held
 
     def real(self, node: Node, index: int) -> tuple[Tensor | None, Tensor | None]:
         """The real weight and bias of a synapse; None where it has none."""
