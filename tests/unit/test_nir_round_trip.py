@@ -178,7 +178,7 @@ def test_other_refusals(tmp_path: Path) -> None:
         write_nir(replace(graph, stage=Stage.INTEGER), path, 1e-3)
     node = replace(graph.nodes[0], name="a/b")
     named = replace(graph, nodes=(node,), outputs=(Output("a/b", Readout.LAST),))
-    with pytest.raises(UnsupportedModel, match="found a name that HDF5 cannot hold"):
+    with pytest.raises(UnsupportedModel, match="found a name that no file and no Verilog takes"):
         write_nir(named, path, 1e-3)
     with pytest.raises(UnsupportedModel, match="found a synapse of gain 2"):
         write_nir(chain((Identity(), lif()), gain=2), path, 1e-3)

@@ -120,9 +120,6 @@ class _Writer:
 
     def tree(self) -> Tree:
         """The NIRGraph; UnsupportedModel where there are problems."""
-        for name in self.shapes:
-            if "/" in name or name in ("", ".") or "\n" in name:
-                self.problems.append(f"{name!r}: found a name that HDF5 cannot hold; rename it")
         for source in self.graph.inputs:
             shape = np.array(self.shapes[source.name])
             self.nodes[source.name] = {"type": "Input", "shape": shape}
