@@ -36,6 +36,7 @@ def train_row(row: Row, seed: int, device: str = "cpu", threads: int = 1) -> dic
     make_deterministic(seed, threads)
     network = load_network_of(row.network)
     begun = time.perf_counter()
+    from_nothing = not float_file(row, seed).exists()
     graph = float_graph(row, network, seed, device)
     float_s = time.perf_counter() - begun
     trained, config = network.fine_tune(row.name, graph, seed, device)
@@ -47,9 +48,10 @@ def train_row(row: Row, seed: int, device: str = "cpu", threads: int = 1) -> dic
         "correct": correct(found.classes, split.test_y),
         **network.figures(found.classes, split),
         "command": command_of(row, seed),
-        "wall_s": {"float": round(float_s), "all": round(time.perf_counter() - begun)},
         "torch": torch.__version__,
     }
+    if from_nothing:
+        part["wall_s"] = {"float": round(float_s), "all": round(time.perf_counter() - begun)}
     path = checkpoint_of(row.name)
     if seed != row.seeds[0]:
         path = BUILDS / f"{row.name}_{seed}.safetensors"
@@ -60,9 +62,14 @@ def train_row(row: Row, seed: int, device: str = "cpu", threads: int = 1) -> dic
     return part
 
 
+def float_file(row: Row, seed: int) -> Path:
+    """Where the float network of this seed is kept."""
+    return BUILDS / f"{row.network}_float_{seed}.safetensors"
+
+
 def float_graph(row: Row, network: Network, seed: int, device: str) -> Graph:
     """The float network of this seed: from its file, or trained now and written there."""
-    path = BUILDS / f"{row.network}_float_{seed}.safetensors"
+    path = float_file(row, seed)
     if path.exists():
         return load_network(path)[0]
     graph = network.train_float(seed, device)
