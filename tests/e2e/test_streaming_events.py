@@ -17,12 +17,23 @@ import e3ne
 from e3ne import check, reference
 from e3ne.__main__ import main
 from e3ne.check.compare import compare
-from e3ne.check.runs import RunOptions, build_simulator, run_verilator
+from e3ne.check.runs import RunOptions, build_simulator, run_icarus, run_verilator
 from e3ne.cost import predict
 from e3ne.emit import Build
-from e3ne.ir import Array, BadInput, Graph, UnsupportedModel
+from e3ne.ir import Array, BadInput, Graph, Node, SpikeType, Synapse, UnsupportedModel
+from e3ne.toolchain import yosys
 from tests.small_networks import built, inputs_of, spiking, two_inputs
-from tests.streaming_networks import FRAMES, NETWORKS, STEPS, mapped, of_steps, train
+from tests.streaming_networks import (
+    FRAMES,
+    LIF,
+    NETWORKS,
+    STEPS,
+    mapped,
+    matrix,
+    network,
+    of_steps,
+    train,
+)
 
 snntorch = pytest.importorskip("snntorch", reason="no snntorch: pip install snntorch")
 
@@ -193,12 +204,52 @@ def as_stream_of_events(graph: Graph) -> Graph:
     return replace(graph, inputs=inputs, streaming=True)
 
 
-@pytest.mark.parametrize("network", [spiking, two_inputs])
-def test_streams_of_events(network: Any, tmp_path: Path) -> None:
-    graph = as_stream_of_events(network())
+@pytest.mark.parametrize("made", [spiking, two_inputs])
+def test_streams_of_events(made: Any, tmp_path: Path) -> None:
+    graph = as_stream_of_events(made())
     build = built(tmp_path / "build", graph)
     for stalls in (0, 4):
         check.simulate(build, inputs_of(graph, 41), stalls=stalls).raise_for_mismatch()
+    x = inputs_of(graph, 2)
+    check.simulate(build, x, stalls=4, simulator="icarus").raise_for_mismatch()
+
+
+def recurrent(neurons: int) -> Graph:
+    type = SpikeType((neurons,), STEPS, 2)
+    synapses = (Synapse(matrix(16, neurons), "x"), Synapse(matrix(16, 16), "lif", delay=1))
+    lif = Node("lif", synapses, replace(LIF, threshold=40), SpikeType((16,), STEPS, 1))
+    return mapped(network(lif, source=type), 2)
+
+
+def test_frames_wait_in_block_rams(tmp_path: Path) -> None:
+    """As many more as predicted: two banks of events, or a queue of a dense stream's frame."""
+    dense = replace(recurrent(1024), streaming=False)
+    counts = {}
+    for name, graph in {
+        "dense": dense,
+        "stream": replace(dense, streaming=True),
+        "both": as_stream_of_events(dense),
+    }.items():
+        build = built(tmp_path / name, graph)
+        cells = yosys.synthesize("ecp5", build.verilog, "e3ne_top", build.folder, "synth/top")
+        counts[name] = cells.get("DP16KD", 0), predict(graph).brams
+    more = {name: tuple(np.subtract(count, counts["dense"])) for name, count in counts.items()}
+    assert all(found == predicted for found, predicted in more.values()), more
+    assert (more["stream"], more["both"]) == ((2, 2), (2, 2))
+
+
+def test_the_netlist_of_a_stream_of_events_is_equal(tmp_path: Path) -> None:
+    """Block RAMs of ice40, of which a bank is read and cleared at once."""
+    graph = as_stream_of_events(recurrent(64))
+    build = built(tmp_path / "build", graph)
+    name, top = "synth/probed", "e3ne_top"
+    yosys.synthesize("ice40", build.verilog, top, build.folder, name, [], ["E3NE_PROBES"])
+    yosys.dissolve_cells("ice40", top, build.folder, name, f"{name}.plain.v")
+    x = inputs_of(graph, 3)
+    sources = [build.folder / f"{name}.plain.v"]
+    capture = run_icarus(build, x, RunOptions(stall_seed=1), sources)
+    found = compare(graph, build.nodes, x, capture)
+    assert [str(difference) for difference in found.differences] == []
 
 
 def test_predicted_latency_of_events_is_that_of_one(tmp_path: Path) -> None:
