@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..config import Config, InputConfig
 from ..ir import BadInput, Encode, Graph, Rectify, UnsupportedModel
-from .choose_precision import LEAST_FRAMES
+from .choice_problems import LEAST_FRAMES
 from .evaluation import Measured, half_width
 
 RADIX_BITS = (1, 2, 3, 4, 5, 6, 8)
@@ -183,13 +183,14 @@ def _impossible(table: Sequence[Row], floor: float) -> str:
 
 def _problems(floor: float, cost: str, frames: int) -> list[str]:
     problems = []
-    if not 0 < floor < 100:
+    if not 0 < floor <= 100:
         problems.append(
-            f"floor: found {floor:g}, accepted percent between 0 and 100; 98.5 asks for 98.5 % of "
-            "the labels"
+            f"floor: found {floor:g}, accepted percent above 0 and up to 100; 98.5 asks for 98.5 % "
+            "of the labels"
         )
     if cost not in COSTS:
-        problems.append(f"cost: found {cost!r}, accepted {', '.join(COSTS)}")
+        accepted = ", ".join(kind.replace("_", "-") for kind in COSTS)
+        problems.append(f"cost: found {cost!r}, accepted {accepted}")
     if frames < LEAST_FRAMES:
         problems.append(
             f"data: found {frames} labelled frames, accepted {LEAST_FRAMES} or more; give more "

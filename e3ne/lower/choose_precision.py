@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..config import Config
 from ..ir import BadInput
-from .evaluation import Measured, half_width
+from .choice_problems import impossible, problems_of
+from .evaluation import Measured
 from .sensitivity import (
-    COST_KINDS,
     Bits,
     Costs,
     Measure,
@@ -19,18 +18,16 @@ from .sensitivity import (
     bits_of,
     options,
     priced,
+    remembered,
     sensitivities,
     with_bits,
 )
 
-log = logging.getLogger(__name__)
-
-LEAST_FRAMES = 50
 HELD_OUT = 0.25  # of the labelled frames
 LEAST_LOSS = 1e-6  # nats: what loses less than this is free
+WORTH = 0.1  # of an even share of the cost: what saves less may lose nothing
 SWAPS = 60  # measurements of the local improvement, at most
 LOOKED_AT = 3  # steps down that are measured before one is taken
-WORST = 3  # layers that an error names
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Chosen:
     checked_on: slice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """A network on the way."""
 
@@ -83,9 +80,10 @@ def choose_precision(
     floor on the last `held_out` part of them, too, which nothing else looks at.
 
     Down from the start, greedily: of the steps that lose least for what they save (by the measured
-    sensitivities) the best few are measured where the search is, and the best is taken. Then
-    single parts go up where others may go down for it. BadInput where the floor is impossible, out
-    of range, or the frames are too few to tell.
+    sensitivities) the best few are measured where the search is, and the best is taken. A step
+    that saves next to nothing (WORTH) is not taken where it loses anything. Then single parts go
+    up where others may go down for it. The same from the cheapest network of equal bits. BadInput
+    where the floor is impossible, out of range, or the frames are too few to tell.
     """
     search = Search(measure, config, tuple(parts), floor, cost, bits, frames, held_out)
     return search.run()
@@ -105,7 +103,7 @@ class Search:
         frames: int,
         held_out: float,
     ) -> None:
-        problems = _problems(parts, floor, cost, frames)
+        problems = problems_of(parts, floor, cost, frames)
         if problems:
             raise BadInput(problems)
         self.config, self.parts = config, parts
@@ -126,12 +124,16 @@ class Search:
         ):
             self.table[tried.part, tried.bits] = tried
         uniform = self._uniform(below)
-        path = self._down([first])
-        if uniform and self._price(uniform) < self._price(path[-1]):
-            path = self._down([first, uniform])
-        path = self._swapped(path)
-        kept = [point for point in path if self._keeps(point.measured, self.checked_on)]
-        last = min(kept, key=self._price)
+        starts = [[first], *([[first, uniform]] if uniform else [])]
+        paths = [self._swapped(self._down(begun)) for begun in starts]
+        kept = [
+            (path, place)
+            for path in paths
+            for place, point in enumerate(path)
+            if self._keeps(point.measured, self.checked_on)
+        ]
+        path, place = min(kept, key=lambda found: self._price(found[0][found[1]]))
+        last = path[place]
         return Chosen(
             last.config,
             last.measured,
@@ -140,7 +142,7 @@ class Search:
             None if uniform is None else (uniform.config, uniform.measured),
             self.parts,
             tuple(self.table.values()),
-            tuple(point.text for point in path[: path.index(last) + 1]),
+            tuple(point.text for point in path[: place + 1]),
             self.floor,
             self.cost,
             self.chosen_on,
@@ -156,38 +158,19 @@ class Search:
         most = Point(config, self.measure(config), "the most bits everywhere")
         if self._keeps_all(most.measured):
             return most
-        raise BadInput(self._impossible(max(first, most, key=lambda point: self._found(point))))
+        best = max(first, most, key=self._found)
+        raise BadInput(
+            impossible(
+                *(self.measure, best.config, best.measured, self._found(best)),
+                *(self.parts, self.bits),
+            )
+        )
 
     def _all_at_most(self, config: Config) -> Config:
         for part in self.parts:
             if self.bits[part]:
                 config = with_bits(config, part, max(self.bits[part]))
         return config
-
-    def _impossible(self, best: Point) -> str:
-        """What to tell where no network keeps the floor."""
-        at = "; ".join(f"{part} {_text(bits_of(best.config, part))}" for part in self.parts)
-        losses = []
-        for part in self.parts:
-            fewer = [bits for bits in self.bits[part] if bits < bits_of(best.config, part)]
-            if fewer:
-                one = self.measure(with_bits(best.config, part, max(fewer)))
-                points = best.measured.accuracy() - one.accuracy()
-                rise = one.cross_entropy - best.measured.cross_entropy
-                losses.append(
-                    (points, rise, f"{part} ({points:+.2f} points at {_text(max(fewer))})")
-                )
-        worst = [text for *_, text in sorted(losses, reverse=True)[:WORST]]
-        count = len(best.measured.right)
-        error = half_width(best.measured.accuracy(), count)
-        costs_most = (
-            f"; what costs most accuracy with a bit less: {', '.join(worst)}" if worst else ""
-        )
-        return (
-            f"floor: found at most {self._found(best):.2f} % (of {count} frames, +- {error:.2f}; "
-            f"with bits: {at}), accepted a floor that the network reaches{costs_most}; lower the "
-            "floor, give more bits, or train the network with few bits"
-        )
 
     def _uniform(self, most: dict[Part, Bits]) -> Point | None:
         """The cheapest network of equal bits everywhere (nowhere more than where the search is)."""
@@ -230,10 +213,12 @@ class Search:
             config = with_bits(here.config, part, fewer)
             there = Point(config, self.measure(config), text)
             saved = self._price(here) - self._price(there)
-            if saved <= 0 or not self._keeps(there.measured, self.chosen_on):
+            lost = max(_loss(there.measured) - _loss(here.measured), LEAST_LOSS)
+            little = saved < WORTH / len(self.parts) * self._price(here)
+            worth = saved > 0 and not (little and lost > LEAST_LOSS)
+            if not worth or not self._keeps(there.measured, self.chosen_on):
                 closed.add((part, fewer))
                 continue
-            lost = max(_loss(there.measured) - _loss(here.measured), LEAST_LOSS)
             found.append((lost / saved, there))
             if len(found) == LOOKED_AT:
                 break
@@ -294,19 +279,6 @@ class Search:
         return min(point.measured.accuracy(part) for part in parts)
 
 
-def remembered(measure: Measure) -> Measure:
-    """`measure` that measures every configuration once."""
-    known: dict[str, Measured] = {}
-
-    def measured(config: Config) -> Measured:
-        key = repr(config)
-        if key not in known:
-            known[key] = measure(config)
-        return known[key]
-
-    return measured
-
-
 def _loss(measured: Measured) -> float:
     """What a step is judged by: errors against labels and distance from the float network."""
     return measured.cross_entropy + measured.divergence
@@ -318,34 +290,3 @@ def _tried_loss(tried: Tried) -> float:
 
 def _text(bits: Bits) -> str:
     return f"{bits:g}"
-
-
-def _problems(parts: Sequence[Part], floor: float, cost: Costs, frames: int) -> list[str]:
-    problems = []
-    if not 0 < floor < 100:
-        problems.append(
-            f"floor: found {floor:g}, accepted percent between 0 and 100; 98.5 asks for 98.5 % of "
-            "the labels"
-        )
-    unknown = [kind for kind in cost if kind not in COST_KINDS]
-    if unknown or not any(weight > 0 for weight in cost.values()):
-        problems.append(
-            f"cost: found {cost}, accepted weights > 0 for some of {', '.join(COST_KINDS)}"
-        )
-    if frames < LEAST_FRAMES:
-        error = half_width(min(max(floor, 0.0), 100.0), max(frames, 1))
-        problems.append(
-            f"data: found {frames} labelled frames, which tell {floor:g} % from others to +- "
-            f"{error:.1f} points only, accepted {LEAST_FRAMES} or more; give more frames"
-        )
-    elif 0 < floor < 100 and half_width(floor, frames) > 1:
-        log.warning(
-            "data: found %d labelled frames, which tell accuracies apart to +- %.1f points only",
-            *(frames, half_width(floor, frames)),
-        )
-    if not parts:
-        problems.append(
-            "parts: found nothing whose bits could change this cost, accepted ReLU edges, inputs "
-            "of samples or weights; choose another cost, or steps with choose_encoding"
-        )
-    return problems

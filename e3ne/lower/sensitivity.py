@@ -84,7 +84,10 @@ def written_out(config: Config, ready: Graph, integer: Graph) -> Config:
     nodes = {node.name: config.node(node.name) for node in ready.nodes}
     inputs = {
         source.name: replace(
-            config.input_of(source.name), bits=source.type.bits, signed=source.type.signed
+            config.input_of(source.name),
+            bits=source.type.bits,
+            signed=source.type.signed,
+            scale=source.scale,
         )
         for source in integer.inputs
     }
@@ -143,6 +146,19 @@ def priced(measured: Measured, cost: Costs, unit: Measured) -> float:
     return sum(
         weight * measured.cost(kind) / max(unit.cost(kind), 1.0) for kind, weight in used.items()
     )
+
+
+def remembered(measure: Measure) -> Measure:
+    """`measure` that measures every configuration once."""
+    known: dict[str, Measured] = {}
+
+    def measured(config: Config) -> Measured:
+        key = repr(config)
+        if key not in known:
+            known[key] = measure(config)
+        return known[key]
+
+    return measured
 
 
 def sensitivities(
