@@ -18,11 +18,11 @@ from e3ne.gateware.streams import Word
 from e3ne.ir import Graph, verify
 from e3ne.ir.frames import input_format, input_ports, output_ports
 from e3ne.reference import run as reference_run
-from tests.small_networks import feedback, inputs_of, spiking, two_inputs
+from tests.small_networks import feedback, inputs_of, spiking, two_inputs, two_outputs
 from tests.strategies import draw_frames, mapped_graphs
 from tests.streaming_networks import NETWORKS, mapped, train
 
-from .bench import Run, Sink, Source, simulate
+from .bench import Run, Sink, Source, always, simulate
 from .mutations import Mutation, label, survives
 from .test_deadlock_loops import looped_graphs
 from .test_network_ports import Port
@@ -73,11 +73,12 @@ def check_ports(
     x: tuple[Any, ...],
     bad: dict[tuple[int, int], int] | None = None,
     pauses: tuple[float, float] = (0.0, 0.0),
+    awake: dict[str, Any] | None = None,
     **options: Any,
 ) -> Run:
     """Frames x through the ports, but `bad` (input, frame): the others are answered rightly.
 
-    As if the bad ones had not come, where the graph is streaming.
+    As if the bad ones had not come, where the graph is streaming. `awake`: of ports, by name.
     """
     sent = frames_of(graph, x)
     for (place, number), how in (bad or {}).items():
@@ -99,10 +100,14 @@ def check_ports(
                 Port(network, port),
                 [data | last << width for frame in frames for data, last in frame],
                 pauses[0],
+                awake=(awake or {}).get(port, always),
             )
             for port, frames, width in zip(input_ports(graph), sent, widths, strict=True)
         ],
-        [Sink(Port(network, port), len(words), pauses[1]) for port, words in sinks],
+        [
+            Sink(Port(network, port), len(words), pauses[1], (awake or {}).get(port, always))
+            for port, words in sinks
+        ],
         limit_cycles=60_000,
         settle_cycles=40,
         **options,
@@ -117,6 +122,7 @@ GRAPHS = {
     "two_inputs": two_inputs,
     "delayed": lambda: mapped(NETWORKS["delayed"], 2),
     "synaptic": lambda: mapped(NETWORKS["synaptic"], 2),
+    "delta": lambda: mapped(NETWORKS["delta"], 2),
 }
 
 
@@ -135,8 +141,11 @@ def test_bad_frames_leave_no_trace(data):
 
 
 @pytest.mark.parametrize("events", [False, True])
-def test_a_stream_goes_on_behind_a_bad_frame(events):
-    graph = mapped(NETWORKS["recurrent"], 2)
+@pytest.mark.parametrize("name", ["recurrent", "delta"])
+def test_a_stream_goes_on_behind_a_bad_frame(name, events):
+    graph = mapped(NETWORKS[name], 2)
+    if events and name == "delta":
+        return  # samples are no events
     graph = with_events(graph) if events else graph
     x = train(graph, 6)
     check_ports(graph, (x,), {(0, 0): 3, (0, 2): 30, (0, 3): 1})
@@ -149,6 +158,27 @@ def test_reset_in_the_middle_of_a_stream(events):
     graph = with_events(graph) if events else graph
     for cycle in (11, 40, 90):
         check_ports(graph, (train(graph, 4),), {(0, 1): 3}, reset_at=cycle)
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("late", [0, 1])
+def test_one_input_may_be_a_frame_ahead(events, late):
+    """It is taken whole, and whatever the other one brings then, the stream goes on."""
+    graph = replace(two_inputs(), streaming=True)
+    graph = with_events(graph) if events else graph
+    port = input_ports(graph)[late]
+    awake = {port: lambda cycle: cycle > 1500 and cycle // 300 % 2 == 0}
+    run = check_ports(graph, inputs_of(graph, 4), {(1 - late, 1): 3, (late, 2): 2}, awake=awake)
+    ahead, behind = run.sources[1 - late].cycles, run.sources[late].cycles
+    whole = len(frames_of(graph, inputs_of(graph, 4))[1 - late][0])
+    assert ahead[whole - 1] < 1500 < behind[0]
+
+
+@pytest.mark.parametrize("port", [0, 1])
+def test_outputs_may_be_read_in_turn(port):
+    graph = replace(two_outputs(), streaming=True)
+    awake = {output_ports(graph)[port]: lambda cycle: cycle > 6000}
+    check_ports(graph, inputs_of(graph, 3), {(0, 1): 4}, awake=awake)
 
 
 def test_the_gate_drops_a_bad_frame_whatever_the_network_does():
