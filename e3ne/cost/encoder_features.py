@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir import Encode, Graph, Node
-from ..ir.frames import source_windows, window_steps
+from ..ir.frames import kept_words, source_windows, window_steps
 from ..ir.random_bits import LENGTH
 from .counts import Features
 from .memories import Memory
@@ -14,7 +14,6 @@ def encoder_features(found: Features, graph: Graph, node: Node, neuron: Encode) 
     assert node.mapping is not None
     lanes, bits = node.mapping.lanes, neuron.bits
     steps, windows = window_steps(graph, node.type.steps), source_windows(graph, node.name)
-    words = node.type.neurons // lanes
     sent = lanes * steps * node.type.bits
     found.ffs += sent
     match neuron.kind:
@@ -37,6 +36,6 @@ def encoder_features(found: Features, graph: Graph, node: Node, neuron: Encode) 
             found.ffs += lanes * (2 * bits + node.type.bits)
             if steps > 1:  # samples that wait, spikes that gather
                 found.ffs += sent + lanes * steps_in * (bits + 1)
-            if windows > 1:
+            if words := kept_words(graph, node):
                 kept = lanes * bits + (neuron.kind == "delta")
                 found.memories.append(Memory(kept, words, is_rom=False))

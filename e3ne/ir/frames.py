@@ -11,7 +11,7 @@ import numpy as np
 from .arrays import Array
 from .events import EVENT_BYTES, to_events
 from .graph import Graph, Input, Node, Output
-from .neurons import Integrate, IntegrateFire
+from .neurons import goes_on
 from .order import to_words
 from .spikes import SpikeType
 
@@ -79,11 +79,12 @@ def source_windows(graph: Graph, name: str) -> int:
 def kept_words(graph: Graph, node: Node) -> int:
     """Words of a window of `node` whose neurons keep their state until the next window; else 0.
 
-    Between the windows of a frame, and with `streaming` between frames: membranes only.
+    Between the windows of a frame, and with `streaming` between frames: membranes, and the levels
+    of delta encoders.
     """
     assert node.mapping is not None
-    goes_on = graph.streaming and isinstance(node.neuron, IntegrateFire | Integrate)
-    kept = goes_on or source_windows(graph, node.name) > 1
+    endless = graph.streaming and goes_on(node.neuron)
+    kept = endless or source_windows(graph, node.name) > 1
     return node.type.neurons // node.mapping.lanes if kept else 0
 
 

@@ -130,8 +130,9 @@ class Graph:
     divides the steps of every edge that has more, and an edge of fewer steps has one window.
 
     `streaming`: frames are consecutive pieces of one endless stream. Membranes, synaptic currents,
-    the spikes of the step before and what delayed synapses read go on from frame to frame and are
-    cleared by a reset only; everything else (sums over steps, readouts) is of one frame.
+    the spikes of the step before, what delayed synapses read and the levels of delta encoders go
+    on from frame to frame and are cleared by a reset only; everything else (sums over steps,
+    readouts) is of one frame.
     """
 
     stage: Stage

@@ -144,7 +144,8 @@ class Encode:
         x = clip(rint(i / unit), low, high)       0 .. 2**bits - 1, two's complement where `signed`
 
     The train has t = 0 .. T - 1 steps; j is the place of the neuron in wire order (`ir/order.py`).
-    Every frame starts anew.
+    Every frame starts anew; in a streaming graph ref alone is kept from frame to frame, as if all
+    of them were one: a change across a border of frames is a spike like any other.
 
         radix      n = (x >> (T - 1 - t)) & 1                                  bits == T
         regular    n = (((t + 1) * x) >> bits) - ((t * x) >> bits)
@@ -152,7 +153,7 @@ class Encode:
         latency    n = 1 if x > 0 and t == ((2**bits - 1 - x) * T) >> bits
         delta      n = +1 and ref += threshold  where x[t] - ref >= threshold,
                    n = -1 and ref -= threshold  where ref - x[t] >= threshold, else 0;
-                   ref = x[0] and n = 0 at t == 0
+                   ref = x[0] and n = 0 at t == 0, of a stream at its first step only
 
     So a radix train holds the sample's bit planes, most significant first; a regular train has
     floor(T x / 2**bits) spikes, evenly spread, a Bernoulli train T x / 2**bits in the mean; a
@@ -171,3 +172,10 @@ class Encode:
 
 
 Neuron = Relay | Rectify | Requantize | IntegrateFire | Integrate | Encode
+
+
+def goes_on(neuron: Neuron) -> bool:
+    """Has it a state that a streaming graph keeps from frame to frame?"""
+    if isinstance(neuron, Encode):
+        return neuron.kind == "delta"
+    return isinstance(neuron, IntegrateFire | Integrate)

@@ -17,16 +17,15 @@ from ..ir import (
     Encode,
     Graph,
     Input,
-    Integrate,
-    IntegrateFire,
     Node,
     Output,
     Readout,
     Stage,
     computing_order,
 )
+from ..ir.neurons import goes_on
 from ..ir.user_arrays import as_frames
-from .encoders import encode
+from .encoders import encode, encode_stream
 from .neurons import Population, fire, saturate, times
 from .ops import op_currents
 from .stream import Stream, longest_delay
@@ -136,25 +135,24 @@ def group_spikes(
     step. A streaming group with a state takes all frames as one long one; `stream` is the state
     before it, whose `advance` is left to the caller.
     """
-    if isinstance(group[0].neuron, Encode):  # reads an input as it is; every frame anew
-        samples = values[group[0].synapses[0].source]
-        return {group[0].name: encode(group[0].neuron, samples, group[0].type)}
-    names = {node.name for node in group}
     stream = Stream() if stream is None else stream
+    if isinstance(group[0].neuron, Encode):  # reads an input as it is
+        return {group[0].name: _encoded(graph, group[0], values, stream)}
+    names = {node.name for node in group}
     outside = {node.name: _outside_currents(graph, node, names, values, stream) for node in group}
     frames, steps = outside[group[0].name].shape[:2]
-    goes_on = graph.streaming and any(_has_state(node, names) for node in group)
+    endless = graph.streaming and any(_has_state(node, names) for node in group)
     populations = {
-        node.name: stream.population(node) if goes_on else Population(node, frames)
+        node.name: stream.population(node) if endless else Population(node, frames)
         for node in group
     }
-    count, length = (1, frames * steps) if goes_on else (frames, steps)
+    count, length = (1, frames * steps) if endless else (frames, steps)
     sent, before = {}, {}
     for node in group:
         outside[node.name] = outside[node.name].reshape(count, length, *node.type.shape)
         past = before[node.name] = longest_delay(graph, node.name)
         sent[node.name] = _silence(node, count, past + length)
-        if goes_on and past:
+        if endless and past:
             sent[node.name][:, :past] = stream.past(graph, node.name)
     for step in range(length):
         for node in group:
@@ -171,11 +169,20 @@ def group_spikes(
     }
 
 
+def _encoded(graph: Graph, node: Node, values: dict[str, Array], stream: Stream) -> Array:
+    """The trains of an encoder; one with a state has one train for all frames of a stream."""
+    assert isinstance(node.neuron, Encode)
+    samples = values[node.synapses[0].source]
+    if not (graph.streaming and goes_on(node.neuron)):
+        return encode(node.neuron, samples, node.type)
+    trains, level = encode_stream(node, samples, stream.level(node))
+    stream.keep_level(node, level)
+    return trains
+
+
 def _has_state(node: Node, group: set[str]) -> bool:
     """Does what it sends depend on earlier steps: over its neurons, or over its own loop?"""
-    return isinstance(node.neuron, IntegrateFire | Integrate) or any(
-        synapse.source in group for synapse in node.synapses
-    )
+    return goes_on(node.neuron) or any(synapse.source in group for synapse in node.synapses)
 
 
 def _outside_currents(

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import numpy as np
 
-from ..ir import Array, Encode, SpikeType
+from ..ir import Array, Encode, Node, SpikeType
 from ..ir.order import from_wire
 from ..ir.random_bits import random_numbers
 
@@ -46,16 +46,32 @@ def spikes(neuron: Encode, x: Array, type: SpikeType) -> Array:
             fires_at = (((1 << neuron.bits) - 1 - x) * type.steps) >> neuron.bits
             return np.asarray((x > 0) & (step == fires_at), np.int64)
         case "delta":
-            return _changes(x, neuron.threshold)
+            return _changes(x, neuron.threshold, None)[0]
         case _:
             assert_never(neuron.kind)
 
 
-def _changes(x: Array, threshold: int) -> Array:
+def encode_stream(node: Node, current: Array, level: Array | None) -> tuple[Array, Array | None]:
+    """The trains of a delta encoder whose frames are one stream, and its level behind them.
+
+    `current` and trains are as of `encode`; the level, int64 (*shape) in units of x, is what all
+    spikes so far have told, None before the first sample.
+    """
+    neuron = node.neuron
+    assert isinstance(neuron, Encode)
+    real = node.type.bits == 0
+    x = sample_units(neuron, current) if real else np.asarray(current, np.int64)
+    whole = x.reshape(1, -1, *x.shape[2:])
+    sent, after = _changes(whole, neuron.threshold, None if level is None else level[None])
+    trains = sent.reshape(x.shape)
+    return trains.astype(np.float64) if real else trains, None if after is None else after[0]
+
+
+def _changes(x: Array, threshold: int, level: Array | None) -> tuple[Array, Array | None]:
+    """Spikes of (frames, steps, *shape) from `level` (frames, *shape) on, and the last level."""
     sent = np.zeros_like(x)
-    level = x[:, 0].copy()
-    for step in range(1, x.shape[1]):
-        distance = x[:, step] - level
+    for step in range(x.shape[1]):
+        distance = x[:, step] - (x[:, step] if level is None else level)
         sent[:, step] = (distance >= threshold).astype(np.int64) - (distance <= -threshold)
-        level += threshold * sent[:, step]
-    return sent
+        level = x[:, step] - distance + threshold * sent[:, step]
+    return sent, level

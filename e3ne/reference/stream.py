@@ -13,17 +13,26 @@ class Stream:
 
     A new one is the state after reset: everything zero. Give the same one to every call, piece
     after piece; a graph that is not `streaming` ignores it. It holds the populations (membranes,
-    synaptic currents, spikes of the step before), and of each source the last steps that delayed
-    synapses will read. It belongs to one graph.
+    synaptic currents, spikes of the step before), the levels of delta encoders, and of each source
+    the last steps that delayed synapses will read. It belongs to one graph.
     """
 
     def __init__(self) -> None:
         self._populations: dict[str, Population] = {}
         self._past: dict[str, Array] = {}
+        self._levels: dict[str, Array | None] = {}
 
     def population(self, node: Node) -> Population:
         """The neurons of `node` as the last call left them; arrays (1, *shape)."""
         return self._populations.setdefault(node.name, Population(node, 1))
+
+    def level(self, node: Node) -> Array | None:
+        """What the spikes of a delta encoder have told, int64 (*shape); None before a sample."""
+        return self._levels.get(node.name)
+
+    def keep_level(self, node: Node, level: Array | None) -> None:
+        """The same after a call."""
+        self._levels[node.name] = level
 
     def past(self, graph: Graph, name: str) -> Array:
         """(steps, *shape): what `name` sent before this call, the last step last.

@@ -163,6 +163,10 @@ class Delta(Encoder):
     Takes samples of all steps, (steps, frames, *shape), and compares them with those of the first
     step to begin with. By itself samples are `signed`, -1 .. 1, of `bits` bits; `threshold`, in
     units of the samples, is rounded to a multiple of `scale`.
+
+    It remembers nothing between two calls. The hardware of a `streaming` network does: from frame
+    to frame, as if all of them were one. Train such a network on long pieces of the stream, whose
+    steps all go through one call, and deploy it with `streaming: true` and frames of any length.
     """
 
     def __init__(

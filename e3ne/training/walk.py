@@ -13,7 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..ir import Encode, Graph, Integrate, IntegrateFire, Node, computing_order
+from ..ir import Encode, Graph, Node, computing_order
+from ..ir.neurons import goes_on
 
 
 @dataclass
@@ -46,14 +47,17 @@ def walk(graph: Graph, arithmetic: Arithmetic, inputs: dict[str, Tensor]) -> dic
     for group in computing_order(graph):
         node = group[0]
         own = {member.name for member in group}
-        if isinstance(node.neuron, Encode):  # reads an input as it is; every frame anew
-            values[node.name], _ = arithmetic.sends(node, values[node.synapses[0].source], None)
+        endless = graph.streaming and goes_on(node.neuron)
+        if isinstance(node.neuron, Encode):  # reads an input as it is
+            samples = values[node.synapses[0].source]
+            sent, _ = arithmetic.sends(node, as_stream(samples) if endless else samples, None)
+            values[node.name] = sent.reshape(len(samples), node.type.steps, *sent.shape[2:])
         elif any(synapse.source in own for member in group for synapse in member.synapses):
             values.update(_loop(graph, group, values, arithmetic))
         else:
             current = _outside(graph, node, own, values, arithmetic)
             frames, steps = current.shape[:2]
-            if graph.streaming and isinstance(node.neuron, IntegrateFire | Integrate):
+            if endless:
                 current = as_stream(current)
             sent, _ = arithmetic.sends(node, current, None)
             values[node.name] = sent.reshape(frames, steps, *sent.shape[2:])

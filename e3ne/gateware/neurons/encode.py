@@ -116,9 +116,9 @@ class EncodeLoop(wiring.Component):
 
     Members `i`: steps of samples, `o`: steps of spikes. Regular: x is added to what earlier steps
     left over, and the carry is the spike. Delta: x is compared with the level that the spikes have
-    told so far, x itself at the first step of a frame. `encode_phases` cycles a step, and as many
-    to the first output; what is kept of a frame is kept between its windows (`KeptState`).
-    Reset: a new frame.
+    told so far, x itself at the first step of a frame (`windows.streaming`: of the stream, whose
+    level goes on from frame to frame). `encode_phases` cycles a step, and as many to the first
+    output; what is kept of a frame is kept between its windows (`KeptState`). Reset: a new frame.
     """
 
     def __init__(self, neuron: Encode, item: StepItem, windows: Windows) -> None:
@@ -131,7 +131,7 @@ class EncodeLoop(wiring.Component):
         m = Module()
         bits, lanes = self.neuron.bits, range(self.item.lanes)
         delta = self.neuron.kind == "delta"
-        # Behind the levels of a delta encoder one bit says that the frame has begun.
+        # Behind the levels of a delta encoder one bit says that there is a level.
         state_bits = bits * self.item.lanes + delta
         m.submodules.kept = kept = KeptState(state_bits, self.windows)
         phases = encode_phases(self.windows.steps, self.windows.kept_words)

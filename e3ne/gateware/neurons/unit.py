@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...ir import ONE, Encode, Integrate, IntegrateFire, Node, Rectify, Relay, Requantize
 from ...ir.cycles import drive_stages, neuron_cycles_per_word, neuron_latency_cycles
+from ...ir.neurons import goes_on
 from ..rom import RomForm, RomImage
 from ..streams import Word
 from .drive import Drive
@@ -88,8 +89,8 @@ class NeuronUnit(wiring.Component):
 
     Members `i`: `current_word`, signed currents; `o`: `spike_word`; both in wire order with
     `last` on a frame's last word. `cycles_per_word` and `latency_cycles` are the formulas of
-    `ir/cycles.py` for it; `roms` lists its ROM images. Reset: a new frame. `streaming`: membranes
-    and all that goes with them are kept from frame to frame.
+    `ir/cycles.py` for it; `roms` lists its ROM images. Reset: a new frame. `streaming`: membranes,
+    all that goes with them, and the levels of delta encoders are kept from frame to frame.
     """
 
     def __init__(
@@ -110,8 +111,8 @@ class NeuronUnit(wiring.Component):
         repeated = isinstance(node.neuron, Encode) and current_word.steps == 1
         if windows > 1 and current_word.steps != steps and not repeated:
             raise ValueError(f"{node.name}: found other steps in than out with {windows} windows")
-        goes_on = streaming and isinstance(node.neuron, IntegrateFire | Integrate)
-        layout = Windows(words_per_window, windows, steps, goes_on)
+        endless = streaming and goes_on(node.neuron)
+        layout = Windows(words_per_window, windows, steps, endless)
         summed = steps == 1 and current_word.steps > 1
         self.sum = StepSum(current_word) if summed else None
         word = current_word if self.sum is None else self.sum.sum_word
