@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from e3ne import reference
-from e3ne.ir import Array, Graph
+from e3ne.ir import Array, BadInput, Graph
 from e3ne.lower import lower
 from e3ne.training.network import QuantizedNetwork
 from e3ne.training.twin import Twin
@@ -22,20 +22,29 @@ def assert_same_integers(network: QuantizedNetwork, *x: Array) -> dict[str, Arra
     makes of them is not compared then.
     """
     exported = network.export()
-    lowered = lower(network.float_graph(), None, network.config)
+    lowered = lowered_again(network)
     words = encoded(exported, x)
     wanted = reference.run(exported, *words)
     ways = {
         "twin": {name: sent.numpy() for name, sent in Twin(exported).run(*words).items()},
         "forward": forward(network, x),
     }
-    if structure(lowered) == structure(exported):
+    if lowered is not None and structure(lowered) == structure(exported):
         ways["lowered"] = reference.run(lowered, *encoded(lowered, x))
     for way, found in ways.items():
         for name, sent in wanted.items():
             different = int((found[name] != sent).sum())
             assert different == 0, f"{way}, {name}: {different} of {sent.size} differ"
     return wanted
+
+
+def lowered_again(network: QuantizedNetwork) -> Graph | None:
+    """What lowering makes of the float graph; None where it merges nodes that have settings."""
+    try:
+        return lower(network.float_graph(), None, network.config)
+    except BadInput as error:
+        assert "that is part of the node" in str(error)
+        return None
 
 
 def structure(graph: Graph) -> list[object]:
