@@ -12,6 +12,7 @@ from e3ne.ir import (
     Array,
     Conv2d,
     Dyadic,
+    Encode,
     Graph,
     Identity,
     Input,
@@ -80,6 +81,16 @@ def loop() -> Graph:
     return network(first, spiking("b", Synapse(matrix(4, 4, 2), "a", delay=1), neuron=FILTER))
 
 
+def encoded(threshold: int, bits: int, signed: bool, steps: int = STEPS) -> Graph:
+    """A delta encoder in front of spiking neurons."""
+    neuron = Encode("delta", bits, threshold=threshold, signed=signed)
+    encoder = Node(
+        "delta", (Synapse(Identity(), "x"),), neuron, SpikeType((4,), steps, 2, signed=True)
+    )
+    fires = spiking("lif", Synapse(matrix(4, 4), "delta"), steps=steps)
+    return network(encoder, fires, source=SpikeType((4,), steps, bits, signed))
+
+
 NETWORKS = {
     "lif": network(spiking("lif", Synapse(matrix(4, 4), "x"))),
     "synaptic": network(spiking("lif", Synapse(matrix(4, 4), "x"), neuron=FILTER)),
@@ -92,6 +103,8 @@ NETWORKS = {
     ),
     "loop": loop(),
     "conv": conv_network(),
+    "delta": encoded(3, 5, signed=False),
+    "signed_delta": encoded(4, 4, signed=True),
 }
 
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from e3ne import reference
 from e3ne.config import parse_config
-from e3ne.ir import Array, Graph, UnsupportedModel
+from e3ne.ir import Array, Encode, Graph, UnsupportedModel
 from e3ne.lower import lower
+from e3ne.training import walk
 from e3ne.training.twin import Twin
 from tests.property import lower_networks
 from tests.property.loop_networks import loop_networks, trains
 from tests.strategies import draw_frames, mapped_graphs
+from tests.streaming_networks import NETWORKS, train
 
 QUICK = settings(max_examples=150, deadline=None)
 SEEDS = st.integers(0, 2**16)
@@ -41,6 +43,20 @@ def test_every_op_and_neuron(data: Any, streaming: bool) -> None:
     graph = replace(graph, streaming=streaming)
     frames = as_tuple(draw_frames(data.draw, graph, 3))
     assert differing_nodes(Twin(graph), graph, frames) == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_streams_whose_frames_are_one(name: str) -> None:
+    graph = NETWORKS[name]
+    assert differing_nodes(Twin(graph), graph, (train(graph),)) == []
+
+
+def test_an_encoder_that_starts_anew_with_every_frame_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = NETWORKS["delta"]
+    monkeypatch.setattr(walk, "goes_on", lambda neuron: not isinstance(neuron, Encode))
+    assert differing_nodes(Twin(graph), graph, (train(graph),)) == ["delta", "lif"]
 
 
 @QUICK

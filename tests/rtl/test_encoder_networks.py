@@ -67,7 +67,7 @@ def input_of(name: str, neuron: Encode, shape: tuple[int, ...], steps: int) -> t
 def encoded_graphs(draw) -> Graph:
     """One or two encoded inputs, up to two layers with feedback, any lanes and windows.
 
-    Half of them are streaming: membranes are kept from frame to frame, encoders start anew.
+    Half of them are streaming: membranes and the levels of delta encoders go on.
     """
     shape = draw(st.sampled_from([(1,), (4,), (6,), (1, 4, 4), (2, 3, 4), (3, 4, 3)]))
     steps = draw(st.sampled_from([2, 3, 4, 6]))

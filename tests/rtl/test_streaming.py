@@ -103,16 +103,18 @@ def streams():
     for name in NETWORKS:
         graph = mapped(NETWORKS[name], 2)
         check_core(graph, train(graph), (0.2, 0.2), limit_cycles=6000)
-    single = mapped(of_steps(NETWORKS["lif"], 1), 2)  # one window a frame
-    check_core(single, train(single, 6))
+    for name in ("lif", "delta"):
+        single = mapped(of_steps(NETWORKS[name], 1), 2)  # one window a frame
+        check_core(single, train(single, 6))
 
 
 def reset_streams():
-    for name in ("lif", "synaptic", "delayed", "recurrent"):
+    for name in ("lif", "synaptic", "delayed", "recurrent", "delta"):
         graph = mapped(NETWORKS[name], 2)
         check_core(graph, train(graph), reset_at=150, limit_cycles=6000)
 
 
+ONLY_MEMBRANES = "streaming and not isinstance(node.neuron, Encode)"
 MUTATIONS: list[Any] = [
     Mutation("neurons.membrane", "if self.windows.streaming:", "if False:"),  # resets at frames
     Mutation("neurons.membrane", "Signal(init=1)", "Signal(init=0)"),
@@ -128,6 +130,7 @@ MUTATIONS: list[Any] = [
     Mutation("delays", "words_per_step * delay_steps, self", "words_per_step, self"),
     Mutation("core", "synapse.delay, self.graph.streaming", "synapse.delay, False"),
     Mutation("node_unit", "streaming=graph.streaming", "streaming=False"),
+    Mutation("neurons.unit", "streaming and goes_on(node.neuron)", ONLY_MEMBRANES),
 ]
 
 

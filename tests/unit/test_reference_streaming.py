@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from e3ne import reference
 from e3ne.ir import (
     ONE,
+    Array,
     Dyadic,
+    Encode,
     Graph,
     Identity,
     Input,
@@ -111,6 +113,39 @@ def test_stage_float_streams_too() -> None:
     outputs = (Output("n", Readout.COUNT),)
     graph = verify(Graph(Stage.FLOAT, (entry,), (node,), outputs, streaming=True))
     assert reference.run(graph, np.full((2, 2, 1), 0.6))["n"].reshape(-1).tolist() == [0, 0, 1, 0]
+
+
+def long_and_short(signed: bool) -> tuple[Graph, Graph, Array]:
+    """A FLOAT delta encoder in one frame of 20 steps, in a stream of frames of 4, and samples."""
+    neuron = Encode("delta", 6, 0.25, threshold=3, signed=signed)
+    train = SpikeType((2,), 4)
+    node = Node("n", (Synapse(Identity(), "x"),), neuron, train)
+    entry, outputs = Input("x", train), (Output("n", Readout.COUNT),)
+    short = verify(Graph(Stage.FLOAT, (entry,), (node,), outputs, streaming=True))
+    x = np.random.default_rng(2).normal(size=(5, 4, 2)).cumsum(axis=1) + 8 * (not signed)
+    return of_steps(replace(short, streaming=False), 20), short, x
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_delta_trains_of_reals_go_on(signed: bool) -> None:
+    """In one call and in several, and as the torch module makes of a long piece."""
+    long, short, x = long_and_short(signed)
+    wanted = reference.run(long, x.reshape(1, 20, 2))["n"].reshape(x.shape)
+    np.testing.assert_array_equal(reference.run(short, x)["n"], wanted)
+    stream = Stream()
+    parts = [reference.run(short, x[a:b], stream=stream)["n"] for a, b in ((0, 2), (2, 2), (2, 5))]
+    np.testing.assert_array_equal(np.concatenate(parts), wanted)
+    apart = reference.run(replace(short, streaming=False), x)["n"]
+    assert (apart[:, 0] == 0).all()
+    assert (wanted[1:, 0] != 0).any()
+
+
+def test_other_encoders_start_anew_with_every_frame() -> None:
+    neuron = Encode("regular", 3)
+    node = Node("n", (Synapse(Identity(), "x"),), neuron, SpikeType((1,), 4, 1))
+    graph = network(node, source=SpikeType((1,), 1, 3))
+    sent = reference.run(graph, np.full((3, 1, 1), 3))["n"]
+    assert sent[..., 0].tolist() == [[0, 0, 1, 0]] * 3
 
 
 def test_text_says_so() -> None:

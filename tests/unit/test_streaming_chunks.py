@@ -107,13 +107,15 @@ def test_calibration_sees_the_stream(any_chunks: None) -> None:
     assert ready.node("lif").neuron.max_spikes == most  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("forgotten", ["population", "past"])
+@pytest.mark.parametrize(
+    ("forgotten", "name"), [("population", "loop"), ("past", "loop"), ("level", "delta")]
+)
 def test_a_stream_that_forgets_between_chunks_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, forgotten: str
+    monkeypatch: pytest.MonkeyPatch, forgotten: str, name: str
 ) -> None:
     """The broken twin of all of the above."""
     fresh = getattr(reference.Stream, forgotten)
-    graph = NETWORKS["loop"]
+    graph = NETWORKS[name]
     wanted = reference.run(graph, train(graph))
     monkeypatch.setattr(data, "CHUNK_VALUES", 1)
     monkeypatch.setattr(reference.Stream, forgotten, lambda _, *of: fresh(reference.Stream(), *of))

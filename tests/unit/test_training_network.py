@@ -38,6 +38,8 @@ from e3ne.ir import (
 )
 from e3ne.lower import lower, prepared
 from e3ne.lower.fidelity import quantized_state
+from e3ne.training import walk
+from e3ne.training.encoders import Delta
 from e3ne.training.fit import Schedule, fit, make_deterministic
 from e3ne.training.network import QuantizedNetwork
 from e3ne.training.readouts import scored_by
@@ -102,14 +104,28 @@ def encoded() -> Graph:
     return verify(Graph(Stage.FLOAT, (source,), (coded, fc), (Output("fc", Readout.COUNT),)))
 
 
-ZOO = (radix_cnn, lif_mlp, recurrent, residual, conv_snn, cuba, graded, streaming, encoded)
+def changes() -> Graph:
+    """A stream of samples behind a delta encoder, whose level goes on from frame to frame."""
+    train = SpikeType((8,), STEPS)
+    encoder = Encode("delta", 5, 1 / 32, threshold=6)
+    coded = Node("coded", (Synapse(Identity(), "x"),), encoder, train)
+    fc = Node("fc", (Synapse(linear(4, 8), "coded"),), LIF, SpikeType((4,), STEPS))
+    graph = Graph(Stage.FLOAT, (Input("x", train),), (coded, fc), (Output("fc", Readout.COUNT),))
+    return verify(replace(graph, streaming=True))
+
+
+ZOO = (
+    *(radix_cnn, lif_mlp, recurrent, residual, conv_snn, cuba, graded),
+    *(streaming, encoded, changes),
+)
 
 
 def samples(graph: Graph, count: int = 20, seed: int = 0) -> Array:
     """Samples in 0 .. 1, or spikes."""
     type = graph.inputs[0].type
     x = frames(count, type.steps, *type.shape, seed=seed)
-    return (x > 0.5).astype(float) if type.steps > 1 else x
+    encoded = any(isinstance(node.neuron, Encode) for node in graph.nodes)
+    return (x > 0.5).astype(float) if type.steps > 1 and not encoded else x
 
 
 def network_of(graph: Graph, chosen: dict[str, Any] | None = None, **options: Any) -> Any:
@@ -155,6 +171,20 @@ def test_a_broken_pass_is_caught() -> None:
     network.integers.held["fc1.threshold"] = network.integers.held["fc1.threshold"] * 1.02
     with pytest.raises(AssertionError, match="forward, fc1"):
         assert_same_integers(network, samples(lif_mlp(), 200))
+
+
+@pytest.mark.parametrize("quantizing", [False, True])
+def test_changes_between_frames_are_seen_in_training(
+    quantizing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trains of one long frame; not those of a pass that starts anew with every frame."""
+    network = network_of(changes(), quantizing=quantizing)
+    x = torch.from_numpy(samples(changes()))
+    module = Delta(6 / 32, 5, 1 / 32, signed=False, frames_first=True)
+    wanted = module(x.reshape(1, -1, 8)).reshape(x.shape)
+    assert torch.equal(network.values(x)["coded"].double(), wanted)
+    monkeypatch.setattr(walk, "goes_on", lambda neuron: False)
+    assert not torch.equal(network.values(x)["coded"].double(), wanted)
 
 
 def test_logits_are_the_words_in_real_units() -> None:
