@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 import e3ne
+from e3ne import reference
 from e3ne.ir import BadInput, Encode
 from e3ne.training.datasets import digits
 from e3ne.training.encoders import Bernoulli, BitPlanes, Delta, Encoder, Latency, Regular
@@ -78,6 +80,34 @@ def test_encoders_of_the_model(encoder: Encoder, tmp_path: Path) -> None:
     assert manifest["scale"] == encoder.neuron.unit
     if kind == "bernoulli":
         assert manifest["encoder"] == {"kind": kind, "bits": 5, "steps": STEPS, "seed": 77}
+
+
+def test_a_stream_of_changes_from_torch_to_verilator(tmp_path: Path) -> None:
+    """Short frames of a stream are what the model makes of one long piece, spike for spike."""
+    model, x = Network(Delta(0.25, signed=False)).eval(), images("delta")
+    hardware = e3ne.compile(
+        model,
+        input_has_steps=True,
+        calibration=x,
+        output=tmp_path / "b",
+        config={"streaming": True},
+    )
+    with torch.no_grad():
+        long = torch.from_numpy(x.reshape(FRAMES * STEPS, 1, *x.shape[2:]))
+        trains, spikes = (part[:, 0].numpy() for part in (model.encoder(long), model(long)))
+    counts = spikes.reshape(FRAMES, STEPS, 10).sum(axis=1)
+    real = reference.run(hardware.traced, x.astype(np.float64))
+    np.testing.assert_array_equal(real["encoder"].reshape(trains.shape), trains)
+    words, _ = reference.read_out(hardware.traced.outputs[0], real)
+    np.testing.assert_array_equal(words, counts)
+    result = hardware.simulate(x, counts.argmax(axis=1), stalls=3)
+    result.raise_for_mismatch()
+    figures = hardware.figures()
+    assert figures["accuracy"]["float"] == 100.0  # of the stream, not of frames that start anew
+    sent = np.abs(trains).sum() / FRAMES
+    assert figures["activity"]["encoder"]["spikes_per_frame"] == pytest.approx(sent, abs=1e-3)
+    apart = reference.run(replace(hardware.traced, streaming=False), x.astype(np.float64))
+    assert not np.array_equal(apart["encoder"], real["encoder"])
 
 
 def test_cycles_are_those_predicted(tmp_path: Path) -> None:
