@@ -49,6 +49,8 @@ __all__ = [
 
 COST_NAMES = {"synaptic-ops": "synaptic_ops", "value-ops": "value_ops", "memory": "memory_bits"}
 CostChoice = str | Mapping[str, float]
+SENSITIVITIES = ("perturbation", "hessian")
+HESSIAN_FRAMES = 256
 
 
 def choose_precision(
@@ -61,6 +63,7 @@ def choose_precision(
     edge_bits: Sequence[Bits] = EDGE_BITS,
     weight_bits: Sequence[Bits] = WEIGHT_BITS,
     held_out: float = HELD_OUT,
+    sensitivity: str = "perturbation",
     calibration: UserArrays | None = None,
     config: Any = None,
     example_input: Any = None,
@@ -75,13 +78,17 @@ def choose_precision(
     `value-ops` (weights used), `memory` (bits of the weights), or a dict of several with weights,
     each as a part of the start's. Edges and inputs get some of `edge_bits` where operations cost,
     weights some of `weight_bits` where memory does. `held_out` of the frames, the last, only check
-    the result. The configuration to compile with is `config` of the result; `Chosen` has the table.
+    the result. With `sensitivity` hessian the search orders the steps of weights by the curvature
+    of the loss (`e3ne.training.hessian`; networks of ReLUs), not by what each measured alone. The
+    configuration to compile with is `config` of the result; `Chosen` has the table.
     Raises BadInput and UnsupportedModel with every problem.
     """
     settings, network = _network(
         model, x, y, calibration, config, example_input, steps, input_has_steps
     )
     costs = costs_of(cost)
+    if sensitivity not in SENSITIVITIES:
+        raise BadInput(f"sensitivity: found {sensitivity!r}, accepted {' or '.join(SENSITIVITIES)}")
     bench = Bench(network, progress)
     ready, integer = bench.ready(settings), bench.integer(settings)
     settings = written_out(settings, ready, integer)
@@ -91,7 +98,10 @@ def choose_precision(
 
     found = parts(ready, integer, kinds_for(costs))
     count = len(network.y)
-    return search_bits(bench.measure, settings, found, floor, costs, allowed, count, held_out)
+    foretold = _foretold(bench, settings, found) if sensitivity == "hessian" else None
+    return search_bits(
+        bench.measure, settings, found, floor, costs, allowed, count, held_out, foretold
+    )
 
 
 def choose_encoding(
@@ -141,6 +151,24 @@ def costs_of(cost: CostChoice) -> Costs:
             "with weights"
         )
     return {COST_NAMES[name]: float(weight) for name, weight in given.items()}
+
+
+def _foretold(
+    bench: Bench, config: Config, found: Sequence[Part]
+) -> dict[tuple[Part, Bits], float]:
+    """The losses of weights that the Hessian predicts, by part and bits."""
+    from ..training.hessian import hessian_traces, predicted_losses
+
+    ready, network = bench.ready(config), bench.network
+    few = tuple(array[:HESSIAN_FRAMES] for array in network.x)
+    traces = hessian_traces(ready, few, network.y[:HESSIAN_FRAMES])
+    losses = predicted_losses(ready, traces, WEIGHT_BITS, config, network.calibration)
+    return {
+        (part, bits): loss
+        for part in found
+        if part.kind == "weight" and part.name in losses
+        for bits, loss in losses[part.name].items()
+    }
 
 
 def _network(

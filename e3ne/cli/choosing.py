@@ -51,6 +51,14 @@ COST_HELP = (
 )
 @click.option("--floor", type=float, required=True, help="Percent of the labels to keep.")
 @click.option("--cost", default="synaptic-ops", show_default=True, help=COST_HELP)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(["perturbation", "hessian"]),
+    default="perturbation",
+    show_default=True,
+    help="What the search orders its steps by: each part measured alone, or the curvature of the "
+    "loss in the weights.",
+)
 @click.option("--encoding", is_flag=True, help="Choose one code for the whole network instead.")
 @click.option("--board", default="ulx3s-85f", show_default=True, help="For predicted cycles.")
 @click.option(
@@ -62,6 +70,7 @@ def choose(
     data: Path,
     floor: float,
     cost: str,
+    sensitivity: str,
     encoding: bool,
     board: str,
     output: Path,
@@ -99,7 +108,9 @@ def choose(
             code = choosing.choose_encoding(**arguments, cost=cost, board=board)
             config, figures = code.row.config, choosing.code_figures(code)
         else:
-            bits = choosing.choose_precision(**arguments, cost=parse_cost(cost))
+            bits = choosing.choose_precision(
+                **arguments, cost=parse_cost(cost), sensitivity=sensitivity
+            )
             config, figures = bits.config, choosing.bits_figures(bits)
     choosing.save_config(config, output)
     if as_json:

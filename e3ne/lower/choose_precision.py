@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..config import Config
@@ -71,6 +71,7 @@ def choose_precision(
     bits: Callable[[Part], Sequence[Bits]],
     frames: int,
     held_out: float = HELD_OUT,
+    foretold: Mapping[tuple[Part, Bits], float] | None = None,
 ) -> Chosen:
     """The cheapest bits for `parts` with at least `floor` percent of the labels.
 
@@ -79,6 +80,8 @@ def choose_precision(
     `cost` weighs the kinds of costs. The search runs on the first frames, and the result keeps the
     floor on the last `held_out` part of them, too, which nothing else looks at.
 
+    `foretold` losses (nats, of a Hessian for example) order the steps instead of the measured ones.
+
     Down from the start, greedily: of the steps that lose least for what they save (by the measured
     sensitivities) the best few are measured where the search is, and the best is taken. A step
     that saves next to nothing (WORTH) is not taken where it loses anything. Then single parts go
@@ -86,6 +89,7 @@ def choose_precision(
     where the floor is impossible, out of range, or the frames are too few to tell.
     """
     search = Search(measure, config, tuple(parts), floor, cost, bits, frames, held_out)
+    search.foretold = dict(foretold or {})
     return search.run()
 
 
@@ -114,6 +118,7 @@ class Search:
         self.bits = {part: options(part, bits(part), config) for part in parts}
         self.start = self.measure(config)
         self.table: dict[tuple[Part, Bits], Tried] = {}
+        self.foretold: dict[tuple[Part, Bits], float] = {}
 
     def run(self) -> Chosen:
         """The whole search."""
@@ -256,11 +261,16 @@ class Search:
 
     def _expected(self, here: Point, part: Part, bits: Bits) -> float:
         """Loss for what is saved, as the sensitivities have it."""
-        now = self.table.get((part, bits_of(here.config, part)))
-        then = self.table[part, bits]
-        before = (0.0, self._price(here)) if now is None else (_tried_loss(now), now.cost)
-        lost = max(_tried_loss(then) - before[0], LEAST_LOSS)
-        return lost / max(before[1] - then.cost, 1e-9)
+        before, after = (part, bits_of(here.config, part)), (part, bits)
+        lost = max(self._alone(after) - self._alone(before), LEAST_LOSS)
+        price = self.table[before].cost if before in self.table else self._price(here)
+        return lost / max(price - self.table[after].cost, 1e-9)
+
+    def _alone(self, which: tuple[Part, Bits]) -> float:
+        """What a part alone loses at these bits."""
+        if which in self.foretold:
+            return self.foretold[which]
+        return _tried_loss(self.table[which]) if which in self.table else 0.0
 
     def _price(self, point: Point) -> float:
         return priced(point.measured, self.cost, self.start)

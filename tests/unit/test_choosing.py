@@ -103,6 +103,26 @@ def test_the_twin_and_the_reference_measure_the_same(network: Graph) -> None:
     assert best_run() is not by_reference
 
 
+def test_the_hessian_may_order_the_steps_of_weights(network: Graph) -> None:
+    split = digits()
+    found = [
+        e3ne.choose_precision(
+            *(network, split.train_x[:300], split.train_y[:300], 97.0),
+            config=settings(),
+            cost="memory",
+            sensitivity=sensitivity,
+        )
+        for sensitivity in ("perturbation", "hessian")
+    ]
+    for one in found:
+        assert one.measured.accuracy(one.chosen_on) >= 97.0
+        assert one.measured.cost("memory_bits") < one.start.cost("memory_bits")
+    with pytest.raises(BadInput, match="sensitivity: found 'guess', accepted perturbation or"):
+        e3ne.choose_precision(
+            *(network, split.train_x[:60], split.train_y[:60], 97.0), sensitivity="guess"
+        )
+
+
 @pytest.fixture(scope="module")
 def codes(network: Graph) -> ChosenCode:
     split = digits()
