@@ -60,7 +60,7 @@ class Beats(nn.Module):
 
     def stream(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (batch, frames, 2) of streams (batch, frames, 9, 2), and spikes a step."""
-        trains = self.delta(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        trains = self.delta(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
         spikes, membrane = self.lif.init_rleaky()
         scores = self.read.init_leaky()
         found, sent = [], []
@@ -118,7 +118,7 @@ def baselines(split: Split) -> dict[str, dict[str, float]]:
     lead = data.millivolts[samples : 2 * samples, 0]
     delta = net().delta
     train, test = (
-        delta(torch.from_numpy(x)).numpy()  # type: ignore[operator]
+        delta(torch.from_numpy(x.reshape(1, -1, 2))).numpy().reshape(x.shape)  # type: ignore[operator]
         for x in (split.train_x, split.test_x)
     )
     return {
