@@ -58,6 +58,20 @@ def mapped(kind: str, bits: int, steps: int, lanes: int, window: int) -> tuple[G
     return verify(laid), laid.node("e")
 
 
+def test_levels_of_a_stream_are_kept_in_a_memory() -> None:
+    """One window a frame needs none, unless the next frame goes on; other encoders do not."""
+    for kind, bits in (("delta", [4 * 8 + 1]), ("regular", [])):
+        graph, node = mapped(kind, 8, 5, 4, 5)
+        for streaming, wanted in ((False, []), (True, bits)):
+            found = Features()
+            neuron = node.neuron
+            assert isinstance(neuron, Encode)
+            encoder_features(found, replace(graph, streaming=streaming), node, neuron)
+            assert [(memory.width_bits, memory.depth) for memory in found.memories] == [
+                (width, 16) for width in wanted
+            ]
+
+
 # LUTs and flip-flops that Yosys found for the unit of the node (ECP5)
 SYNTHESIZED = [
     ("radix", 8, 8, 4, 8, 1, 34),
