@@ -31,14 +31,14 @@ class Record:
 def ecg_record() -> Record:
     """The whole record; MissingData where its files or the package `wfdb` are not here."""
     folder = find_data("ecg", ECG_FILES, ECG_SOURCE)
-    try:
-        import wfdb
-    except ImportError as error:
-        raise MissingData(
-            "ecg: found no wfdb, accepted wfdb >= 4.1; run `pip install wfdb`"
-        ) from error
     with warnings.catch_warnings():  # wfdb's, about what pandas will no longer do
         warnings.simplefilter("ignore")
+        try:
+            import wfdb
+        except ImportError as error:
+            raise MissingData(
+                "ecg: found no wfdb, accepted wfdb >= 4.1; run `pip install wfdb`"
+            ) from error
         signal = wfdb.rdrecord(str(folder / "100"))
         marks = wfdb.rdann(str(folder / "100"), "atr")
     is_beat = np.array([symbol in BEAT_SYMBOLS for symbol in marks.symbol])
