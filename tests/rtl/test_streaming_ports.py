@@ -20,7 +20,7 @@ from e3ne.ir.frames import input_format, input_ports, output_ports
 from e3ne.reference import run as reference_run
 from tests.small_networks import feedback, inputs_of, spiking, two_inputs, two_outputs
 from tests.strategies import draw_frames, mapped_graphs
-from tests.streaming_networks import NETWORKS, mapped, train
+from tests.streaming_networks import NETWORKS, mapped, of_steps, train
 
 from .bench import Run, Sink, Source, always, simulate
 from .mutations import Mutation, label, survives
@@ -226,6 +226,23 @@ def test_predicted_cycles_are_the_counted_ones(name, events):
     elif not graph.inputs[1:]:
         assert latency == predicted.latency_cycles + beats - 1
     assert (ends[-1] - ends[3]) / 3 == pytest.approx(max(predicted.interval_cycles, beats), abs=1)
+
+
+@pytest.mark.parametrize("name", ["lif", "delayed", "recurrent"])
+@pytest.mark.parametrize("lanes", [1, 4])
+@pytest.mark.parametrize("events", [False, True])
+def test_frames_of_one_step(name, lanes, events):
+    """The shortest frames, of one word with all lanes: to the cycle, and with pauses."""
+    graph = mapped(of_steps(NETWORKS[name], 1), lanes)
+    graph = with_events(graph) if events else graph
+    x = train(graph, 30) & 1
+    for pauses in ((0.4, 0.4), (0.0, 0.9), (0.9, 0.0)):
+        check_ports(graph, (x,), {(0, 3): 2, (0, 4): 3, (0, 20): 2}, pauses)
+    x[:] = [0, 1, 0, 0]
+    latency, ends, beats = counted_cycles(graph, (x,))
+    assert beats == (1 if events or lanes == 4 else 4)
+    assert latency == predict(graph).latency_cycles
+    assert (ends[-1] - ends[5]) / 24 == predict(graph).interval_cycles
 
 
 @QUICK
