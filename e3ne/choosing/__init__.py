@@ -199,6 +199,7 @@ def _network(
     if example is None:
         example = example_of(ranges, input_has_steps, settings)
     traced = trace_model(model, example, input_has_steps, settings)
+    traced = replace(traced, streaming=traced.streaming or settings.streaming)
     assert frames.y is not None
     return settings, Network(
         traced,

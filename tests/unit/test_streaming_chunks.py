@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e3ne import data, reference
+from e3ne import choosing, data, reference
 from e3ne.config import parse_config
 from e3ne.data import chunks
 from e3ne.emit import load_graph, save_graph
@@ -96,6 +96,19 @@ def test_accuracy_and_fidelity(any_chunks: None) -> None:
     activity = Activity(integer)
     activity.add(reference.run(integer, x.astype(np.int64)))
     assert found["activity"] == activity.summary()
+
+
+def test_choosing_compares_with_the_float_stream(any_chunks: None) -> None:
+    """Where the configuration alone says that frames are one stream."""
+    traced, x = replace(real(), streaming=False), frames()
+    y = np.zeros(len(x), int)
+    config = {"streaming": True}
+    _, network = choosing._network(traced, x, y, x, config, None, None, False)
+    wanted = [reference.run(replace(traced, streaming=going), x)["lif"] for going in (True, False)]
+    words = [reference.read_out(traced.outputs[0], {"lif": sent})[0] for sent in wanted]
+    found = choosing.bench.real_scores(network)
+    assert np.array_equal(found, words[0])
+    assert not np.array_equal(found, words[1])
 
 
 def test_calibration_sees_the_stream(any_chunks: None) -> None:
