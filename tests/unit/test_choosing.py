@@ -39,6 +39,7 @@ Golden = Callable[[str, str], None]
 FOLDER = Path(__file__).parents[2] / "examples" / "digits_radix"
 MODEL = f"{FOLDER / 'model.py'}:net"
 WEIGHTS = FOLDER / "weights.safetensors"
+FROZEN = Path(__file__).parents[1] / "golden" / "choose_digits.safetensors"  # the example, once
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,8 @@ def invoke(data: Path, *more: str, file: str = "labelled.npz") -> Any:
 
 def test_the_command_prints_what_it_decided_from(data: Path, golden: Golden) -> None:
     output = data / "e3ne.yaml"
-    result = invoke(data, "--floor", "98", "-o", str(output))
+    arguments = ["choose", str(FROZEN), "--data", str(data / "labelled.npz"), "-o", str(output)]
+    result = CliRunner().invoke(main, [*arguments, "--floor", "98"])
     assert result.exit_code == 0, result.output
     golden("choose_digits.txt", result.stdout.replace(str(output), "e3ne.yaml"))
     golden("choose_digits.yaml", output.read_text())
