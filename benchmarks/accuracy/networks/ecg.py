@@ -49,7 +49,7 @@ class Beats(nn.Module):
         self.lif = snntorch.RLeaky(beta=decays, linear_features=HIDDEN, spike_grad=gradient)
         self.out = nn.Linear(HIDDEN, 2)
         self.read = snntorch.Leaky(beta=SCORE_DECAY, reset_mechanism="none")
-        nn.init.normal_(self.fc.weight, 0, 0.5)
+        nn.init.normal_(self.fc.weight, 0, 1.0)  # wide enough for neurons that fire from the start
         nn.init.zeros_(self.fc.bias)
         nn.init.normal_(self.lif.recurrent.weight, 0, 0.1 / math.sqrt(HIDDEN))
         nn.init.normal_(self.out.weight, 0, 0.05)
