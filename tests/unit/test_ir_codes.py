@@ -77,7 +77,7 @@ def test_edges_of_a_radix_network_keep_their_names() -> None:
 
 def test_the_picture_shows_encoders() -> None:
     shown = picture(encoded("bernoulli")).splitlines()
-    assert shown[0].split() == "x 3 1 step of 4 bits, analog input".split()
+    assert shown[0].split() == ["x", "3", "1", "step", "of", "4", "bits,", "analog", "input"]
     assert "4 steps of 1 bit, rate" in shown[1]
     assert "Encode bernoulli, seed 7 <- Identity of x" in shown[1]
     assert "latency  Encode latency <-" in picture(encoded("latency"))
