@@ -84,8 +84,10 @@ def test_committed_weights_are_taken_over_exactly(name: str) -> None:
         if isinstance(op, Conv2d | Linear):
             weight = weights[f"{node.name}.weight"].numpy()
             scale = np.abs(weight).max() / np.abs(op.weight).max()
-            assert np.log2(scale) % 1 == 0
-            assert np.array_equal(op.weight.reshape(weight.shape) * scale, weight)
+            if example.config.scale == "power_of_two":
+                assert np.log2(scale) % 1 == 0
+            # Whole multiples of the scale, up to the rounding of float32.
+            assert np.allclose(op.weight.reshape(weight.shape) * scale, weight, rtol=2**-21, atol=0)
 
 
 @pytest.mark.parametrize("name", LEAST_PERCENT)
