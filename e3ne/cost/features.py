@@ -31,7 +31,7 @@ from ..ir.geometry import (
     source_lanes,
     upsample_held_words,
 )
-from ..ir.ranges import Range, synapse_range
+from ..ir.ranges import Range, stored_bits, synapse_range
 from .counts import Features
 from .memories import Memory
 from .neuron_features import neuron_features
@@ -41,12 +41,6 @@ from .neuron_features import neuron_features
 def weight_bits(op: Linear | Conv2d) -> int:
     """Bits of one weight."""
     return Range(int(op.weight.min()), int(op.weight.max())).signed_bits
-
-
-@lru_cache(maxsize=4096)
-def stored_bits(op: Linear | Conv2d) -> int:
-    """Bits of one weight in its ROM: one where all are -1 or +1."""
-    return 1 if bool((abs(op.weight) == 1).all()) else weight_bits(op)
 
 
 @lru_cache(maxsize=4096)
@@ -151,7 +145,7 @@ def _matrix(found: Features, graph: Graph, node: Node, index: int, op: Linear | 
     found.add("accumulator_bits", sums * width)
     found.ffs += products * product_bits + sums * registers + mapping.lanes * steps * width
     found.memories.append(
-        Memory(mapping.out_lanes * fold.in_lanes * stored_bits(op), fold.words, True)
+        Memory(mapping.out_lanes * fold.in_lanes * stored_bits(op.weight), fold.words, True)
     )
     if op.bias is not None:
         outputs = fold.groups * fold.outs

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir.arrays import Array
 from ..ir.geometry import Fold
-from ..ir.ranges import Range
+from ..ir.ranges import Range, is_binary, stored_bits
 from .pipeline import reduced, registered
 from .rom import Rom, RomForm, RomImage, pack
 from .streams import Word
@@ -50,7 +50,7 @@ class MatrixUnit(wiring.Component):
         self.pixel_lanes = pixel_lanes
         self.step_lanes = word.steps if step_lanes is None else step_lanes
         self.rom_form = rom_form
-        self.weight_bits = weight_bits(weight)
+        self.weight_bits = stored_bits(weight)
         self.is_binary = is_binary(weight)
         self.current_bits = currents.signed_bits
         self.weights = weight_image(f"{name}.weight", weight, fold, out_lanes, self.weight_bits)
@@ -226,18 +226,6 @@ class MatrixUnit(wiring.Component):
         m.d.comb += self.o.payload.values.eq(
             Cat(chunk_steps for pixel in ring for out in pixel for chunk_steps in out)
         )
-
-
-def is_binary(weight: Array) -> bool:
-    """Is every weight -1 or +1?"""
-    return bool((np.abs(weight) == 1).all())
-
-
-def weight_bits(weight: Array) -> int:
-    """Bits of the narrowest two's complement number that holds every weight; 1 of binary ones."""
-    if is_binary(weight):
-        return 1
-    return Range(int(weight.min()), int(weight.max())).signed_bits
 
 
 def weight_image(name: str, weight: Array, fold: Fold, out_lanes: int, bits: int) -> RomImage:

@@ -46,6 +46,18 @@ def edge_range(type: SpikeType) -> Range:
     return Range(type.low, type.high)
 
 
+def is_binary(weight: Array) -> bool:
+    """Is every weight -1 or +1?"""
+    return bool((np.abs(weight) == 1).all())
+
+
+def stored_bits(weight: Array) -> int:
+    """Bits of one weight in its ROM: 1 of binary ones, else of the narrowest two's complement."""
+    if is_binary(weight):
+        return 1
+    return Range(int(weight.min()), int(weight.max())).signed_bits
+
+
 def weighted_range(weight: Array, bias: Array | None, source: Range) -> Range:
     """Range over all outputs of sum(w*x) + bias; `weight` (outputs, ...) of integers.
 

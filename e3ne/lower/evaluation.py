@@ -19,7 +19,7 @@ from .. import reference
 from ..ir import Array, Conv2d, Graph, Input, Linear, Node, Output, Readout
 from ..ir.fan_out import fan_out
 from ..ir.loops import computing_order
-from ..ir.ranges import Range
+from ..ir.ranges import stored_bits
 
 CACHE_BYTES = 1 << 30
 CHUNK_VALUES = 1 << 22  # values of all edges of the frames that run at once
@@ -217,14 +217,12 @@ def log_softmax(scores: Array) -> Array:
 
 
 def memory_bits(node: Node) -> int:
-    """Bits of the weights of an integer node, each as wide as the widest of its synapse."""
-    total = 0
-    for synapse in node.synapses:
-        if isinstance(synapse.op, Linear | Conv2d):
-            weight = synapse.op.weight
-            width = Range(int(weight.min()), int(weight.max())).signed_bits
-            total += width * weight.size
-    return total
+    """Bits of the weight ROMs of an integer node."""
+    return sum(
+        stored_bits(synapse.op.weight) * synapse.op.weight.size
+        for synapse in node.synapses
+        if isinstance(synapse.op, Linear | Conv2d)
+    )
 
 
 def boundary_graph(graph: Graph, missing: Sequence[Node]) -> Graph:

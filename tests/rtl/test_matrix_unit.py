@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from amaranth.hdl import Signal
 
-from e3ne.gateware.matrix_unit import MatrixUnit, pack_rows, weight_bits, weight_image
+from e3ne.gateware.matrix_unit import MatrixUnit, pack_rows, weight_image
 from e3ne.gateware.rom import pack
 from e3ne.gateware.streams import Word
 from e3ne.ir import frozen
 from e3ne.ir.engine_cycles import matrix_latency
 from e3ne.ir.geometry import Fold
-from e3ne.ir.ranges import Range, weighted_range
+from e3ne.ir.ranges import Range, stored_bits, weighted_range
 
 from .bench import Run, Sink, Source, from_payloads, simulate, to_payloads
 
@@ -141,17 +141,17 @@ def test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, pause):
     ],
 )
 def test_weights_have_the_narrowest_width(values, bits):
-    assert weight_bits(np.array(values)) == bits
+    assert stored_bits(np.array(values)) == bits
 
 
 def test_binary_weights_are_one_bit_each_in_the_rom():
     weight = np.array([[1, -1, -1, 1, 1, -1], [-1, -1, 1, 1, 1, 1]])
     fold = Fold(1, 2, 2, 3, in_memory=True)
-    image = weight_image("w", weight, fold, 1, weight_bits(weight))
+    image = weight_image("w", weight, fold, 1, stored_bits(weight))
     assert image.width_bits == 3
     assert image.words == (0b001, 0b011, 0b100, 0b111)
     with_zero = np.where(np.arange(6) == 2, 0, weight)
-    image = weight_image("w", with_zero, fold, 1, weight_bits(with_zero))
+    image = weight_image("w", with_zero, fold, 1, stored_bits(with_zero))
     assert image.width_bits == 6
     assert image.words[0] == 0b00_11_01
 
