@@ -53,6 +53,18 @@ def check_eager() -> None:
     assert run.sinks[1].cycles == [9, 10]
 
 
+def check_patient() -> None:
+    """An output that is ready long before the verdict is known still gets it."""
+    design = Verdicts(1, 2)
+    run = simulate(
+        design,
+        [Source(design.i0, [1, 0], start_cycle=5)],
+        [Sink(design.o0, 2), Sink(design.o1, 2, awake=lambda cycle: cycle >= 9)],
+        limit_cycles=50,
+    )
+    assert [sink.payloads for sink in run.sinks] == [[1, 0], [1, 0]]
+
+
 @QUIET
 @given(*FOUND)
 def test_every_output_gets_the_conjunction(verdicts, outputs, pauses, seed):
@@ -61,6 +73,10 @@ def test_every_output_gets_the_conjunction(verdicts, outputs, pauses, seed):
 
 def test_outputs_take_it_when_they_are_ready():
     check_eager()
+
+
+def test_outputs_wait_for_the_verdict():
+    check_patient()
 
 
 @CHECK
@@ -87,4 +103,4 @@ def checked(verdicts, outputs, pauses, seed):
     ids=label,
 )
 def test_mutations_are_killed(mutation):
-    assert not survives(mutation, (checked, check_eager))
+    assert not survives(mutation, (checked, check_eager, check_patient))

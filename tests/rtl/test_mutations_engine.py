@@ -356,7 +356,7 @@ OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("core", joins, "stream.valid & stream.ready for", "stream.valid for"),
     ("core", joins, "offset += unit.word.value_bits", "offset += 1"),
     ("core", joins, "m.d.comb += stream.ready.eq(1)", "pass"),
-    ("core", joins, "type.steps, synapse.delay)", "type.steps, 1)"),
+    ("core", joins, "type.steps, synapse.delay, self", "type.steps, 1, self"),
     ("core", joins, "start.room.eq(Cat(delay.room for delay in", "start.room.eq(0 if 1 else ("),
     ("core", joins, "m.d.comb += delay.begins.eq(start.begins)", "m.d.comb += delay.begins.eq(0)"),
     ("core", joins, "if wanted.lanes != word.lanes:", "if wanted.lanes > word.lanes:"),
