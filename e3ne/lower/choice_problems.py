@@ -65,7 +65,7 @@ def impossible(
         if fewer:
             one = measure(with_bits(config, part, max(fewer)))
             points = measured.accuracy() - one.accuracy()
-            rise = one.cross_entropy - measured.cross_entropy
+            rise = one.cross_entropy() - measured.cross_entropy()
             losses.append((points, rise, f"{part} ({points:+.2f} points at {max(fewer):g})"))
     worst = ", ".join(text for *_, text in sorted(losses, reverse=True)[:WORST])
     most = f"; what costs most accuracy with a bit less: {worst}" if worst else ""

@@ -77,8 +77,8 @@ def choose_precision(
 
     `measure` measures a configuration on `frames` labelled frames; `config` is written out
     (`sensitivity.written_out`) and is where the search begins; `bits` says what a part may have;
-    `cost` weighs the kinds of costs. The search runs on the first frames, and the result keeps the
-    floor on the last `held_out` part of them, too, which nothing else looks at.
+    `cost` weighs the kinds of costs. The search runs on the first frames; the last `held_out` part
+    of them only decides which of the networks that it found keep the floor there, too.
 
     `foretold` losses (nats, of a Hessian for example) order the steps instead of the measured ones.
 
@@ -218,7 +218,7 @@ class Search:
             config = with_bits(here.config, part, fewer)
             there = Point(config, self.measure(config), text)
             saved = self._price(here) - self._price(there)
-            lost = max(_loss(there.measured) - _loss(here.measured), LEAST_LOSS)
+            lost = max(self._loss(there) - self._loss(here), LEAST_LOSS)
             little = saved < WORTH / len(self.parts) * self._price(here)
             worth = saved > 0 and not (little and lost > LEAST_LOSS)
             if not worth or not self._keeps(there.measured, self.chosen_on):
@@ -270,7 +270,13 @@ class Search:
         """What a part alone loses at these bits."""
         if which in self.foretold:
             return self.foretold[which]
-        return _tried_loss(self.table[which]) if which in self.table else 0.0
+        tried = self.table.get(which)
+        return tried.entropy + tried.divergence if tried else 0.0
+
+    def _loss(self, point: Point) -> float:
+        """What a step is judged by: errors against labels and distance from the float network."""
+        frames = self.chosen_on
+        return point.measured.cross_entropy(frames) + point.measured.divergence(frames)
 
     def _price(self, point: Point) -> float:
         return priced(point.measured, self.cost, self.start)
@@ -287,15 +293,6 @@ class Search:
         """The accuracy that a floor is compared with: the lower one of both parts."""
         parts = [part for part in (self.chosen_on, self.checked_on) if part.stop > part.start]
         return min(point.measured.accuracy(part) for part in parts)
-
-
-def _loss(measured: Measured) -> float:
-    """What a step is judged by: errors against labels and distance from the float network."""
-    return measured.cross_entropy + measured.divergence
-
-
-def _tried_loss(tried: Tried) -> float:
-    return tried.entropy + tried.divergence
 
 
 def _text(bits: Bits) -> str:

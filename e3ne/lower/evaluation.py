@@ -37,17 +37,17 @@ def by_reference(graph: Graph, inputs: Sequence[Array]) -> Mapping[str, Array]:
 class Measured:
     """One network on all frames.
 
-    `right` is the part of the labels of each frame (frames,) that it gets right, 0 .. 1.
-    `cross_entropy` is the mean over the frames, in nats, of the softmax of its real scores against
-    the labels; `divergence` the mean Kullback-Leibler divergence of that softmax from the float
-    network's. By node: `synaptic_ops` of a frame (a weight added for a one among the bits of a
-    value), `value_ops` (a weight used for a value that is not zero, `synaptic_ops_effective` of
+    For each frame (frames,): `right` is the part of its labels that it gets right, 0 .. 1;
+    `entropies` the cross entropy, in nats, of the softmax of its real scores against the labels;
+    `divergences` the Kullback-Leibler divergence of that softmax from the float network's. By
+    node: `synaptic_ops` of a frame (a weight added for a one among the bits of a value),
+    `value_ops` (a weight used for a value that is not zero, `synaptic_ops_effective` of
     report.json), `memory_bits` of its weights. `spikes` of a frame are ones in unsigned trains.
     """
 
     right: Array
-    cross_entropy: float
-    divergence: float
+    entropies: Array
+    divergences: Array
     synaptic_ops: Mapping[str, float]
     value_ops: Mapping[str, float]
     memory_bits: Mapping[str, int]
@@ -56,6 +56,14 @@ class Measured:
     def accuracy(self, frames: slice = slice(None)) -> float:
         """Percent of the labels of these frames."""
         return 100.0 * float(self.right[frames].mean())
+
+    def cross_entropy(self, frames: slice = slice(None)) -> float:
+        """Mean over these frames."""
+        return float(self.entropies[frames].mean())
+
+    def divergence(self, frames: slice = slice(None)) -> float:
+        """Mean over these frames."""
+        return float(self.divergences[frames].mean())
 
     def cost(self, kind: str) -> float:
         """The sum over the nodes of `synaptic_ops`, `value_ops` or `memory_bits`."""
@@ -97,12 +105,12 @@ class Evaluator:
         words, classes = reference.read_out(output, {output.source: trains})
         right = (classes == self.y).reshape(self.frames, -1).mean(axis=1)
         scores = np.asarray(words, np.float64) * score_scale(graph)
-        entropy, divergence = self._losses(scores)
+        entropies, divergences = self._losses(scores)
         synaptic, values = self._operations(graph, keys)
         return Measured(
             right,
-            entropy,
-            divergence,
+            entropies,
+            divergences,
             synaptic,
             values,
             {node.name: memory_bits(node) for node in graph.nodes},
@@ -186,15 +194,15 @@ class Evaluator:
         )
         return total / self.frames
 
-    def _losses(self, scores: Array) -> tuple[float, float]:
-        """(cross entropy with the labels, divergence from the float scores), nats, means."""
+    def _losses(self, scores: Array) -> tuple[Array, Array]:
+        """Cross entropies with the labels and divergences from the float scores, nats (frames,)."""
         labels = self.y.reshape(self.frames, 1, -1)
         logs = log_softmax(scores.reshape(self.frames, -1, labels.shape[-1]))
-        entropy = -float(np.take_along_axis(logs, labels, axis=1).mean())
+        entropies = -np.take_along_axis(logs, labels, axis=1)[:, 0].mean(axis=1)
         if self.real is None:
-            return entropy, 0.0
+            return entropies, np.zeros(self.frames)
         wanted = log_softmax(self.real.reshape(logs.shape))
-        return entropy, float((np.exp(wanted) * (wanted - logs)).sum(axis=1).mean())
+        return entropies, (np.exp(wanted) * (wanted - logs)).sum(axis=1).mean(axis=1)
 
 
 def names(graph: Graph) -> list[str]:

@@ -178,7 +178,7 @@ def sensitivities(
                 part,
                 bits,
                 start.accuracy(frames) - one.accuracy(frames),
-                one.cross_entropy - start.cross_entropy,
-                one.divergence - start.divergence,
+                one.cross_entropy(frames) - start.cross_entropy(frames),
+                one.divergence(frames) - start.divergence(frames),
                 priced(one, cost, start),
             )
