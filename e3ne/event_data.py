@@ -77,13 +77,13 @@ def _problems(arrays: dict[str, Array], offsets: Array, shape: tuple[int, ...]) 
     count = len(arrays["t_us"]) if arrays["t_us"].ndim else 0
     problems = []
     for name, array in arrays.items():
-        if array.dtype.kind not in "buif" or array.shape != (count,):
+        if array.dtype.kind not in "bui" or array.shape != (count,):
             problems.append(
                 f"events: {name}: found shape {array.shape} of {array.dtype}, accepted ({count},) "
                 "integers, one an event"
             )
     whole = offsets.dtype.kind in "ui" and offsets.ndim == 1 and len(offsets) > 1
-    if not whole or offsets[0] != 0 or offsets[-1] != count or (np.diff(offsets) < 0).any():
+    if not whole or offsets[0] != 0 or offsets[-1] != count or (offsets[1:] < offsets[:-1]).any():
         problems.append(
             f"events: offsets: found {offsets.tolist()[:4]} ..., accepted where each recording "
             f"begins: from 0, not decreasing, {count} (all events) at the end"
