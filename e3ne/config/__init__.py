@@ -25,7 +25,9 @@ As YAML (or the same dict):
               membrane_fraction_bits: null, membrane_bits: null, decay_bits: null,
               multiplier_bits: 16, max_spikes: null}
     nodes: {conv1: {weight_bits: 3}}                                # the keys of `default`
-    mapping: {conv1: {in_lanes: 25, out_lanes: 6}}                  # also pixel_lanes, step_lanes
+    mapping: {conv1: {engine: dense, in_lanes: 25, out_lanes: 6}}   # engine: dense | event | logic
+    #      also pixel_lanes, step_lanes, bit_lanes, in_columns, dsps; storage (of the weights) and
+    #      buffer_storage: auto | block | lut | loaded
     utilisation: 0.6                 # fraction of the board's LUTs that the mapper may use
     input_lanes: null                # elements in one beat of the input; null: chosen by mapping
 """

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 
 from ..ir import BadInput, Readout
 from .names import nearest
-from .records import PERCENTILE, Config, InputConfig, MappingConfig, NodeConfig
+from .records import (
+    PERCENTILE,
+    Config,
+    EngineName,
+    InputConfig,
+    MappingConfig,
+    NodeConfig,
+    StorageName,
+)
 
 Record = TypeVar("Record")
 
@@ -32,12 +40,18 @@ _RANGES: dict[str, tuple[float, float]] = {
     "out_lanes": (1, 4096),
     "pixel_lanes": (1, 4096),
     "step_lanes": (1, 4096),
+    "bit_lanes": (1, 16),
+    "in_columns": (1, 64),
+    "dsps": (0, 16384),
     "seed": (1, 65535),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
     "scale": ("integer", "power_of_two"),
     "readout": tuple(readout.value for readout in Readout),
     "code": ("radix", "rate"),
+    "engine": get_args(EngineName),
+    "storage": get_args(StorageName),
+    "buffer_storage": get_args(StorageName),
     "encoder": ("regular", "bernoulli", "latency", "radix", "delta"),
 }
 _FRACTIONS = ("utilisation",)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+EngineName = Literal["dense", "event", "logic"]
+StorageName = Literal["auto", "block", "lut", "loaded"]
 ScaleKind = Literal["integer", "power_of_two"]
 PERCENTILE = re.compile(r"percentile\((\d+(?:\.\d+)?)\)")
 
@@ -59,12 +61,21 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class MappingConfig:
-    """Lanes that the user fixes for one node; None: chosen by the mapper."""
+    """What the user fixes of one node's layout (`ir.Mapping`, `ir.SynapseMapping`); None: chosen.
 
+    What belongs to a synapse holds for all of the node's.
+    """
+
+    engine: EngineName | None = None
     in_lanes: int | None = None
     out_lanes: int | None = None
     pixel_lanes: int | None = None
     step_lanes: int | None = None
+    bit_lanes: int | None = None
+    in_columns: int | None = None
+    storage: StorageName | None = None
+    buffer_storage: StorageName | None = None
+    dsps: int | None = None
 
 
 @dataclass(frozen=True)

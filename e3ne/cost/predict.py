@@ -7,7 +7,6 @@ choosing lanes; Yosys and nextpnr say the real figures.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import assert_never
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..boards import Family
 from ..ir import (
     ChannelAffine,
     Conv2d,
+    Engine,
     Flatten,
     Graph,
     Identity,
@@ -28,7 +28,7 @@ from ..ir import (
     in_loop,
 )
 from ..ir.cycles import event_input_cycles, neuron_cycles_per_word, readout_cycles
-from ..ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
+from ..ir.engine_cycles import upsample_cycles
 from ..ir.frames import (
     input_words,
     kept_words,
@@ -37,11 +37,12 @@ from ..ir.frames import (
     synapse_windows,
     window_steps,
 )
-from ..ir.geometry import matrix_fold, op_window, pool_fold, source_lanes, wanted_lanes
+from ..ir.geometry import op_window, pool_fold, source_lanes, wanted_lanes
+from .dense_clock import dense_cycles, walk_cycles
+from .event_clock import event_cycles
+from .logic_clock import logic_cycles
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency, loop_cycles
-
-_walk_cycles = lru_cache(maxsize=4096)(folded_window_cycles)
 
 
 @dataclass(frozen=True)
@@ -113,23 +114,22 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
     assert node.mapping is not None
     mapping, synapse = node.mapping, node.synapses[index]
     source = graph.edge(synapse.source)
-    steps = window_steps(graph, source.steps)
     windows = synapse_windows(graph, node, index)
     match synapse.op:
-        case Linear() | Conv2d() as op:
-            lanes = mapping.synapses[index]
-            fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
-            window, chunks = op_window(op, source.shape), steps // lanes.step_lanes
-            if fold.in_memory:
-                own = row_memory_cycles(window, fold, chunks)
-                arrival = source.neurons // fold.in_lanes
-            else:
-                own = _walk_cycles(window, mapping.pixel_lanes, fold.words, chunks)
-                arrival = window.rows * window.columns
+        case Linear() | Conv2d():
+            match mapping.engine:
+                case Engine.DENSE:
+                    own, arrival = dense_cycles(graph, node, index)
+                case Engine.EVENT:
+                    own, arrival = event_cycles(graph, node, index)
+                case Engine.LOGIC:
+                    own, arrival = logic_cycles(graph, node, index)
+                case _:
+                    assert_never(mapping.engine)
         case MaxPool2d() | SumPool2d() as op:
             window = op_window(op, source.shape)
             fold = pool_fold(source.channels, op.kernel, mapping.out_lanes)
-            own = _walk_cycles(window, 1, fold.words, 1)
+            own = walk_cycles(window, 1, fold.words, 1)
             arrival = window.rows * window.columns
         case Upsample2d():
             own = upsample_cycles(node.type.shape, mapping.lanes)

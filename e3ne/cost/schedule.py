@@ -27,7 +27,8 @@ from ..ir.frames import (
     window_steps,
 )
 from ..ir.geometry import source_lanes, wanted_lanes
-from .engines import DelayClock, Pace, SynapseClock, Times
+from .engines import DelayClock, SynapseClock
+from .pace import Pace, Times
 
 WALKED_STEPS = 16  # of a frame, to see how fast a loop goes
 

@@ -15,7 +15,8 @@ from .plumbing import Hold
 from .rom import RomForm, RomImage
 from .streams import Word
 from .sum_unit import SumUnit
-from .synapse_units import synapse_units, synapse_word
+from .synapse_units import synapse_units
+from .synapse_word import synapse_word
 
 
 class NodeUnit(wiring.Component):

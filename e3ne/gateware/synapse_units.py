@@ -1,4 +1,4 @@
-"""The DENSE engine of a synapse, as a chain of components from spikes to currents."""
+"""A synapse as a chain of components from spikes to currents."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from ..ir import (
     ChannelAffine,
     Conv2d,
+    Engine,
     Flatten,
     Graph,
     Identity,
@@ -21,18 +22,18 @@ from ..ir import (
     SumPool2d,
     Upsample2d,
 )
-from ..ir.arrays import Array
-from ..ir.frames import synapse_windows, window_steps
-from ..ir.geometry import matrix_fold, op_window, pool_fold, wanted_lanes
-from ..ir.order import wire_index
+from ..ir.frames import synapse_windows
+from ..ir.geometry import op_window, pool_fold
 from ..ir.ranges import synapse_range
-from .matrix_unit import MatrixUnit
+from .dense_units import dense_units
+from .event_units import event_units
+from .logic_units import logic_units
 from .patch_slices import PatchSlices
 from .pool_unit import PoolUnit
 from .rom import RomForm
-from .row_memory import RowMemory
 from .sliding_window import SlidingWindow
 from .streams import Word
+from .synapse_word import synapse_word
 from .upsample_unit import UpsampleUnit
 
 
@@ -57,13 +58,6 @@ class Widen(wiring.Component):
         return m
 
 
-def synapse_word(graph: Graph, node: Node, index: int) -> Word:
-    """The words that synapse `index` of a mapped node wants from its source."""
-    source = graph.edge(node.synapses[index].source)
-    count = wanted_lanes(graph, node, index)
-    return Word(count, window_steps(graph, source.steps), source.bits, source.signed)
-
-
 def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list:
     """Components with members `i`, `o` and attribute `out` (the last one's is the currents')."""
     assert node.mapping is not None
@@ -73,32 +67,16 @@ def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> li
     currents = synapse_range(replace(synapse, gain=1), source)
     windows = synapse_windows(graph, node, index)
     match synapse.op:
-        case Linear() | Conv2d() as op:
-            lanes = node.mapping.synapses[index]
-            mapping = node.mapping
-            fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
-            window = op_window(op, source.shape)
-            if fold.in_memory:
-                slices = [RowMemory(word, window, fold, windows)]
-            else:
-                patches = SlidingWindow(word, window, mapping.pixel_lanes, windows)
-                slices = [
-                    patches,
-                    PatchSlices(patches.out, window.channels, fold, mapping.pixel_lanes),
-                ]
-            unit = MatrixUnit(
-                slices[-1].out,
-                fold,
-                in_slice_order(op, source.shape),
-                op.bias,
-                currents,
-                mapping.out_lanes,
-                mapping.pixel_lanes,
-                lanes.step_lanes,
-                name=node.name if index == 0 else f"{node.name}.{index}",
-                rom_form=rom_form,
-            )
-            return [*slices, unit]
+        case Linear() | Conv2d():
+            match node.mapping.engine:
+                case Engine.DENSE:
+                    return dense_units(graph, node, index, rom_form)
+                case Engine.EVENT:
+                    return event_units(graph, node, index, rom_form)
+                case Engine.LOGIC:
+                    return logic_units(graph, node, index, rom_form)
+                case _:
+                    assert_never(node.mapping.engine)
         case MaxPool2d() | SumPool2d() as op:
             patches = SlidingWindow(word, op_window(op, source.shape), windows=windows)
             out_lanes = node.mapping.out_lanes
@@ -114,13 +92,3 @@ def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> li
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
             assert_never(synapse.op)
-
-
-def in_slice_order(op: Linear | Conv2d, source: tuple[int, ...]) -> Array:
-    """Weights (outputs, elements of a patch) in the order in which slices bring the elements.
-
-    A Linear reads a vector in wire order; a Conv2d kernel row, kernel column, channel.
-    """
-    if isinstance(op, Linear):
-        return op.weight[:, wire_index(source)]
-    return op.weight.transpose(0, 2, 3, 1).reshape(op.weight.shape[0], -1)

@@ -12,6 +12,7 @@ from .graph import (
     Output,
     Readout,
     Stage,
+    Storage,
     Synapse,
     SynapseMapping,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Requantize",
     "SpikeType",
     "Stage",
+    "Storage",
     "SumPool2d",
     "Synapse",
     "SynapseMapping",

@@ -20,9 +20,23 @@ class Stage(Enum):
 
 
 class Engine(Enum):
-    """The kind of hardware that forms the currents of a node."""
+    """The kind of hardware that forms the currents of a node's Linear and Conv2d synapses.
 
-    DENSE = "dense"
+    Pooling, upsampling and bare edges have one kind only; there an engine says nothing.
+    """
+
+    DENSE = "dense"  # every slice of the source is multiplied with weights from a memory
+    EVENT = "event"  # the same, but slices that are all zero are left out
+    LOGIC = "logic"  # weights are constants of an adder network
+
+
+class Storage(Enum):
+    """Where a memory lies."""
+
+    AUTO = "auto"  # where the synthesizer finds it cheapest
+    BLOCK = "block"  # block RAM
+    LUT = "lut"  # memory made of LUTs
+    LOADED = "loaded"  # large RAM without contents of its own (SPRAM), filled after each reset
 
 
 class Readout(Enum):
@@ -36,10 +50,24 @@ class Readout(Enum):
 
 @dataclass(frozen=True)
 class SynapseMapping:
-    """How far one synapse is unrolled: `in_lanes` source elements a cycle, `step_lanes` steps."""
+    """How far one synapse is unrolled, and what it is made of.
+
+    `in_lanes` source elements are multiplied in a cycle, `step_lanes` of their steps, and of each
+    integer `bit_lanes` bits (None: all). `in_columns` columns of the source are taken in one word
+    by a sliding window: 1, or pixel_lanes times the stride. `storage` is that of the weights,
+    `buffer_storage` that of what is kept of the source. `dsps` multipliers of the part form
+    `products_per_dsp` products each, of as many output lanes with one element; the others are
+    made of LUTs.
+    """
 
     in_lanes: int = 1
     step_lanes: int = 1
+    bit_lanes: int | None = None
+    in_columns: int = 1
+    storage: Storage = Storage.AUTO
+    buffer_storage: Storage = Storage.AUTO
+    dsps: int = 0
+    products_per_dsp: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,8 @@ class Mapping:
     """How a node is laid out; the reference never reads it.
 
     `out_lanes` currents are formed at once for each of `pixel_lanes` neighbouring output columns
-    (more than one only where `out_lanes` is all channels). `synapses` has one entry a synapse.
+    (more than one only where `out_lanes` is all channels; EVENT has one). LOGIC forms all channels
+    from all elements under the kernel. `synapses` has one entry a synapse.
     `queue_words` is the depth of the queue behind the node (0: none).
     """
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 
 from .arrays import fingerprint
-from .graph import Graph, Mapping, Node, Synapse
+from .graph import Graph, Mapping, Node, Storage, Synapse, SynapseMapping
 from .neurons import Dyadic, Neuron
 from .ops import Op
 from .spikes import SpikeType
@@ -66,12 +66,28 @@ def _synapse_text(synapse: Synapse) -> str:
 
 
 def _mapping_text(mapping: Mapping) -> str:
-    lanes = ", ".join(f"{s.in_lanes}x{s.step_lanes}" for s in mapping.synapses)
+    lanes = ", ".join(map(_lanes_text, mapping.synapses))
     queue = f" queue={mapping.queue_words}" if mapping.queue_words else ""
     return (
         f" | {mapping.engine.value} in=[{lanes}] out={mapping.out_lanes}"
         f" pixels={mapping.pixel_lanes}{queue}"
     )
+
+
+def _lanes_text(lanes: SynapseMapping) -> str:
+    """`8x1`, and what is not as usual: `8x1 bits=1 columns=2 lut dsps=4x3 buffer=lut`."""
+    parts = [f"{lanes.in_lanes}x{lanes.step_lanes}"]
+    if lanes.bit_lanes is not None:
+        parts.append(f"bits={lanes.bit_lanes}")
+    if lanes.in_columns != 1:
+        parts.append(f"columns={lanes.in_columns}")
+    if lanes.storage is not Storage.AUTO:
+        parts.append(lanes.storage.value)
+    if lanes.buffer_storage is not Storage.AUTO:
+        parts.append(f"buffer={lanes.buffer_storage.value}")
+    if lanes.dsps:
+        parts.append(f"dsps={lanes.dsps}x{lanes.products_per_dsp}")
+    return " ".join(parts)
 
 
 def _node_text(node: Node) -> str:

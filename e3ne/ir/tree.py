@@ -26,6 +26,7 @@ from .graph import (
     Output,
     Readout,
     Stage,
+    Storage,
     Synapse,
     SynapseMapping,
 )
@@ -41,7 +42,7 @@ RECORDS: dict[str, Any] = {
         *get_args(Neuron),
     )
 }
-ENUMS: dict[str, Any] = {kind.__name__: kind for kind in (Stage, Engine, Readout)}
+ENUMS: dict[str, Any] = {kind.__name__: kind for kind in (Stage, Engine, Storage, Readout)}
 
 Store = Callable[[str, Array], dict[str, Any]]
 """(where in the graph, array) to the leaf that stands for it: a dict with the key "array"."""

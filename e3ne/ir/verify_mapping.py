@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .engine_rules import engine_problems
 from .events import event_problems
 from .graph import Graph, Mapping, Node, Synapse
 from .neurons import Encode
@@ -81,6 +82,8 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
                 "one window where the number of steps changes"
             )
         yield from _synapse(graph, node, synapse, mapping, lanes.in_lanes)
+        if isinstance(synapse.op, Linear | Conv2d):
+            yield from engine_problems(graph, synapse, mapping, lanes)
 
 
 def _synapse(

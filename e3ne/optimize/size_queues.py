@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..cost import node_cycles
-from ..cost.engines import Times
+from ..cost.pace import Times
 from ..cost.schedule import node_times, taken_times
 from ..ir import Flatten, Graph, Identity, Linear, Node, Upsample2d
 from ..ir.geometry import op_window, wanted_lanes

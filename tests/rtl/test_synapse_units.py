@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from e3ne.gateware.plumbing import Regroup
 from e3ne.gateware.streams import Word
-from e3ne.gateware.synapse_units import synapse_units, synapse_word
+from e3ne.gateware.synapse_units import synapse_units
+from e3ne.gateware.synapse_word import synapse_word
 from e3ne.ir import (
     Conv2d,
     Graph,

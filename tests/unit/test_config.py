@@ -42,7 +42,7 @@ def test_every_key_arrives() -> None:
     assert (config.scale, config.utilisation, config.calibration_frames) == ("power_of_two", 1, 100)
     assert config.input == InputConfig(8, 0.5, True)
     assert config.percentile == 99.9
-    assert config.mapping == {"conv1": MappingConfig(25, 6)}
+    assert config.mapping == {"conv1": MappingConfig(in_lanes=25, out_lanes=6)}
 
 
 def test_nodes_start_from_the_default() -> None:

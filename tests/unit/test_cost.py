@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.lut_cases import cases
 from e3ne.cost import node_resources, port_resources, predict
-from e3ne.cost.features import node_features, tree_bits
+from e3ne.cost.dense_features import tree_bits
+from e3ne.cost.features import node_features
 from e3ne.cost.lut_table import LUTS
 from e3ne.cost.memories import Memory, block_rams, memory_cells
 from e3ne.cost.neuron_features import factor_adders

@@ -1,0 +1,13 @@
+"""What the EVENT engine is made of."""
+
+from __future__ import annotations
+
+from ..ir import Conv2d, Graph, Linear, Node
+from .counts import Features
+
+
+def event_features(
+    found: Features, graph: Graph, node: Node, index: int, op: Linear | Conv2d
+) -> None:
+    """Adds what one synapse takes."""
+    raise NotImplementedError
