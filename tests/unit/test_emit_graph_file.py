@@ -53,7 +53,7 @@ def test_equal_graphs_give_equal_bytes(tmp_path: Path) -> None:
 def test_every_kind_of_record_is_known() -> None:
     kinds = (*Op.__args__, *Neuron.__args__, neurons.Dyadic, Graph)
     assert {kind.__name__ for kind in kinds} <= set(RECORDS)
-    assert set(ENUMS.values()) == {Stage, Engine, Readout}
+    assert set(ENUMS.values()) == {Stage, Engine, Storage, Readout}
 
 
 @pytest.mark.parametrize(
