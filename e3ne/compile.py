@@ -150,13 +150,13 @@ def map_traced(
     from .lower import lowered
     from .lower.encode_inputs import encode_inputs
     from .lower.fidelity import dequantized
-    from .optimize import map_graph
+    from .optimize import choose_mapping
 
     with stages("lower"):
         traced = encode_inputs(traced, calibration, config)
         ready, integer = lowered(traced, calibration, config, dump)
     with stages("optimize"):
-        mapped = verify(map_graph(integer, board, config))
+        mapped = verify(choose_mapping(integer, board, config))
         dump_text(dump, "mapped", mapped)
     return Journey(traced, dequantized(ready, integer, config), mapped)
 

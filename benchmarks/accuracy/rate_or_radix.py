@@ -30,7 +30,7 @@ from e3ne.lower import prepared, quantized
 from e3ne.lower.choose_encoding import with_edge_bits
 from e3ne.lower.convert_to_rate import pools_in_front, spiking
 from e3ne.lower.evaluation import Evaluator, Measured
-from e3ne.optimize import map_graph
+from e3ne.optimize import choose_mapping
 from e3ne.training.datasets import digits
 
 from .lenet5_bits import RESULTS, start
@@ -100,7 +100,7 @@ def cycles(graph: Graph, config: Config) -> int | None:
     """Predicted cycles between two frames; None where the board is too small."""
     board = load_board(BOARD)
     try:
-        return predict(map_graph(graph, board, config), board.family).interval_cycles
+        return predict(choose_mapping(graph, board, config), board.family).interval_cycles
     except DoesNotFit:
         return None
 

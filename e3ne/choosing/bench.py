@@ -70,10 +70,10 @@ class Bench:
     def cycles(self, config: Config, board: Board) -> int | None:
         """Predicted cycles between two frames; None where the network does not fit."""
         from ..cost import predict
-        from ..optimize import map_graph
+        from ..optimize import choose_mapping
 
         try:
-            mapped = map_graph(self.integer(config), board, config)
+            mapped = choose_mapping(self.integer(config), board, config)
         except DoesNotFit:
             return None
         return predict(mapped, board.family).interval_cycles

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from ..boards import load_board
+from ..config import Target, budget_of
 from ..data import first_frames, load_frames
 from .options import MODEL_HELP, ModelOptions, load, model_options
 from .terminal import command_options, print_json, print_table, progress, stdout
@@ -20,6 +22,7 @@ Examples:
   e3ne compile model.py:net --weights net.safetensors --calibration train.npz -o build/net
   e3ne compile my.package:net --input-shape 1,28,28 --steps 10 --board icebreaker -o build/net
   e3ne compile model.py:net --calibration train.npz -c e3ne.yaml --dump passes -o build/net
+  e3ne compile model.py:net --calibration train.npz --target latency --budget 'luts<=50%' -o build
   e3ne compile net.nir --dt 1e-3 --reset subtract --convention norse --steps 50 -o build/net
 """
 )
@@ -34,16 +37,40 @@ LABELLED_FRAMES = 200  # of the calibration: enough to see that much accuracy is
     *("-o", "--output"), type=click.Path(path_type=Path), required=True, help="Build folder."
 )
 @click.option("--dump", type=click.Path(path_type=Path), help="Folder: the graph after each pass.")
+@click.option(
+    "--target",
+    type=click.Choice(get_args(Target)),
+    help="What is to be best (default: as the configuration says, throughput).",
+)
+@click.option(
+    "--budget",
+    metavar="NAME<=LIMIT",
+    multiple=True,
+    help="What may be used: luts, ffs, brams, dsps, spram_bits (a number, or 50% of the board's), "
+    "latency_cycles, interval_cycles, latency_us, interval_us, energy_nj. Once for each.",
+)
 @command_options
 def compile(
-    chosen: ModelOptions, board: str, output: Path, dump: Path | None, as_json: bool
+    chosen: ModelOptions,
+    board: str,
+    output: Path,
+    dump: Path | None,
+    target: Target | None,
+    budget: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Compile a trained MODEL into a folder of Verilog, ROM files and a manifest.
 
     Where the calibration file has labels y, the accuracy of its first 200 frames in float and in
     integers goes into the report, and a warning says what to do where much is lost."""
     load_board(board)  # a wrong name is told before torch is loaded
+    limits = budget_of(budget)
     loaded = load(chosen)
+    settings = replace(
+        loaded.settings,
+        target=target or loaded.settings.target,
+        budget={**loaded.settings.budget, **limits},
+    )
 
     from ..compile import compile as compile_model
 
@@ -57,7 +84,7 @@ def compile(
             outputs=1 if chosen.outputs is None else chosen.outputs,
             board=board,
             calibration=loaded.frames,
-            config=loaded.settings,
+            config=settings,
             output=output,
             name=chosen.model,
             dump=dump,

@@ -101,11 +101,11 @@ def lowered(traced: Graph, loaded: Loaded, settings: Config, board: str | None) 
         frames = loaded.frames
         if frames is not None:
             frames = input_arrays("calibration", traced.inputs, frames)
-        from ..optimize import map_graph, with_events
+        from ..optimize import choose_mapping, with_events
 
         graph = with_events(lower(traced, frames, settings), settings)
         if board is not None:
-            graph = map_graph(graph, load_board(board), settings)
+            graph = choose_mapping(graph, load_board(board), settings)
     except Problems as error:
         return Findings(graph, error.problems)
     return Findings(graph)

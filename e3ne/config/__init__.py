@@ -28,13 +28,19 @@ As YAML (or the same dict):
     mapping: {conv1: {engine: dense, in_lanes: 25, out_lanes: 6}}   # engine: dense | event | logic
     #      also pixel_lanes, step_lanes, bit_lanes, in_columns, dsps; storage (of the weights) and
     #      buffer_storage: auto | block | lut | loaded
-    utilisation: 0.6                 # fraction of the board's LUTs that the mapper may use
+    target: throughput               # throughput | latency | area | energy: what is to be best
+    budget: {brams: 18, latency_us: 50}   # what may be used, docs/mapping.md: luts, ffs, brams,
+    #      dsps, spram_bits (a number, or "50%" of the board's); latency_cycles, interval_cycles,
+    #      latency_us, interval_us, energy_nj (a number)
+    utilisation: 0.6                 # fraction of the board's LUTs that may be used where `budget`
+                                     # has no luts
     input_lanes: null                # elements in one beat of the input; null: chosen by mapping
 """
 
+from .budget import budget_of
 from .names import check_names, config_as_dict, default_config
 from .parse import load_config, parse_config
-from .records import Config, InputConfig, MappingConfig, NodeConfig, ScaleKind
+from .records import Config, InputConfig, MappingConfig, NodeConfig, ScaleKind, Target
 
 __all__ = [
     "Config",
@@ -42,6 +48,8 @@ __all__ = [
     "MappingConfig",
     "NodeConfig",
     "ScaleKind",
+    "Target",
+    "budget_of",
     "check_names",
     "config_as_dict",
     "default_config",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 
 from ..ir import BadInput, Readout
+from .budget import budget_problems
 from .names import nearest
 from .records import (
     PERCENTILE,
@@ -19,6 +20,7 @@ from .records import (
     MappingConfig,
     NodeConfig,
     StorageName,
+    Target,
 )
 
 Record = TypeVar("Record")
@@ -49,6 +51,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "scale": ("integer", "power_of_two"),
     "readout": tuple(readout.value for readout in Readout),
     "code": ("radix", "rate"),
+    "target": get_args(Target),
     "engine": get_args(EngineName),
     "storage": get_args(StorageName),
     "buffer_storage": get_args(StorageName),
@@ -85,13 +88,15 @@ def parse_config(data: Any, where: str = "config") -> Config:
     chosen, inputs = _inputs(values.pop("input", None), f"{where}.input", problems)
     nodes = _sections(default, values.pop("nodes", None), f"{where}.nodes", problems)
     mapping = _sections(MappingConfig(), values.pop("mapping", None), f"{where}.mapping", problems)
+    budget = values.pop("budget", None)
+    problems += budget_problems(budget, f"{where}.budget")
     if "inputs" in values:
         problems.append(f"{where}.inputs: found an unknown key, accepted input")
         del values["inputs"]
     config = _section(Config(), values, where, problems)
     if problems:
         raise BadInput(problems)
-    sections = {"default": default, "input": chosen, "inputs": inputs}
+    sections = {"default": default, "input": chosen, "inputs": inputs, "budget": budget or {}}
     return replace(config, nodes=nodes, mapping=mapping, **sections)  # type: ignore[arg-type]
 
 

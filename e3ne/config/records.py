@@ -10,6 +10,8 @@ from typing import Literal
 EngineName = Literal["dense", "event", "logic"]
 StorageName = Literal["auto", "block", "lut", "loaded"]
 ScaleKind = Literal["integer", "power_of_two"]
+Target = Literal["throughput", "latency", "area", "energy"]
+Limit = int | float | str
 PERCENTILE = re.compile(r"percentile\((\d+(?:\.\d+)?)\)")
 
 
@@ -100,6 +102,8 @@ class Config:
     default: NodeConfig = NodeConfig()
     nodes: Mapping[str, NodeConfig] = field(default_factory=dict)
     mapping: Mapping[str, MappingConfig] = field(default_factory=dict)
+    target: Target = "throughput"
+    budget: Mapping[str, Limit] = field(default_factory=dict)
     utilisation: float = 0.6
     input_lanes: int | None = None
 

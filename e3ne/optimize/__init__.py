@@ -1,5 +1,5 @@
 """Graph and mapping change here, never a number."""
 
-from .map_graph import map_graph, with_events
+from .choose_mapping import choose_mapping, with_events
 
-__all__ = ["map_graph", "with_events"]
+__all__ = ["choose_mapping", "with_events"]

@@ -11,7 +11,7 @@ from e3ne.boards import load_board
 from e3ne.config import Config, MappingConfig
 from e3ne.cost import predict
 from e3ne.ir import Conv2d, DoesNotFit, Graph, Linear, Stage, verify
-from e3ne.optimize import map_graph
+from e3ne.optimize import choose_mapping
 from tests.strategies import mapped_graphs
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,7 +35,7 @@ networks = mapped_graphs().map(unmapped)
 @QUICK
 @given(networks)
 def test_every_mapping_verifies_and_keeps_the_network(graph):
-    mapped = map_graph(graph, load_board("ulx3s-85f"), Config())
+    mapped = choose_mapping(graph, load_board("ulx3s-85f"), Config())
     assert verify(mapped).stage is Stage.MAPPED
     for before, after in zip(graph.nodes, mapped.nodes, strict=True):
         assert replace(after, mapping=None) == before
@@ -48,10 +48,10 @@ def test_a_larger_budget_is_never_slower(graph, one, other):
     small, large = sorted((one, other))
     board = load_board("ulx3s-25f")
     try:
-        first = predict(map_graph(graph, board, Config(utilisation=small)))
+        first = predict(choose_mapping(graph, board, Config(utilisation=small)))
     except DoesNotFit:
         assume(False)
-    second = predict(map_graph(graph, board, Config(utilisation=large)))
+    second = predict(choose_mapping(graph, board, Config(utilisation=large)))
     assert second.interval_cycles <= first.interval_cycles
     # Queues come on top: LUT RAM for bursts, of less than half a block RAM each.
     assert first.luts <= small * board.resources.luts + QUEUE_LUTS * len(graph.nodes)
@@ -61,7 +61,7 @@ def test_a_larger_budget_is_never_slower(graph, one, other):
 @given(networks)
 def test_a_larger_board_of_a_family_is_never_slower(graph):
     intervals = [
-        predict(map_graph(graph, load_board(name), Config(utilisation=0.05))).interval_cycles
+        predict(choose_mapping(graph, load_board(name), Config(utilisation=0.05))).interval_cycles
         for name in ("ulx3s-45f", "ulx3s-85f")
     ]
     assert intervals == sorted(intervals, reverse=True)
@@ -70,7 +70,7 @@ def test_a_larger_board_of_a_family_is_never_slower(graph):
 @QUICK
 @given(networks, st.data())
 def test_fixed_lanes_are_kept(graph, data):
-    free = map_graph(graph, load_board("ulx3s-85f"), Config(utilisation=0.2))
+    free = choose_mapping(graph, load_board("ulx3s-85f"), Config(utilisation=0.2))
     node = data.draw(st.sampled_from(free.nodes))
     assert node.mapping is not None
     matrix = isinstance(node.synapses[0].op, Linear | Conv2d)
@@ -79,7 +79,7 @@ def test_fixed_lanes_are_kept(graph, data):
         out_lanes=node.mapping.out_lanes,
     )
     config = Config(utilisation=0.9, mapping={node.name: fixed})
-    kept = map_graph(graph, load_board("ulx3s-85f"), config).node(node.name).mapping
+    kept = choose_mapping(graph, load_board("ulx3s-85f"), config).node(node.name).mapping
     assert kept is not None
     assert kept.out_lanes == fixed.out_lanes
     assert fixed.in_lanes in (None, kept.synapses[0].in_lanes)
@@ -88,6 +88,6 @@ def test_fixed_lanes_are_kept(graph, data):
 @QUICK
 @given(networks)
 def test_a_fixed_window_is_kept(graph):
-    free = map_graph(graph, load_board("ulx3s-85f"), Config())
-    kept = map_graph(graph, load_board("ulx3s-85f"), Config(window=free.steps_in_window))
+    free = choose_mapping(graph, load_board("ulx3s-85f"), Config())
+    kept = choose_mapping(graph, load_board("ulx3s-85f"), Config(window=free.steps_in_window))
     assert kept == free

@@ -29,7 +29,7 @@ from e3ne.ir import (
     SynapseMapping,
     verify,
 )
-from e3ne.optimize import map_graph
+from e3ne.optimize import choose_mapping
 from e3ne.optimize.windows import allowed_windows
 
 FIRES = IntegrateFire(3, ONE, ONE, membrane_bits=10)
@@ -123,7 +123,7 @@ def test_an_encoder_allows_every_window() -> None:
 @pytest.mark.parametrize("kind", ["regular", "bernoulli", "latency", "delta"])
 def test_encoded_networks_are_mapped(kind: str, window: int) -> None:
     config = parse_config({"window": window, "mapping": {"e": {"out_lanes": 4}}})
-    found = map_graph(encoded(kind, 8, 12), load_board("ulx3s-85f"), config)
+    found = choose_mapping(encoded(kind, 8, 12), load_board("ulx3s-85f"), config)
     assert found.steps_in_window == window
     mapping = found.node("e").mapping
     assert mapping is not None

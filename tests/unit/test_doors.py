@@ -109,7 +109,7 @@ def test_every_room_has_modules_or_is_no_room() -> None:
         ("gateware/bad.py", "from e3ne.reference import run"),
         ("gateware/deep/bad.py", "from ...reference import run"),
         ("gateware/bad.py", "from e3ne import reference"),
-        ("cost/bad.py", "def late():\n    from e3ne.optimize import map_graph"),
+        ("cost/bad.py", "def late():\n    from e3ne.optimize import choose_mapping"),
         ("toolchain/bad.py", "from ..ir import errors"),
         ("lower/bad.py", "import torch"),
         ("report/bad.py", "from torch import nn"),

@@ -13,7 +13,7 @@ from e3ne.config import parse_config
 from e3ne.ir import BadInput, Graph, Input, SpikeType, UnsupportedModel, verify
 from e3ne.ir.events import NO_EVENT, event_problems, from_events, to_events
 from e3ne.ir.frames import frame_beats, input_format, input_words
-from e3ne.optimize.map_graph import with_events
+from e3ne.optimize.choose_mapping import with_events
 from tests.small_networks import convolution, spiking
 
 

@@ -33,7 +33,7 @@ from e3ne.ir import (
     frozen,
     verify,
 )
-from e3ne.optimize import map_graph
+from e3ne.optimize import choose_mapping
 from e3ne.optimize.fronts import balanced, node_front
 from e3ne.optimize.shorten import shorten_latency
 from e3ne.optimize.windows import allowed_windows
@@ -130,7 +130,7 @@ def graph_of(source: SpikeType, *nodes: Node) -> Graph:
 @pytest.mark.parametrize("build", [spiking, residual, recurrent, hybrid, grouped])
 @pytest.mark.parametrize("utilisation", [0.05, 0.6])
 def test_networks_of_every_structure_map(build, utilisation):
-    mapped = map_graph(build(), LARGE, Config(utilisation=utilisation))
+    mapped = choose_mapping(build(), LARGE, Config(utilisation=utilisation))
     assert mapped.stage is Stage.MAPPED
     found = predict(mapped)
     assert found.luts <= utilisation * LARGE.resources.luts + 600
@@ -138,7 +138,7 @@ def test_networks_of_every_structure_map(build, utilisation):
 
 
 def test_more_luts_are_spent_where_they_shorten_the_interval():
-    small, large = (map_graph(spiking(), LARGE, Config(utilisation=u)) for u in (0.03, 0.3))
+    small, large = (choose_mapping(spiking(), LARGE, Config(utilisation=u)) for u in (0.03, 0.3))
     assert predict(large).interval_cycles < predict(small).interval_cycles / 2
 
 
@@ -148,7 +148,7 @@ def test_a_tiny_network_does_not_fill_the_part():
         Node("only", (Synapse(Linear(integers((4, 16), 4)), "input"),), Relay(),
              SpikeType((4,), 1, 12, True)),
     )  # fmt: skip
-    assert predict(map_graph(tiny, LARGE, Config())).luts < 0.05 * LARGE.resources.luts
+    assert predict(choose_mapping(tiny, LARGE, Config())).luts < 0.05 * LARGE.resources.luts
 
 
 def test_windows_that_may_be_chosen():
@@ -163,22 +163,22 @@ def test_windows_that_may_be_chosen():
 
 def test_a_window_that_the_network_cannot_have_is_refused():
     with pytest.raises(BadInput, match=r"config\.window: found 4, accepted 1, 2, 5, 10"):
-        map_graph(spiking(10), LARGE, Config(window=4))
+        choose_mapping(spiking(10), LARGE, Config(window=4))
     with pytest.raises(BadInput, match="found 6, accepted 1 for this network"):
-        map_graph(recurrent(), LARGE, Config(window=6))
+        choose_mapping(recurrent(), LARGE, Config(window=6))
 
 
 def test_the_chosen_window_is_no_slower_than_any_fixed_one():
-    free = predict(map_graph(spiking(25), LARGE, Config(utilisation=0.1)))
+    free = predict(choose_mapping(spiking(25), LARGE, Config(utilisation=0.1)))
     for window in (1, 5, 25):
-        fixed = map_graph(spiking(25), LARGE, Config(utilisation=0.1, window=window))
+        fixed = choose_mapping(spiking(25), LARGE, Config(utilisation=0.1, window=window))
         assert fixed.steps_in_window == window
         assert free.interval_cycles <= predict(fixed).interval_cycles
 
 
 def test_fixed_lanes_are_kept():
     fixed = {"first": MappingConfig(in_lanes=8, out_lanes=4, step_lanes=2)}
-    mapped = map_graph(spiking(), LARGE, Config(mapping=fixed, input_lanes=4)).node("first").mapping
+    mapped = choose_mapping(spiking(), LARGE, Config(mapping=fixed, input_lanes=4)).node("first").mapping
     assert mapped is not None
     assert (mapped.out_lanes, mapped.synapses[0].in_lanes) == (4, 8)
     assert mapped.synapses[0].step_lanes == 2
@@ -187,18 +187,18 @@ def test_fixed_lanes_are_kept():
 def test_lanes_that_no_layout_has_are_refused():
     config = Config(mapping={"first": MappingConfig(out_lanes=7)})
     with pytest.raises(DoesNotFit, match=r"config\.mapping\.first: found no layout with"):
-        map_graph(spiking(), LARGE, config)
+        choose_mapping(spiking(), LARGE, config)
 
 
 def test_windows_without_the_fixed_step_lanes_are_left_out():
     config = Config(mapping={"first": MappingConfig(step_lanes=5)})
-    assert map_graph(spiking(10), LARGE, config).steps_in_window in (5, 10)
+    assert choose_mapping(spiking(10), LARGE, config).steps_in_window in (5, 10)
 
 
 def test_too_many_luts_names_need_have_and_what_would_fit():
     wide = spiking(steps=32, inputs=64, hidden=64)
     with pytest.raises(DoesNotFit) as error:
-        map_graph(wide, SMALL, Config(utilisation=0.1))
+        choose_mapping(wide, SMALL, Config(utilisation=0.1))
     message = str(error.value)
     assert "board icebreaker: found a network of about " in message
     assert "LUTs in its smallest layout, accepted 10% of 5,280" in message
@@ -214,7 +214,7 @@ def test_too_much_memory_names_need_have_and_what_would_fit():
         classes("big", SpikeType((64,), 1, 4)),
     )
     with pytest.raises(DoesNotFit) as error:
-        map_graph(large, SMALL, Config(utilisation=1.0))
+        choose_mapping(large, SMALL, Config(utilisation=1.0))
     message = str(error.value)
     assert "board icebreaker: found a network of " in message
     assert "block RAMs in its smallest layout, accepted 30; take " in message
@@ -237,7 +237,7 @@ def test_balanced_layouts_are_the_cheapest_of_their_interval():
 
 
 def test_latency_from_known_times_is_the_same():
-    mapped = map_graph(grouped(), LARGE, Config(utilisation=0.1))
+    mapped = choose_mapping(grouped(), LARGE, Config(utilisation=0.1))
     times = node_times(mapped)
     known = {name: times[name] for name in ("input", "grouped", "depthwise")}
     assert frame_latency(mapped, known) == frame_latency(mapped)
@@ -266,7 +266,7 @@ def test_a_faster_layout_is_taken_only_where_it_is_worth_its_luts():
 
 def test_mapping_is_quick():
     started = time.perf_counter()
-    map_graph(spiking(25, 192, 48), LARGE, Config())
+    choose_mapping(spiking(25, 192, 48), LARGE, Config())
     assert time.perf_counter() - started < 4
 
 
@@ -285,13 +285,13 @@ def looped(steps: int = 20) -> Graph:
 def test_feedback_over_several_nodes_is_mapped_in_windows_of_one_step():
     graph = looped()
     assert allowed_windows(graph, None) == [1]
-    mapped = map_graph(graph, LARGE, Config())
+    mapped = choose_mapping(graph, LARGE, Config())
     assert mapped.steps_in_window == 1
 
 
 def test_a_loop_bounds_the_interval():
     """A step waits for the other population and for itself: longer than each node alone takes."""
-    mapped = map_graph(looped(), LARGE, Config(utilisation=0.5))
+    mapped = choose_mapping(looped(), LARGE, Config(utilisation=0.5))
     alone = max(node_cycles(mapped, item) for item in mapped.nodes)
     assert frame_interval(mapped) > 2 * alone
     # Steps behind the first sixteen take as long as these.

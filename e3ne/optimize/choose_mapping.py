@@ -8,12 +8,13 @@ is worth its LUTs. Of all windows the one of the least interval, then latency, t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..boards import Board, list_boards, load_board
 from ..config import Config
 from ..cost import Prediction, frame_interval, port_cycles, predict
-from ..ir import BadInput, DoesNotFit, Graph, Input, Stage, verify
+from ..ir import Array, BadInput, DoesNotFit, Graph, Input, Stage, verify
 from ..ir.events import event_problems
 from .fronts import Choice, Front, balanced, node_front
 from .shorten import shorten_latency
@@ -23,8 +24,13 @@ from .windows import allowed_windows
 INPUT_BUS_BITS = 64  # widest input beat that is chosen by itself
 
 
-def map_graph(graph: Graph, board: Board, config: Config) -> Graph:
-    """A graph of stage INTEGER with a mapping for `board`.
+def choose_mapping(
+    graph: Graph, board: Board, config: Config, trains: Mapping[str, Array] | None = None
+) -> Graph:
+    """A graph of stage INTEGER with a mapping for `board`, the best for `config.target`.
+
+    `trains` are what every input and node sends on some frames, (frames, steps, *shape): EVENT
+    nodes are judged by their mean cycles, and energy by their activity.
 
     `config.utilisation` of the board's LUTs may be used; `config.mapping`, `config.window` and
     `config.input_lanes` fix what the user wants fixed. DoesNotFit where even the smallest layout
