@@ -101,9 +101,9 @@ def lowered(traced: Graph, loaded: Loaded, settings: Config, board: str | None) 
         frames = loaded.frames
         if frames is not None:
             frames = input_arrays("calibration", traced.inputs, frames)
-        from ..optimize import choose_mapping, with_events
+        from ..optimize import choose_mapping, with_ports
 
-        graph = with_events(lower(traced, frames, settings), settings)
+        graph = with_ports(lower(traced, frames, settings), settings)
         if board is not None:
             graph = choose_mapping(graph, load_board(board), settings)
     except Problems as error:

@@ -17,8 +17,12 @@ As YAML (or the same dict):
             encoder: null,           # regular | bernoulli | latency | radix | delta, on the chip
             seed: 1,                 # of bernoulli, 1 .. 65535
             threshold: null,         # of delta, in the samples' units
-            events: false}           # frames arrive as address events (AER)
+            events: false,           # frames arrive as address events (AER)
+            packed: false}           # true: no padding between the elements of a beat
     #      several inputs: also a section for each, {left: {scale: 0.5}, right: {bits: 4}}
+    output: {words: all,             # all | class: the class alone
+             bits: 32}               # 8 | 16 | 32 of a beat; several outputs: as of inputs
+    weight_port_bits: 8              # 8 | 16 | 32 | 64 of the port that fills loaded memories
     default: {weight_bits: 8, edge_bits: 4, per_channel: false,     # weights: also binary, ternary
               weight_scale: max,     # max | mse | percentile(99.9)
               fit_threshold: false,  # choose the threshold by the spikes of the calibration frames
@@ -40,13 +44,14 @@ As YAML (or the same dict):
 from .budget import budget_of
 from .names import check_names, config_as_dict, default_config
 from .parse import load_config, parse_config
-from .records import Config, InputConfig, MappingConfig, NodeConfig, ScaleKind, Target
+from .records import Config, InputConfig, MappingConfig, NodeConfig, OutputConfig, ScaleKind, Target
 
 __all__ = [
     "Config",
     "InputConfig",
     "MappingConfig",
     "NodeConfig",
+    "OutputConfig",
     "ScaleKind",
     "Target",
     "budget_of",

@@ -33,6 +33,7 @@ def config_as_dict(config: Config) -> dict[str, Any]:
     """The configuration as the dict that `parse_config` makes it of."""
     whole = asdict(config)
     whole["input"] |= whole.pop("inputs")
+    whole["output"] |= whole.pop("outputs")
     return whole
 
 

@@ -19,6 +19,7 @@ from .records import (
     InputConfig,
     MappingConfig,
     NodeConfig,
+    OutputConfig,
     StorageName,
     Target,
 )
@@ -55,12 +56,17 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "engine": get_args(EngineName),
     "storage": get_args(StorageName),
     "buffer_storage": get_args(StorageName),
+    "words": ("all", "class"),
     "encoder": ("regular", "bernoulli", "latency", "radix", "delta"),
+}
+_WIDTHS: dict[tuple[type, str], tuple[int, ...]] = {
+    (OutputConfig, "bits"): (8, 16, 32),
+    (Config, "weight_port_bits"): (8, 16, 32, 64),
 }
 _FRACTIONS = ("utilisation",)
 _FLAGS = (
     *("per_channel", "signed", "fit_threshold", "equalize", "correct_biases"),
-    *("streaming", "events"),
+    *("streaming", "events", "packed"),
 )
 _METHODS = ("calibration", "weight_scale")
 _WEIGHT_BITS: dict[object, int | float] = {
@@ -85,30 +91,34 @@ def parse_config(data: Any, where: str = "config") -> Config:
     problems: list[str] = []
     values = dict(data)
     default = _section(NodeConfig(), values.pop("default", None), f"{where}.default", problems)
-    chosen, inputs = _inputs(values.pop("input", None), f"{where}.input", problems)
+    chosen, inputs = _by_name(InputConfig(), values.pop("input", None), f"{where}.input", problems)
+    sent, outputs = _by_name(
+        OutputConfig(), values.pop("output", None), f"{where}.output", problems
+    )
     nodes = _sections(default, values.pop("nodes", None), f"{where}.nodes", problems)
     mapping = _sections(MappingConfig(), values.pop("mapping", None), f"{where}.mapping", problems)
     budget = values.pop("budget", None)
     problems += budget_problems(budget, f"{where}.budget")
-    if "inputs" in values:
-        problems.append(f"{where}.inputs: found an unknown key, accepted input")
-        del values["inputs"]
+    for several in {"inputs", "outputs"} & set(values):
+        problems.append(f"{where}.{several}: found an unknown key, accepted {several[:-1]}")
+        del values[several]
     config = _section(Config(), values, where, problems)
     if problems:
         raise BadInput(problems)
     sections = {"default": default, "input": chosen, "inputs": inputs, "budget": budget or {}}
+    sections |= {"output": sent, "outputs": outputs}
     return replace(config, nodes=nodes, mapping=mapping, **sections)  # type: ignore[arg-type]
 
 
-def _inputs(
-    data: Any, where: str, problems: list[str]
-) -> tuple[InputConfig, dict[str, InputConfig]]:
-    """The settings of every input, and those of single inputs: the sections inside."""
+def _by_name(
+    start: Record, data: Any, where: str, problems: list[str]
+) -> tuple[Record, dict[str, Record]]:
+    """The settings of every input or output, and those of single ones: the sections inside."""
     named: dict[Any, Any] = {}
     if isinstance(data, Mapping):
         named = {key: part for key, part in data.items() if isinstance(part, Mapping)}
         data = {key: value for key, value in data.items() if key not in named}
-    chosen = _section(InputConfig(), data, where, problems)
+    chosen = _section(start, data, where, problems)
     return chosen, _sections(chosen, named, where, problems)
 
 
@@ -168,6 +178,10 @@ def _problem(record: object, key: str, value: Any) -> str | None:
             percentile is not None and 0 < float(percentile[1]) <= 100
         )
         return _unless(fits, value, "max, mse or percentile(99.9)")
+    widths = _WIDTHS.get((type(record), key))
+    if widths is not None:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return _unless(whole and value in widths, value, ", ".join(map(str, widths)))
     low, high = _RANGES[key]
     kinds = (int, float) if key in _FRACTIONS else (int,)
     fits = number and isinstance(value, kinds) and low <= value <= high

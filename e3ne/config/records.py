@@ -49,7 +49,7 @@ class InputConfig:
 
     `encoder`: the chip gets samples and makes trains of them (`ir.Encode`), with `seed` where it
     draws and `threshold`, in units of the samples, where it compares. `events`: frames arrive as
-    address events.
+    address events. `packed`: elements of a beat follow each other without padding.
     """
 
     bits: int | None = None
@@ -59,6 +59,15 @@ class InputConfig:
     seed: int = 1
     threshold: float | None = None
     events: bool = False
+    packed: bool = False
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """What an output's port sends: `ir.OutputWords`, in beats of 8, 16 or 32 bits."""
+
+    words: Literal["all", "class"] = "all"
+    bits: int = 32
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class MappingConfig:
 class Config:
     """The whole configuration; the module's docstring says what each key means.
 
-    `inputs` holds what stands under `input` for one input by its name.
+    `inputs` holds what stands under `input` for one input by its name, and `outputs` the same.
     """
 
     steps: int | None = None
@@ -99,6 +108,9 @@ class Config:
     window: int | None = None
     input: InputConfig = InputConfig()
     inputs: Mapping[str, InputConfig] = field(default_factory=dict)
+    output: OutputConfig = OutputConfig()
+    outputs: Mapping[str, OutputConfig] = field(default_factory=dict)
+    weight_port_bits: int = 8
     default: NodeConfig = NodeConfig()
     nodes: Mapping[str, NodeConfig] = field(default_factory=dict)
     mapping: Mapping[str, MappingConfig] = field(default_factory=dict)
@@ -114,6 +126,10 @@ class Config:
     def input_of(self, name: str) -> InputConfig:
         """The settings of the input called `name`."""
         return self.inputs.get(name, self.input)
+
+    def output_of(self, name: str) -> OutputConfig:
+        """The settings of the output that shows the node called `name`."""
+        return self.outputs.get(name, self.output)
 
     @property
     def percentile(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Array
 from .events import EVENT_BYTES, to_events
-from .graph import Graph, Input, Node, Output
+from .graph import WORD_BITS, Graph, Input, Node, Output, OutputWords
 from .neurons import goes_on
 from .order import to_words
 from .spikes import SpikeType
@@ -21,9 +21,10 @@ class InputFormat:
     """One beat carries `lanes` elements in fields of `field_bits`, element 0 lowest.
 
     A field holds the element's `steps_in_window` integers of `bits` bits, step 0 lowest; the rest
-    of the field is ignored. With `events` a beat is an address event (`ir/events.py`) and a frame
-    has at least `beats_per_frame` of them; lanes, bits and window are those of the words that the
-    network makes of them.
+    of the field is ignored. Fields of whole bytes, or `packed`: of the integers' bits alone, and
+    only the beat ends in whole bytes. With `events` a beat is an address event (`ir/events.py`) and
+    a frame has at least `beats_per_frame` of them; lanes, bits and window are those of the words
+    that the network makes of them.
     """
 
     lanes: int
@@ -31,18 +32,20 @@ class InputFormat:
     steps_in_window: int
     beats_per_frame: int
     events: bool = False
+    packed: bool = False
 
     @property
     def field_bits(self) -> int:
-        """Bits of one element's field: whole bytes."""
-        return 8 * -(-self.bits * self.steps_in_window // 8)
+        """Bits of one element's field."""
+        bits = self.bits * self.steps_in_window
+        return bits if self.packed else 8 * -(-bits // 8)
 
     @property
     def beat_bytes(self) -> int:
         """Bytes of one beat."""
         if self.events:
             return EVENT_BYTES
-        return self.lanes * self.field_bits // 8
+        return -(-self.lanes * self.field_bits // 8)
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,31 @@ class OutputFormat:
     """`numbers` signed 32-bit words, one an element, then one with the class of a vector.
 
     A vector sends its numbers in index order; an image (`is_image`) in wire order and no class.
+    With `class_only` the class is all that is sent, unsigned, in one beat. Otherwise a word is
+    32 / `beat_bits` beats, the lowest first.
     """
 
     numbers: int
     has_class: bool
     readout: str
     scale: float
+    class_only: bool = False
+    beat_bits: int = WORD_BITS
 
     @property
     def words(self) -> int:
         """Words of one frame, the class word included."""
-        return self.numbers + self.has_class
+        return 1 if self.class_only else self.numbers + self.has_class
+
+    @property
+    def beats_per_word(self) -> int:
+        """Beats of one word."""
+        return 1 if self.class_only else WORD_BITS // self.beat_bits
+
+    @property
+    def beats(self) -> int:
+        """Beats of one frame."""
+        return self.words * self.beats_per_word
 
 
 def window_steps(graph: Graph, steps: int) -> int:
@@ -104,7 +121,7 @@ def input_format(graph: Graph, source: Input) -> InputFormat:
     """The format of an input's frames."""
     window = window_steps(graph, source.type.steps)
     beats = 1 if source.events else input_words(graph, source)
-    return InputFormat(source.lanes, source.type.bits, window, beats, source.events)
+    return InputFormat(source.lanes, source.type.bits, window, beats, source.events, source.packed)
 
 
 def input_words(graph: Graph, source: Input) -> int:
@@ -118,7 +135,14 @@ def output_format(graph: Graph, output: Output) -> OutputFormat:
     scale = graph.scale(output.source)
     if output.readout.value == "mean":
         scale /= type.steps
-    return OutputFormat(type.neurons, not is_image(type), output.readout.value, scale)
+    return OutputFormat(
+        type.neurons,
+        not is_image(type),
+        output.readout.value,
+        scale,
+        output.words is OutputWords.CLASS,
+        output.bits,
+    )
 
 
 def is_image(type: SpikeType) -> bool:
@@ -173,4 +197,22 @@ def to_beats(graph: Graph, source: Input, values: Array) -> Array:
     pad = form.field_bits - fields.shape[-1]
     fields = np.pad(fields, [(0, 0)] * 3 + [(0, pad)])
     flat = fields.reshape(*fields.shape[:2], -1)
-    return np.packbits(flat, axis=-1, bitorder="little")
+    return np.packbits(flat, axis=-1, bitorder="little")  # pads the beat with zeros
+
+
+def to_output_beats(form: OutputFormat, words: Array) -> Array:
+    """Integers (frames, words) to int64 (frames, beats), unsigned, as an output sends them."""
+    shifts = np.arange(form.beats_per_word) * form.beat_bits
+    beats = (words[..., None] >> shifts) & ((1 << form.beat_bits) - 1)
+    return beats.reshape(len(words), form.beats).astype(np.int64)
+
+
+def from_output_beats(form: OutputFormat, beats: Array) -> Array:
+    """The inverse: int64 (frames, beats) to (frames, words), signed but for a class alone."""
+    shifts = np.arange(form.beats_per_word) * form.beat_bits
+    parts = beats.reshape(len(beats), form.words, form.beats_per_word).astype(np.int64)
+    words: Array = (parts << shifts).sum(axis=-1)
+    if form.class_only:
+        return words
+    wrapped: Array = words - ((words >> (WORD_BITS - 1)) << WORD_BITS)
+    return wrapped

@@ -48,6 +48,17 @@ class Readout(Enum):
     MEAN = "mean"  # sum over all steps; the manifest's scale divides by the steps
 
 
+WORD_BITS = 32
+"""Bits of a word of an output."""
+
+
+class OutputWords(Enum):
+    """Which words of a frame an output sends."""
+
+    ALL = "all"  # a number an element, then the class of a vector
+    CLASS = "class"  # the class of a vector alone
+
+
 @dataclass(frozen=True)
 class SynapseMapping:
     """How far one synapse is unrolled, and what it is made of.
@@ -132,6 +143,7 @@ class Input:
     that rounds its samples itself, by this very rule; it sends that integer times `scale`.
     `lanes` elements travel in one beat (stage MAPPED; it divides the neurons). With `events` frames
     arrive as address events instead (`ir/events.py`), and `lanes` elements in one word behind it.
+    `packed`: elements of a beat follow each other without padding to whole bytes.
     """
 
     name: str
@@ -139,14 +151,20 @@ class Input:
     scale: float = 1.0
     lanes: int = 1
     events: bool = False
+    packed: bool = False
 
 
 @dataclass(frozen=True)
 class Output:
-    """A node whose trains leave the network, and how they are read."""
+    """A node whose trains leave the network, how they are read, and what its port sends of that.
+
+    Beats have `bits` bits, 8, 16 or 32: a 32-bit word is so many of them, the lowest first.
+    """
 
     source: str
     readout: Readout
+    words: OutputWords = OutputWords.ALL
+    bits: int = WORD_BITS
 
 
 @dataclass(frozen=True)
@@ -162,6 +180,8 @@ class Graph:
     the spikes of the step before, what delayed synapses read and the levels of delta encoders go
     on from frame to frame and are cleared by a reset only; everything else (sums over steps,
     readouts) is of one frame.
+
+    `weight_port_bits`: width of the port that fills memories of storage LOADED.
     """
 
     stage: Stage
@@ -170,6 +190,7 @@ class Graph:
     outputs: tuple[Output, ...]
     steps_in_window: int | None = None
     streaming: bool = False
+    weight_port_bits: int = 8
     _by_name: dict[str, Node] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

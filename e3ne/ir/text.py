@@ -7,7 +7,17 @@ from dataclasses import fields
 import numpy as np
 
 from .arrays import fingerprint
-from .graph import Graph, Mapping, Node, Storage, Synapse, SynapseMapping
+from .graph import (
+    WORD_BITS,
+    Graph,
+    Mapping,
+    Node,
+    Output,
+    OutputWords,
+    Storage,
+    Synapse,
+    SynapseMapping,
+)
 from .neurons import Dyadic, Neuron
 from .ops import Op
 from .spikes import SpikeType
@@ -17,15 +27,23 @@ def text(graph: Graph) -> str:
     """The whole graph; equal texts mean equal networks (arrays stand by shape, range and hash)."""
     window = f" steps_in_window={graph.steps_in_window}" if graph.steps_in_window else ""
     streaming = " streaming" if graph.streaming else ""
-    lines = [f"graph stage={graph.stage.value}{window}{streaming}"]
+    port = f" weight_port_bits={graph.weight_port_bits}" if graph.weight_port_bits != 8 else ""
+    lines = [f"graph stage={graph.stage.value}{window}{streaming}{port}"]
     lines += [
         f"input {source.name}: {type_text(source.type)} scale={source.scale:.9g}"
         + (" events" if source.events else "")
+        + (" packed" if source.packed else "")
         for source in graph.inputs
     ]
     lines += [_node_text(node) for node in graph.nodes]
-    lines += [f"output {out.source} readout={out.readout.value}" for out in graph.outputs]
+    lines += [_output_text(output) for output in graph.outputs]
     return "\n".join(lines) + "\n"
+
+
+def _output_text(output: Output) -> str:
+    words = f" words={output.words.value}" if output.words is not OutputWords.ALL else ""
+    bits = f" bits={output.bits}" if output.bits != WORD_BITS else ""
+    return f"output {output.source} readout={output.readout.value}{words}{bits}"
 
 
 def type_text(type: SpikeType) -> str:

@@ -24,6 +24,7 @@ from .graph import (
     Mapping,
     Node,
     Output,
+    OutputWords,
     Readout,
     Stage,
     Storage,
@@ -42,7 +43,9 @@ RECORDS: dict[str, Any] = {
         *get_args(Neuron),
     )
 }
-ENUMS: dict[str, Any] = {kind.__name__: kind for kind in (Stage, Engine, Storage, Readout)}
+ENUMS: dict[str, Any] = {
+    kind.__name__: kind for kind in (Stage, Engine, Storage, Readout, OutputWords)
+}
 
 Store = Callable[[str, Array], dict[str, Any]]
 """(where in the graph, array) to the leaf that stands for it: a dict with the key "array"."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from .engine_rules import engine_problems
 from .events import event_problems
+from .geometry import in_column_choices, op_window
 from .graph import Graph, Mapping, Node, Synapse
 from .neurons import Encode
 from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d, Upsample2d
+from .port_rules import output_problems, port_problems, weight_port_problems
 
 
 def mapping_problems(graph: Graph) -> list[str]:
@@ -38,12 +40,17 @@ def _graph(graph: Graph, window: int) -> Iterator[str]:
                 f"output {output.source}: found an input, the hardware accepts what a population "
                 "sends; leave this output out"
             )
+    for output in graph.outputs:
+        if output.source not in inputs:
+            yield from output_problems(output, graph.edge(output.source))
+    yield from weight_port_problems(graph)
     for source in graph.inputs:
         if source.type.neurons % source.lanes:
             yield (
                 f"input {source.name}: found {source.lanes} lanes, accepted a divisor of its "
                 f"{source.type.neurons} elements"
             )
+        yield from port_problems(source)
         if source.events:
             yield from event_problems(source)
         if source.events and source.lanes & (source.lanes - 1):
@@ -82,6 +89,7 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
                 "one window where the number of steps changes"
             )
         yield from _synapse(graph, node, synapse, mapping, lanes.in_lanes)
+        yield from _columns(graph, synapse, mapping, lanes.in_columns)
         if isinstance(synapse.op, Linear | Conv2d):
             yield from engine_problems(graph, synapse, mapping, lanes)
 
@@ -102,9 +110,6 @@ def _synapse(
                     f"found out_lanes={mapping.out_lanes}, accepted a divisor of the channels of "
                     f"a group, {int(op.weight.shape[0]) // op.groups}"
                 )
-        case MaxPool2d() | SumPool2d():
-            if mapping.pixel_lanes != 1:
-                yield "found several pixel_lanes on a pooling, accepted 1"
         case Upsample2d():
             if mapping.pixel_lanes != 1:
                 yield "found several pixel_lanes on an upsampling, accepted 1"
@@ -113,3 +118,19 @@ def _synapse(
                 yield "found a Flatten in hardware, accepted one that a Linear has absorbed"
         case _:
             pass
+
+
+def _columns(graph: Graph, synapse: Synapse, mapping: Mapping, in_columns: int) -> Iterator[str]:
+    """Several columns in a word: as many as the patches of all pixel lanes move on."""
+    if in_columns == 1:
+        return
+    if not isinstance(synapse.op, Conv2d | MaxPool2d | SumPool2d):
+        yield f"found in_columns={in_columns} without a sliding window, accepted 1"
+        return
+    window = op_window(synapse.op, graph.edge(synapse.source).shape)
+    accepted = in_column_choices(window, mapping.pixel_lanes)
+    if in_columns not in accepted:
+        yield (
+            f"found in_columns={in_columns} of {window.columns} columns, accepted "
+            f"{' or '.join(map(str, accepted))}: pixel_lanes times the stride where it divides them"
+        )

@@ -1,5 +1,6 @@
 """Graph and mapping change here, never a number."""
 
-from .choose_mapping import choose_mapping, with_events
+from .choose_mapping import choose_mapping
+from .ports import with_ports
 
-__all__ = ["choose_mapping", "with_events"]
+__all__ = ["choose_mapping", "with_ports"]

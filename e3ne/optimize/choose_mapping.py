@@ -14,9 +14,9 @@ from dataclasses import replace
 from ..boards import Board, list_boards, load_board
 from ..config import Config
 from ..cost import Prediction, frame_interval, port_cycles, predict
-from ..ir import Array, BadInput, DoesNotFit, Graph, Input, Stage, verify
-from ..ir.events import event_problems
+from ..ir import Array, DoesNotFit, Graph, Input, Stage, verify
 from .fronts import Choice, Front, balanced, node_front
+from .ports import with_ports
 from .shorten import shorten_latency
 from .size_queues import size_queues
 from .windows import allowed_windows
@@ -37,7 +37,7 @@ def choose_mapping(
     is too large for LUTs or block RAM.
     """
     family = board.family
-    graph = with_events(graph, config)
+    graph = with_ports(graph, config)
     best: tuple[tuple[int, int, int], Graph] | None = None
     too_large: list[Prediction] = []
     impossible: set[str] = set()
@@ -100,32 +100,15 @@ def _mapped(
     return queued if predict(queued, family).brams <= board.resources.brams else shorter
 
 
-def with_events(graph: Graph, config: Config) -> Graph:
-    """The graph with the inputs that take events; BadInput with every one that cannot."""
-    inputs = tuple(
-        replace(source, events=source.events or config.input_of(source.name).events)
-        for source in graph.inputs
-    )
-    taking = [source for source in inputs if source.events]
-    problems = [problem for source in taking for problem in event_problems(source)]
-    lanes = config.input_lanes or 1
-    if taking and lanes & (lanes - 1):
-        problems.append(
-            f"config.input_lanes: found {lanes}, accepted 1, 2, 4, 8 ... where frames arrive as "
-            "events; leave it out"
-        )
-    if problems:
-        raise BadInput(problems)
-    return replace(graph, inputs=inputs)
-
-
 def _input_lanes(source: Input, window: int) -> int:
     """As many elements a beat as fit the widest bus: whole pixels, or a divisor of a vector.
 
     Words behind events are as wide at most; their lanes are a power of two.
     """
     type = source.type
-    field_bits = 8 * -(-type.bits * min(window, type.steps) // 8)
+    field_bits = type.bits * min(window, type.steps)
+    if not source.packed:
+        field_bits = 8 * -(-field_bits // 8)
     fitting = [
         lanes
         for lanes in range(1, type.channels + 1)

@@ -14,7 +14,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e3ne.emit import load_graph, save_graph
-from e3ne.ir import BadInput, Engine, Graph, Neuron, Op, Readout, Stage, neurons, text
+from e3ne.ir import (
+    BadInput,
+    Engine,
+    Graph,
+    Neuron,
+    Op,
+    OutputWords,
+    Readout,
+    Stage,
+    Storage,
+    neurons,
+    text,
+)
 from e3ne.ir.tree import ENUMS, RECORDS
 from tests.small_networks import convolution, spiking
 from tests.strategies import mapped_graphs
@@ -53,7 +65,7 @@ def test_equal_graphs_give_equal_bytes(tmp_path: Path) -> None:
 def test_every_kind_of_record_is_known() -> None:
     kinds = (*Op.__args__, *Neuron.__args__, neurons.Dyadic, Graph)
     assert {kind.__name__ for kind in kinds} <= set(RECORDS)
-    assert set(ENUMS.values()) == {Stage, Engine, Storage, Readout}
+    assert set(ENUMS.values()) == {Stage, Engine, Storage, Readout, OutputWords}
 
 
 @pytest.mark.parametrize(

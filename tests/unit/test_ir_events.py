@@ -13,7 +13,7 @@ from e3ne.config import parse_config
 from e3ne.ir import BadInput, Graph, Input, SpikeType, UnsupportedModel, verify
 from e3ne.ir.events import NO_EVENT, event_problems, from_events, to_events
 from e3ne.ir.frames import frame_beats, input_format, input_words
-from e3ne.optimize.choose_mapping import with_events
+from e3ne.optimize import with_ports
 from tests.small_networks import convolution, spiking
 
 
@@ -89,15 +89,15 @@ def test_edges_that_take_no_events(type: SpikeType, found: str) -> None:
 
 def test_the_configuration_says_which_inputs_take_events() -> None:
     graph = spiking()
-    assert not with_events(graph, parse_config({})).inputs[0].events
-    assert with_events(graph, parse_config({"input": {"events": True}})).inputs[0].events
+    assert not with_ports(graph, parse_config({})).inputs[0].events
+    assert with_ports(graph, parse_config({"input": {"events": True}})).inputs[0].events
     named = parse_config({"input": {graph.inputs[0].name: {"events": True}}})
-    assert with_events(graph, named).inputs[0].events
+    assert with_ports(graph, named).inputs[0].events
     with pytest.raises(BadInput, match=r"config.input_lanes: found 3, accepted 1, 2, 4, 8"):
-        with_events(graph, parse_config({"input": {"events": True}, "input_lanes": 3}))
+        with_ports(graph, parse_config({"input": {"events": True}, "input_lanes": 3}))
     signed = replace(graph.inputs[0], type=replace(graph.inputs[0].type, bits=4, signed=True))
     with pytest.raises(BadInput, match="found events on an edge of 4 signed bits"):
-        with_events(replace(graph, inputs=(signed,)), parse_config({"input": {"events": True}}))
+        with_ports(replace(graph, inputs=(signed,)), parse_config({"input": {"events": True}}))
 
 
 def test_lanes_of_events_are_powers_of_two() -> None:
