@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from e3ne.config import Config, InputConfig, NodeConfig
 from e3ne.frontend import trace
@@ -76,10 +76,12 @@ def fine_tune(
     device: str,
     keep_zeros: bool = False,
     objective: Objective | None = None,
+    masks: dict[str, Tensor] | None = None,
 ) -> tuple[Graph, Config]:
     """Goes on from a FLOAT graph with the numbers of the hardware; that graph, and its bits.
 
-    With `keep_zeros` weights that are 0 stay so. `objective` as of `fit`.
+    With `keep_zeros` weights that are 0 stay so. `objective` as of `fit`. `masks` of 0 and 1, by
+    the names of weights and broadcast to them, say which weights there are.
     """
     frames = calibration(split)
     network = QuantizedNetwork(prepared(graph, frames, config), config, frames)
@@ -87,6 +89,8 @@ def fine_tune(
         for name, weight in network.weights.items():
             if name.endswith(".weight"):
                 network.masks[name] = (weight.detach() != 0).float()
+    for name, mask in (masks or {}).items():
+        network.masks[name] = mask.expand_as(network.weights[name]).clone()
     train(network.to(device), split, phase, seed, objective=objective)
     return network.float_graph(), network.config
 
