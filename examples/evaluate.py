@@ -29,7 +29,7 @@ from e3ne.lower import prepared, quantized
 from e3ne.lower.fidelity import dequantized, spike_agreement
 
 EXAMPLES = Path(__file__).resolve().parent
-NAMES = ("digits_radix", "digits_lif", "peer_b", "mnist_lenet5")
+NAMES = ("digits_radix", "digits_lif", "peer_a", "peer_b", "mnist_lenet5")
 AGREEMENT_FRAMES = 360
 MARKER = "<!-- accuracy: written by examples/evaluate.py -->"
 
