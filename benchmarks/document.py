@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .goals import goal_lines
 from .rivals import RIVALS, Rival
 from .rows import ROWS
 from .run import ROOT
@@ -20,7 +21,10 @@ times of tools), **simulated** (cycles of the emitted Verilog in Verilator, whol
 **post-route** (area and clock by nextpnr, all seeds), **modelled** (predictions before synthesis),
 **quoted** (other people's words). No board has been measured. Times are cycles over the median
 routed clock. Mismatches count every word of every population in every frame that differs from the
-integer reference.
+integer reference. The roofline is what the adders and memories of the part can do at most
+(`benchmarks/roofline.py`), for every synaptic operation, zeros included; skipping zeros may pass
+it. A radix network of so many bits is a quantised network of as many, taken bit by bit or at once:
+rows of it are no claim about spikes.
 """
 
 
@@ -84,6 +88,7 @@ def section(name: str, report: dict[str, Any]) -> str:
                     f"(predicted {cycles['predicted_interval']:,})",
                     "simulated, modelled",
                 ),
+                *roofline_lines(report),
                 *area_lines(report),
                 (
                     "synaptic operations a frame, effective / dense",
@@ -101,9 +106,23 @@ def section(name: str, report: dict[str, Any]) -> str:
         ),
         "",
     ]
+    if row.goals:
+        asked = goal_lines(row.goals, report)
+        lines += [table(("goal", "reached", ""), asked), ""]
+    if row.beside is not None:
+        lines += [f"To compare with: {row.beside}.", ""]
     if row.rivals:
         lines += [rivals_table(report, [RIVALS[key] for key in row.rivals]), ""]
     return "\n".join(lines)
+
+
+def roofline_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The interval as a share of the least that the part could do."""
+    found = report["cycles"].get("roofline")
+    if not found:
+        return []
+    share = 100 * found / report["cycles"]["interval_mean"]
+    return [("roofline of the part", f"{found:,.0f} cycles: {share:.0f} % reached", "modelled")]
 
 
 def fidelity_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -29,6 +29,27 @@ RIVALS = {
         *("E3NE, 1 convolution unit", 140_923, 705.0, 200.0, None, None, "simulated"),
         "the authors' released RTL, T = 4; time at the clock that they state",
     ),
+    "e3ne_fang": Rival(
+        *("E3NE, 8 convolution units", 81_584, 408.0, 200.0, None, None, "simulated"),
+        "the authors' released RTL, T = 4; time at the clock that they state",
+    ),
+    "spiker_mnist": Rival(
+        *("Spiker+ (2024)", None, 780.0, 100.0, 7_612, 18, "quoted"),
+        "Zynq-7020 class, 100 steps, 93.85 %",
+    ),
+    "snn_fpga": Rival(
+        *("snn-fpga (2025)", None, 520.0, 100.0, 6_358, 40.5, "quoted"),
+        "Artix-7, 100 steps",
+    ),
+    "syn2logic": Rival(
+        *("Syn2Logic (2026)", None, 0.581, 45.0, 38_103, None, "quoted"),
+        "MAX10, 25 steps, 93.80 %, 1.72 million frames a second; logic elements",
+    ),
+    "spiker_a": Rival(
+        *("Spiker+ 2.0.3", 22_837, 502.6, 45.4, 21_509, 45, "post-route"),
+        "ECP5 with Yosys and nextpnr, 6-bit weights, 12-bit membranes; 86.7 % of its output bits "
+        "equal snnTorch's",
+    ),
     "spiker_b": Rival(
         *("Spiker+ 2.0.3", 2_539, 37.8, 67.1, 5_815, 6, "post-route"),
         "ECP5 with Yosys and nextpnr, 6-bit weights, 12-bit membranes; 76.8 % of its output bits "

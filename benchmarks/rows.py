@@ -1,44 +1,164 @@
-"""The rows: which example, for which board, checked on what, routed how often."""
+"""The rows: which network, for which board, laid out how, checked on what, routed how often."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Figure = Literal[
+    *("latency_cycles", "interval_cycles", "latency_us", "core_us", "interval_us"),
+    *("frames_per_s", "clock_mhz", "luts", "lut_percent", "brams", "accuracy_percent"),
+]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`figure` shall be `at_most` or `at_least` so much; means over frames, medians over seeds."""
+
+    figure: Figure
+    at_most: float | None = None
+    at_least: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One benchmark: `examples/<example>` compiled for `board`.
+    """One benchmark.
 
-    `input_has_steps`: its frames are trains (frames, steps, *shape). `seeds`: nextpnr runs.
-    `rivals` are keys of `rivals.RIVALS`, what docs/benchmarks.md prints beside it.
+    `network` is `examples/NAME`, or `accuracy/ROW` for a checkpoint of benchmarks/accuracy.
+    `settings` are laid over the network's own configuration, as in its YAML. `input_has_steps`: its
+    frames are trains (frames, steps, *shape). `frames` are the first ones of the test set (None:
+    all). `seeds`: nextpnr runs. `rivals` are keys of `rivals.RIVALS`, printed beside it; `goals`
+    what it shall reach; `beside` another row that it is compared with.
     """
 
     name: str
-    example: str
+    network: str
     title: str
     board: str = "ulx3s-85f"
+    settings: Mapping[str, Any] = field(default_factory=dict)
     input_has_steps: bool = False
-    seeds: int = 3
+    frames: int | None = None
+    seeds: int = 5
     rivals: tuple[str, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    beside: str | None = None
 
 
 ROWS = {
     row.name: row
     for row in (
-        Row("digits_radix", "digits_radix", "Digits CNN, 4-bit weights, 4-bit radix"),
-        Row("digits_lif", "digits_lif", "Digits CNN, snnTorch Leaky, 10 steps"),
+        Row(
+            "digits_radix",
+            "examples/digits_radix",
+            "Digits CNN, 4-bit weights, 4-bit radix",
+        ),
+        Row(
+            "digits_lif",
+            "examples/digits_lif",
+            "Digits CNN, snnTorch Leaky, 10 steps",
+        ),
+        Row(
+            "peer_a",
+            "examples/peer_a",
+            "Network A: 784-128-10 snnTorch Leaky, 25 steps",
+            settings={"target": "latency", "budget": {"luts": 19_000, "brams": 45}},
+            input_has_steps=True,
+            rivals=("spiker_a",),
+            goals=(
+                Goal("latency_cycles", at_most=1_500),
+                Goal("latency_us", at_most=20),
+                Goal("luts", at_most=21_509),
+                Goal("brams", at_most=45),
+            ),
+        ),
         Row(
             "peer_b",
-            "peer_b",
+            "examples/peer_b",
             "Network B: 64-32-10 snnTorch Leaky, 25 steps",
+            settings={"target": "latency", "budget": {"luts": 11_000}},
             input_has_steps=True,
             rivals=("spiker_b", "sc_neurocore_b"),
+            goals=(Goal("latency_us", at_most=1.5), Goal("luts", at_most=12_000)),
+        ),
+        Row(
+            "peer_b_small",
+            "examples/peer_b",
+            "Network B, small",
+            settings={"target": "latency", "budget": {"luts": 2_700}},
+            input_has_steps=True,
+            rivals=("spiker_b", "sc_neurocore_b"),
+            goals=(Goal("latency_us", at_most=10), Goal("luts", at_most=3_000)),
         ),
         Row(
             "lenet5",
-            "mnist_lenet5",
+            "accuracy/lenet5_radix4",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
+            settings={"target": "latency", "budget": {"luts": "75%", "interval_cycles": 850}},
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
+            goals=(
+                Goal("latency_cycles", at_most=1_200),
+                Goal("interval_cycles", at_most=850),
+                Goal("clock_mhz", at_least=80),
+                Goal("lut_percent", at_most=80),
+                Goal("latency_us", at_most=15),
+                Goal("frames_per_s", at_least=94_000),
+            ),
+        ),
+        Row(
+            "fang",
+            "accuracy/fang_radix4",
+            "CNN of Fang et al. on MNIST, 4-bit weights, 4-bit radix",
+            settings={"target": "latency", "budget": {"luts": "60%"}},
+            rivals=("e3ne_fang",),
+            goals=(Goal("latency_cycles", at_most=4_000),),
+        ),
+        Row(
+            "mlp_radix",
+            "accuracy/mlp_radix4",
+            "MLP 784-128-10 on MNIST, 4-bit weights, 4-bit radix",
+            settings={"target": "latency", "budget": {"luts": "60%"}},
+            goals=(Goal("core_us", at_most=4),),
+        ),
+        Row(
+            "mlp_lif",
+            "accuracy/mlp_lif_w4",
+            "MLP 784-128-10 LIF on MNIST, 4-bit weights, 3 steps",
+            settings={"target": "latency", "budget": {"luts": 7_000, "brams": 18}},
+            rivals=("spiker_mnist", "snn_fpga"),
+            goals=(
+                Goal("latency_us", at_most=60),
+                Goal("luts", at_most=7_612),
+                Goal("brams", at_most=18),
+            ),
+        ),
+        Row(
+            "mlp_lif_up5k",
+            "accuracy/mlp_lif_w4",
+            "MLP 784-128-10 LIF on MNIST, iCE40 UP5K, weights in SPRAM",
+            board="icebreaker",
+            goals=(Goal("latency_us", at_most=200),),
+        ),
+        Row(
+            "mlp_logic",
+            "accuracy/mlp_sparse",
+            "MLP 784-128-10 on MNIST, 3,797 ternary weights, radix 2, as logic",
+            rivals=("syn2logic",),
+            goals=(
+                Goal("core_us", at_most=0.15),
+                Goal("frames_per_s", at_least=10e6),
+                Goal("accuracy_percent", at_least=95),
+            ),
+        ),
+        Row(
+            "nmnist_event",
+            "accuracy/nmnist_cnn",
+            "Convolutional SNN on N-MNIST events, EVENT where it pays",
+        ),
+        Row(
+            "nmnist_dense",
+            "accuracy/nmnist_cnn",
+            "The same, every layer DENSE",
         ),
     )
 }

@@ -43,6 +43,7 @@ KINDS = {
     "cycles": "simulated",
     "cycles.predicted_interval": "modelled",
     "cycles.predicted_latency": "modelled",
+    "cycles.roofline": "modelled",
     "energy": "modelled",
     "fidelity": "measured",
     "fmax_hz": "post-route",
