@@ -7,7 +7,7 @@ from functools import lru_cache
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.engine_cycles import folded_window_cycles, matrix_latency, row_memory_cycles
 from ..ir.frames import window_steps
-from ..ir.geometry import matrix_fold, op_window
+from ..ir.geometry import op_window, synapse_fold
 from .pace import EngineClock
 from .window_clocks import RowMemoryClock, SlidingWindowClock
 
@@ -21,12 +21,12 @@ def dense_clock(graph: Graph, node: Node, index: int) -> tuple[EngineClock, int,
     assert isinstance(op, Linear | Conv2d)
     type = graph.edge(node.synapses[index].source)
     lanes, pixels = mapping.synapses[index], mapping.pixel_lanes
-    fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, pixels)
+    fold = synapse_fold(node, index)
     window, chunks = op_window(op, type.shape), window_steps(graph, type.steps) // lanes.step_lanes
     latency, apart = matrix_latency(fold.in_lanes, chunks), fold.slices * chunks
     if fold.in_memory:
         return RowMemoryClock(window, fold, chunks), latency, apart
-    return SlidingWindowClock(window, fold, pixels, chunks), latency, apart
+    return SlidingWindowClock(window, fold, pixels, chunks, lanes.in_columns), latency, apart
 
 
 def dense_cycles(graph: Graph, node: Node, index: int) -> tuple[int, int]:
@@ -36,8 +36,9 @@ def dense_cycles(graph: Graph, node: Node, index: int) -> tuple[int, int]:
     assert isinstance(op, Linear | Conv2d)
     type = graph.edge(node.synapses[index].source)
     lanes, pixels = mapping.synapses[index], mapping.pixel_lanes
-    fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, pixels)
+    fold = synapse_fold(node, index)
     window, chunks = op_window(op, type.shape), window_steps(graph, type.steps) // lanes.step_lanes
     if fold.in_memory:
         return row_memory_cycles(window, fold, chunks), type.neurons // fold.in_lanes
-    return walk_cycles(window, pixels, fold.words, chunks), window.rows * window.columns
+    own = walk_cycles(window, pixels, fold.words, chunks, lanes.in_columns)
+    return own, window.rows * window.columns // lanes.in_columns

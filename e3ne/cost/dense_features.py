@@ -7,7 +7,7 @@ from functools import lru_cache
 from ..ir import Conv2d, Graph, Linear, Node, SpikeType, Synapse
 from ..ir.engine_cycles import TREE_LEVELS
 from ..ir.frames import window_steps
-from ..ir.geometry import Fold, Window, matrix_fold, op_window
+from ..ir.geometry import Fold, Window, op_window, synapse_fold, window_walk
 from ..ir.ranges import Range, stored_bits, synapse_range
 from .counts import Features
 from .memories import Memory
@@ -33,14 +33,15 @@ def dense_features(
     mapping, synapse = node.mapping, node.synapses[index]
     source, lanes = graph.edge(synapse.source), node.mapping.synapses[index]
     steps = window_steps(graph, source.steps)
-    fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
+    fold = synapse_fold(node, index)
     width, bits = current_bits(synapse, source), weight_bits(op)
     window = op_window(op, source.shape)
     slice_bits = fold.in_lanes * mapping.pixel_lanes * steps * source.bits
     if fold.in_memory:
         row_memory_features(found, window, fold, slice_bits)
     else:
-        patch_features(found, window, fold, mapping.pixel_lanes, source.bits * steps)
+        element_bits, columns = source.bits * steps, lanes.in_columns
+        patch_features(found, window, fold, mapping.pixel_lanes, element_bits, columns)
     found.ffs += slice_bits
     if steps > lanes.step_lanes:
         found.add("loaded_bits", slice_bits)
@@ -90,17 +91,23 @@ def row_memory_features(found: Features, window: Window, fold: Fold, slice_bits:
 
 
 def patch_features(
-    found: Features, window: Window, fold: Fold, pixel_lanes: int, element_bits: int
+    found: Features,
+    window: Window,
+    fold: Fold,
+    pixel_lanes: int,
+    element_bits: int,
+    in_columns: int = 1,
 ) -> None:
-    held_columns = window.span[1] + (pixel_lanes - 1) * window.stride[1]
+    """A SlidingWindow and its PatchSlices."""
+    walk = window_walk(window, pixel_lanes, in_columns)
     pixel_bits = window.channels * element_bits
-    walk = window.walk[1]
+    word_bits, words = pixel_bits * in_columns, walk.columns.size
     found.add("sliding_window", 1)
     if any(window.padding):
-        found.add("masked_bits", pixel_bits)
-    if window.span[0] > 1 and walk > 1:
-        found.memories.append(Memory((window.span[0] - 1) * pixel_bits, walk, is_rom=False))
-    found.ffs += window.span[0] * held_columns * pixel_bits + 40
+        found.add("masked_bits", word_bits)
+    if window.span[0] > 1 and words > 1:
+        found.memories.append(Memory((window.span[0] - 1) * word_bits, words, is_rom=False))
+    found.ffs += window.span[0] * walk.kept_columns * pixel_bits + 40
     if fold.words > 1:
         area = window.kernel[0] * window.kernel[1]
         patch_bits = area * window.channels * element_bits * pixel_lanes

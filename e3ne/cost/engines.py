@@ -103,7 +103,8 @@ def _engine(graph: Graph, node: Node, index: int) -> tuple[EngineClock, int, int
                     assert_never(mapping.engine)
         case MaxPool2d() | SumPool2d() as op:
             fold = pool_fold(type.channels, op.kernel, mapping.out_lanes)
-            clock = SlidingWindowClock(op_window(op, type.shape), fold, 1, 1)
+            window, columns = op_window(op, type.shape), mapping.synapses[index].in_columns
+            clock = SlidingWindowClock(window, fold, mapping.pixel_lanes, 1, columns)
             return clock, pool_latency(op.kernel[0] * op.kernel[1]), 1
         case Upsample2d() as op:
             return UpsampleClock(op, type.shape, mapping.lanes), 0, 1

@@ -56,7 +56,7 @@ def node_features(graph: Graph, node: Node) -> Features:
                 case _:
                     assert_never(node.mapping.engine)
         elif isinstance(synapse.op, MaxPool2d | SumPool2d):
-            _pool(found, graph, node, source, synapse.op)
+            _pool(found, graph, node, index, synapse.op)
         elif isinstance(synapse.op, Upsample2d):
             _upsample(found, graph, node, source, synapse.op)
     steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
@@ -108,17 +108,19 @@ def _replays(found: Features, graph: Graph, node: Node) -> None:
             found.memories.append(Memory(lanes * source.bits + 1, words + 1, is_rom=False))
 
 
-def _pool(
-    found: Features, graph: Graph, node: Node, source: SpikeType, op: MaxPool2d | SumPool2d
-) -> None:
+def _pool(found: Features, graph: Graph, node: Node, index: int, op: MaxPool2d | SumPool2d) -> None:
     assert node.mapping is not None
+    source = graph.edge(node.synapses[index].source)
     steps, out_lanes = window_steps(graph, source.steps), node.mapping.out_lanes
     fold = pool_fold(source.channels, op.kernel, out_lanes)
-    patch_features(found, op_window(op, source.shape), fold, 1, source.bits * steps)
+    pixels, columns = node.mapping.pixel_lanes, node.mapping.synapses[index].in_columns
+    window = op_window(op, source.shape)
+    patch_features(found, window, fold, pixels, source.bits * steps, columns)
     area = op.kernel[0] * op.kernel[1]
     kind = "pooled_gates" if source.bits == 1 else "pooled_bits"
-    found.add(kind, out_lanes * steps * (area - 1) * source.bits)
-    found.ffs += out_lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
+    lanes = node.mapping.lanes
+    found.add(kind, lanes * steps * (area - 1) * source.bits)
+    found.ffs += lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
 
 
 def _upsample(found: Features, graph: Graph, node: Node, source: SpikeType, op: Upsample2d) -> None:

@@ -129,8 +129,9 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
         case MaxPool2d() | SumPool2d() as op:
             window = op_window(op, source.shape)
             fold = pool_fold(source.channels, op.kernel, mapping.out_lanes)
-            own = walk_cycles(window, 1, fold.words, 1)
-            arrival = window.rows * window.columns
+            columns = mapping.synapses[index].in_columns
+            own = walk_cycles(window, mapping.pixel_lanes, fold.words, 1, columns)
+            arrival = window.rows * window.columns // columns
         case Upsample2d():
             own = upsample_cycles(node.type.shape, mapping.lanes)
             arrival = source.neurons // mapping.lanes

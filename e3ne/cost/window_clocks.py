@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir.geometry import Fold, Window
+from ..ir.geometry import Fold, Window, window_walk
 from .pace import Times
 
 
@@ -48,26 +48,19 @@ class RowMemoryClock:
 class SlidingWindowClock:
     """A SlidingWindow and its PatchSlices: the last slice of each word, when pixels are taken."""
 
-    def __init__(self, window: Window, fold: Fold, pixel_lanes: int, chunks: int) -> None:
+    def __init__(
+        self, window: Window, fold: Fold, pixel_lanes: int, chunks: int, in_columns: int = 1
+    ) -> None:
         self.fold, self.chunks = fold, chunks
-        spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
-        strides = (window.stride[0], window.stride[1] * pixel_lanes)
-        counts = (window.out_shape[0], window.out_shape[1] // pixel_lanes)
-        inside = [
-            range(pad, pad + size)
-            for pad, size in zip(window.padding, (window.rows, window.columns), strict=True)
-        ]
-        ends = [
-            [
-                (at - span + 1) % stride == 0 and 0 <= (at - span + 1) // stride < count
-                for at in range(size)
-            ]
-            for size, span, stride, count in zip(window.walk, spans, strides, counts, strict=True)
-        ]
-        self.walk = [  # (a pixel is taken, a patch is whole) at each position
-            (row in inside[0] and column in inside[1], ends[0][row] and ends[1][column])
-            for row in range(window.walk[0])
-            for column in range(window.walk[1])
+        walk = window_walk(window, pixel_lanes, in_columns)
+        self.waits = walk.begins_in_padding  # at the first position, for the first word
+        self.walk = [  # (a word is taken, a patch is whole) at each position
+            (
+                walk.rows.takes(row) and walk.columns.takes(column),
+                walk.rows.ends(row) and walk.columns.ends(column),
+            )
+            for row in range(walk.rows.size)
+            for column in range(walk.columns.size)
         ]
         self.step, self.free, self.multiplying = -1, 0, 0
         outs = np.arange(fold.groups * fold.outs, dtype=np.int64) + 1
@@ -80,6 +73,8 @@ class SlidingWindowClock:
         held = words_of_patch > 1
         step, free, multiplying = self.step, self.free, self.multiplying
         starts, taken_at = [], []
+        if self.waits:
+            step = max(step, int(words[0]) - 1)
         for takes, ends in self.walk:
             step += 1
             if takes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.frames import synapse_windows
-from ..ir.geometry import matrix_fold, op_window
+from ..ir.geometry import op_window, synapse_fold
 from ..ir.ranges import synapse_range
 from .matrix_unit import MatrixUnit
 from .patch_slices import PatchSlices
@@ -26,13 +26,15 @@ def dense_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
     word = synapse_word(graph, node, index)
     windows = synapse_windows(graph, node, index)
     lanes = mapping.synapses[index]
-    fold = matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes)
+    fold = synapse_fold(node, index)
     window = op_window(op, source.shape)
     slices: list[Any]
     if fold.in_memory:
         slices = [RowMemory(word, window, fold, windows)]
     else:
-        patches = SlidingWindow(word, window, mapping.pixel_lanes, windows)
+        patches = SlidingWindow(
+            *(word, window, mapping.pixel_lanes, windows, lanes.in_columns, lanes.buffer_storage)
+        )
         slices = [patches, PatchSlices(patches.out, window.channels, fold, mapping.pixel_lanes)]
     unit = MatrixUnit(
         slices[-1].out,

@@ -14,33 +14,40 @@ from .streams import Word
 
 
 class PoolUnit(wiring.Component):
-    """`i`: words of kernel positions x `out_lanes` channels; `o`: `out_lanes` currents.
+    """`i`: words of `pixel_lanes` x kernel positions x `out_lanes` channels; `o`: currents.
 
     One word a cycle; latency `ir.engine_cycles.pool_latency`. The pipeline stalls as a whole.
     """
 
     def __init__(
-        self, word: Word, out_lanes: int, currents: Range, kind: Literal["max", "sum"]
+        self,
+        word: Word,
+        out_lanes: int,
+        currents: Range,
+        kind: Literal["max", "sum"],
+        pixel_lanes: int = 1,
     ) -> None:
         self.word = word
         self.out_lanes = out_lanes
         self.kind = kind
+        self.pixel_lanes = pixel_lanes
         self.current_bits = currents.signed_bits
-        self.out = Word(out_lanes, word.steps, self.current_bits, True)
+        self.out = Word(out_lanes * pixel_lanes, word.steps, self.current_bits, True)
         super().__init__({"i": In(word.signature), "o": Out(self.out.signature)})
 
     def elaborate(self, platform):
         m = Module()
-        positions = self.word.lanes // self.out_lanes
+        positions = self.word.lanes // self.out.lanes
         moves = ~self.o.valid | self.o.ready
         terms = [
             [
                 [
                     self.i.payload.values[position * self.out_lanes + lane][step]
-                    for position in range(positions)
+                    for position in range(pixel * positions, (pixel + 1) * positions)
                 ]
                 for step in range(self.word.steps)
             ]
+            for pixel in range(self.pixel_lanes)
             for lane in range(self.out_lanes)
         ]
         valid, marks = self.i.valid, {"ends": self.i.payload.last}

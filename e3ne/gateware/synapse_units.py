@@ -78,12 +78,14 @@ def synapse_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> li
                 case _:
                     assert_never(node.mapping.engine)
         case MaxPool2d() | SumPool2d() as op:
-            patches = SlidingWindow(word, op_window(op, source.shape), windows=windows)
+            lanes, pixels = node.mapping.synapses[index], node.mapping.pixel_lanes
+            window, columns = op_window(op, source.shape), lanes.in_columns
+            patches = SlidingWindow(word, window, pixels, windows, columns, lanes.buffer_storage)
             out_lanes = node.mapping.out_lanes
             fold = pool_fold(source.channels, op.kernel, out_lanes)
-            slices = PatchSlices(patches.out, source.channels, fold)
+            slices = PatchSlices(patches.out, source.channels, fold, pixels)
             kind = "max" if isinstance(op, MaxPool2d) else "sum"
-            return [patches, slices, PoolUnit(slices.out, out_lanes, currents, kind)]
+            return [patches, slices, PoolUnit(slices.out, out_lanes, currents, kind, pixels)]
         case Upsample2d() as op:
             return [UpsampleUnit(word, op, source.shape, windows)]
         case Identity() | Flatten():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .geometry import Fold, Window
+from .geometry import Fold, Window, window_walk
 
 TREE_LEVELS = 2
 """Levels of adders (or comparators) between two registers."""
@@ -30,42 +30,28 @@ def row_memory_cycles(window: Window, fold: Fold, chunks: int = 1) -> int:
     return total
 
 
-def sliding_window_cycles(window: Window) -> int:
-    """Cycles of a SlidingWindow for one window of steps: one a position of its walk."""
-    rows, columns = window.walk
-    return rows * columns
-
-
 def folded_window_cycles(
-    window: Window, pixel_lanes: int = 1, words: int = 1, chunks: int = 1
+    window: Window, pixel_lanes: int = 1, words: int = 1, chunks: int = 1, in_columns: int = 1
 ) -> int:
     """Cycles of a SlidingWindow for one window of steps, its patches taken in turn.
 
-    A patch is cut into `words` slices, each of which takes `chunks` cycles in the unit behind. The
-    walk goes on meanwhile, until the next patch is ready; so positions without a patch hide behind
-    the work on the last one, and those at the start of a window do not. Walks three windows and
-    returns the distance of the last two ends.
+    It walks `in_columns` columns a cycle. A patch is cut into `words` slices, each of which takes
+    `chunks` cycles in the unit behind. The walk goes on meanwhile, until the next patch is ready;
+    so positions without a patch hide behind the work on the last one, and those at the start of a
+    window do not. Walks three windows and returns the distance of the last two ends.
     """
+    walk = window_walk(window, pixel_lanes, in_columns)
     if words * chunks == 1:
-        return sliding_window_cycles(window)
-    rows, columns = window.walk
-    spans = (window.span[0], window.span[1] + (pixel_lanes - 1) * window.stride[1])
-    strides = (window.stride[0], window.stride[1] * pixel_lanes)
-    counts = (window.out_shape[0], window.out_shape[1] // pixel_lanes)
-
-    def patch_ends(position: int, axis: int) -> bool:
-        behind = position - spans[axis] + 1
-        return behind % strides[axis] == 0 and 0 <= behind // strides[axis] < counts[axis]
-
-    column_ends = [patch_ends(column, 1) for column in range(columns)]
+        return walk.cycles
+    column_ends = [walk.columns.ends(column) for column in range(walk.columns.size)]
     time = free = multiplying = 0  # when the walk stepped, the slicer and the multipliers are free
     ends = []
     for _ in range(3):
-        for row in range(rows):
-            row_ends = patch_ends(row, 0)
-            for column in range(columns):
+        for row in range(walk.rows.size):
+            row_ends = walk.rows.ends(row)
+            for column_end in column_ends:
                 time += 1
-                if row_ends and column_ends[column]:
+                if row_ends and column_end:
                     time = max(time, free)
                     start = max(time + (words > 1), multiplying)
                     free = start + (words - 1) * chunks if words > 1 else start + chunks

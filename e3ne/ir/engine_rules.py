@@ -30,9 +30,7 @@ def _dense(
         yield f"found bit_lanes={lanes.bit_lanes}, accepted none so far"
     if lanes.dsps:
         yield f"found dsps={lanes.dsps}, accepted 0 so far"
-    if lanes.in_columns != 1:
-        yield f"found in_columns={lanes.in_columns}, accepted 1 so far"
-    if lanes.storage is not Storage.AUTO or lanes.buffer_storage is not Storage.AUTO:
+    if lanes.storage is not Storage.AUTO:
         yield "found a storage, accepted auto so far"
 
 

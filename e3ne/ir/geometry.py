@@ -38,24 +38,102 @@ class Window:
         """Rows of a ring memory: those under the kernel and as many as the next patch row adds."""
         return self.span[0] + self.stride[0]
 
-    @property
-    def walk(self) -> Pair:
-        """Rows and columns of the padded image that a raster walk visits.
 
-        Every pixel of the image, and as much padding as the last patch needs.
-        """
-        rows, columns = (
-            max(pad + size, (out - 1) * step + span)
-            for pad, size, out, step, span in zip(
-                self.padding,
-                (self.rows, self.columns),
-                self.out_shape,
-                self.stride,
-                self.span,
-                strict=True,
-            )
+@dataclass(frozen=True)
+class Axis:
+    """One coordinate of a raster walk over a padded image.
+
+    The walk has `size` positions; the image lies at `count` of them, from `start` on. Patch k of
+    `patches` is whole at position `first` + k * `advance`.
+    """
+
+    start: int
+    count: int
+    first: int
+    advance: int
+    patches: int
+
+    @property
+    def size(self) -> int:
+        """Every position of the image, and as much padding as the last patch needs."""
+        return max(self.start + self.count, self.first + (self.patches - 1) * self.advance + 1)
+
+    def takes(self, position: int) -> bool:
+        """Whether the position lies in the image."""
+        return self.start <= position < self.start + self.count
+
+    def ends(self, position: int) -> bool:
+        """Whether a patch is whole at the position."""
+        behind = position - self.first
+        return behind % self.advance == 0 and 0 <= behind // self.advance < self.patches
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The raster walk of a sliding window, `in_columns` columns of the image at each position.
+
+    Words of columns are counted from the image's first column on, so none of them lies partly in
+    the padding. A patch (of all pixel lanes) lies within the last `columns.first` + 1 of them,
+    `offset` columns behind the beginning of the first: of every patch, as the next one begins
+    `columns.advance` whole words later.
+    """
+
+    rows: Axis
+    columns: Axis
+    in_columns: int
+    offset: int
+    held_columns: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of one window of steps: one a position."""
+        return self.rows.size * self.columns.size
+
+    @property
+    def words(self) -> int:
+        """Words of an image."""
+        return self.rows.count * self.columns.count
+
+    @property
+    def begins_in_padding(self) -> bool:
+        """Whether a first patch may hold nothing of the image."""
+        return self.rows.first < self.rows.start or self.columns.first < self.columns.start
+
+    @property
+    def kept_columns(self) -> int:
+        """Columns that are kept in registers: those of a patch, and what a later patch needs."""
+        end = self.offset + self.held_columns
+        columns = range(self.offset, (self.columns.first + 1) * self.in_columns)
+        return sum(
+            any(self.offset <= at < end for at in range(column, -1, -self.in_columns))
+            for column in columns
         )
-        return rows, columns
+
+
+def window_walk(window: Window, pixel_lanes: int = 1, in_columns: int = 1) -> Walk:
+    """The walk whose patches are those of `pixel_lanes` neighbouring output columns.
+
+    `in_columns` is 1 or pixel_lanes * stride[1] and divides the columns (`verify_mapping`).
+    """
+    out_rows, out_columns = window.out_shape
+    rows = Axis(window.padding[0], window.rows, window.span[0] - 1, window.stride[0], out_rows)
+    held = window.span[1] + (pixel_lanes - 1) * window.stride[1]
+    before = -(-window.padding[1] // in_columns)
+    offset = before * in_columns - window.padding[1]
+    columns = Axis(
+        before,
+        window.columns // in_columns,
+        (offset + held - 1) // in_columns,
+        pixel_lanes * window.stride[1] // in_columns,
+        out_columns // pixel_lanes,
+    )
+    return Walk(rows, columns, in_columns, offset, held)
+
+
+def in_column_choices(window: Window, pixel_lanes: int) -> list[int]:
+    """The `in_columns` that a sliding window of so many pixel lanes can have, ascending."""
+    wide = pixel_lanes * window.stride[1]
+    return [1] if wide == 1 or window.columns % wide else [1, wide]
 
 
 def op_window(op: Op, source: tuple[int, ...]) -> Window:
@@ -94,7 +172,9 @@ class Fold:
         return self.groups * self.outs * self.slices
 
 
-def matrix_fold(op: Linear | Conv2d, out_lanes: int, in_lanes: int, pixel_lanes: int) -> Fold:
+def matrix_fold(
+    op: Linear | Conv2d, out_lanes: int, in_lanes: int, pixel_lanes: int, in_columns: int = 1
+) -> Fold:
     """The fold of a Linear or Conv2d.
 
     A slice within the channels of one kernel position can be read from memory; a longer one, and
@@ -103,10 +183,27 @@ def matrix_fold(op: Linear | Conv2d, out_lanes: int, in_lanes: int, pixel_lanes:
     groups = op.groups if isinstance(op, Conv2d) else 1
     outputs, channels = int(op.weight.shape[0]), int(op.weight.shape[1])
     area = op.kernel[0] * op.kernel[1] if isinstance(op, Conv2d) else 1
-    in_memory = channels % in_lanes == 0 and pixel_lanes == 1
+    in_memory = channels % in_lanes == 0 and pixel_lanes == in_columns == 1
     return Fold(
         groups, outputs // groups // out_lanes, area * channels // in_lanes, in_lanes, in_memory
     )
+
+
+def synapse_fold(node: Node, index: int) -> Fold:
+    """The fold of synapse `index` of a mapped node, a Linear or Conv2d."""
+    mapping, op = node.mapping, node.synapses[index].op
+    assert mapping is not None
+    assert isinstance(op, Linear | Conv2d)
+    lanes = mapping.synapses[index]
+    return matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes, lanes.in_columns)
+
+
+def synapse_walk(graph: Graph, node: Node, index: int) -> Walk:
+    """The walk of synapse `index` of a mapped node, a Conv2d or a pooling."""
+    mapping, synapse = node.mapping, node.synapses[index]
+    assert mapping is not None
+    window = op_window(synapse.op, graph.edge(synapse.source).shape)
+    return window_walk(window, mapping.pixel_lanes, mapping.synapses[index].in_columns)
 
 
 def pool_fold(channels: int, kernel: Pair, out_lanes: int) -> Fold:
@@ -126,15 +223,18 @@ def upsample_held_words(op: Upsample2d, source: tuple[int, ...], lanes: int) -> 
 def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
     """Elements of its source that synapse `index` of a mapped node takes in one word.
 
-    A row memory takes `in_lanes`, a sliding window whole pixels, a bare edge the node's own lanes.
+    A row memory takes `in_lanes`, a sliding window `in_columns` whole pixels, a bare edge the
+    node's own lanes.
     """
     assert node.mapping is not None
     op, channels = node.synapses[index].op, graph.edge(node.synapses[index].source).channels
+    lanes = node.mapping.synapses[index]
     if isinstance(op, Linear | Conv2d):
-        in_lanes = node.mapping.synapses[index].in_lanes
-        fold = matrix_fold(op, node.mapping.out_lanes, in_lanes, node.mapping.pixel_lanes)
-        return in_lanes if fold.in_memory else channels
-    return channels if isinstance(op, MaxPool2d | SumPool2d) else node.mapping.lanes
+        fold = synapse_fold(node, index)
+        return lanes.in_lanes if fold.in_memory else channels * lanes.in_columns
+    if isinstance(op, MaxPool2d | SumPool2d):
+        return channels * lanes.in_columns
+    return node.mapping.lanes
 
 
 def source_lanes(graph: Graph, name: str) -> int | None:

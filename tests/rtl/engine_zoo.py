@@ -29,7 +29,7 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
-from e3ne.ir.geometry import matrix_fold, op_window, pool_fold
+from e3ne.ir.geometry import op_window, pool_fold, synapse_fold
 from e3ne.ir.ranges import current_range
 
 from .bench import Run
@@ -52,9 +52,13 @@ def conv(seed: int, shape: tuple[int, ...], biased: bool = False, **geometry) ->
 
 
 def lanes(
-    in_lanes: int = 1, out_lanes: int = 1, pixel_lanes: int = 1, step_lanes: int = 1
+    in_lanes: int = 1,
+    out_lanes: int = 1,
+    pixel_lanes: int = 1,
+    step_lanes: int = 1,
+    in_columns: int = 1,
 ) -> Mapping:
-    synapses = (SynapseMapping(in_lanes, step_lanes),)
+    synapses = (SynapseMapping(in_lanes, step_lanes, in_columns=in_columns),)
     return Mapping(out_lanes=out_lanes, pixel_lanes=pixel_lanes, synapses=synapses)
 
 
@@ -161,6 +165,65 @@ def sliding_windows() -> list[Case]:
     ]
 
 
+def wide_windows() -> list[Case]:
+    """Words of several columns: padding of whole words and of parts, gaps, strides, dilation."""
+    return [
+        (conv(41, (2, 1, 3, 3)), SpikeType((1, 4, 6), 1, 2), lanes(9, 2, 2, 1, 2), 1, NONE),
+        (
+            conv(42, (2, 2, 2, 3), True, padding=(1, 1)),
+            SpikeType((2, 3, 4), 2, 1),
+            lanes(12, 2, 4, 1, 4),
+            2,
+            BOTH,
+        ),
+        (
+            conv(43, (2, 1, 2, 2), stride=(1, 2), padding=(0, 2)),
+            SpikeType((1, 3, 8), 1, 3, True),
+            lanes(2, 1, 1, 1, 2),
+            1,
+            SLOW_SINK,
+        ),
+        (
+            conv(44, (2, 1, 1, 3), dilation=(1, 2), padding=(1, 2)),
+            SpikeType((1, 2, 6), 2, 1),
+            lanes(3, 2, 3, 1, 3),
+            1,
+            SLOW_SOURCE,
+        ),
+        (
+            conv(45, (1, 1, 2, 1), True, stride=(2, 3), padding=(0, 1)),
+            SpikeType((1, 5, 6), 2, 1),
+            lanes(2, 1, 1, 2, 3),
+            2,
+            NONE,
+        ),
+        (
+            conv(46, (2, 1, 2, 2), padding=(2, 3)),
+            SpikeType((1, 2, 3), 1, 2),
+            lanes(4, 2, 1, 1),
+            1,
+            SLOW_SOURCE,
+        ),
+        (
+            conv(47, (4, 1, 1, 1), groups=2, stride=(1, 2)),
+            SpikeType((2, 3, 8), 1, 2),
+            lanes(1, 1, 1, 1, 2),
+            1,
+            BOTH,
+        ),
+        (MaxPool2d((2, 2), (2, 2)), SpikeType((2, 4, 6), 1, 3), lanes(1, 1, 1, 1, 2), 1, BOTH),
+        (MaxPool2d((2, 2), (2, 2)), SpikeType((2, 4, 8), 1, 3), lanes(1, 2, 2, 1, 4), 1, NONE),
+        (
+            SumPool2d((3, 3), (1, 1), (1, 1)),
+            SpikeType((2, 3, 6), 2, 2),
+            lanes(1, 2, 3, 1, 3),
+            1,
+            BOTH,
+        ),
+        (SumPool2d((2, 3), (2, 1)), SpikeType((1, 4, 6), 2, 2, True), lanes(1, 1, 4), 1, NONE),
+    ]
+
+
 def pools() -> list[Case]:
     """Largest values and sums, of one kernel position and of many, with and without a sign."""
     one = lanes()
@@ -207,15 +270,15 @@ def window_cycles(graph: Graph, op: Op) -> int:
     source = graph.inputs[0].type
     if isinstance(op, Upsample2d):
         return upsample_cycles(graph.nodes[0].type.shape, mapping.lanes)
-    window = op_window(op, source.shape)
+    window, columns = op_window(op, source.shape), mapping.synapses[0].in_columns
     if isinstance(op, MaxPool2d | SumPool2d):
         fold = pool_fold(source.channels, op.kernel, mapping.out_lanes)
-        return folded_window_cycles(window, 1, fold.words)
-    fold = matrix_fold(op, mapping.out_lanes, mapping.synapses[0].in_lanes, mapping.pixel_lanes)
+        return folded_window_cycles(window, mapping.pixel_lanes, fold.words, 1, columns)
+    fold = synapse_fold(graph.nodes[0], 0)
     chunks = min(graph.steps_in_window, source.steps) // mapping.synapses[0].step_lanes
     if fold.in_memory:
         return row_memory_cycles(window, fold, chunks)
-    return folded_window_cycles(window, mapping.pixel_lanes, fold.words, chunks)
+    return folded_window_cycles(window, mapping.pixel_lanes, fold.words, chunks, columns)
 
 
 # ----------------------------------------------------------------------------------- networks

@@ -37,7 +37,12 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_latency
-from e3ne.ir.geometry import matrix_fold, op_window, upsample_held_words
+from e3ne.ir.geometry import (
+    in_column_choices,
+    matrix_fold,
+    op_window,
+    upsample_held_words,
+)
 from e3ne.ir.order import to_words
 from e3ne.ir.ranges import synapse_range
 from e3ne.reference import op_currents
@@ -165,11 +170,15 @@ def matrices(draw):
     pixel_lanes = 1
     if len(shape) == 3 and out_lanes == outputs:
         pixel_lanes = draw(st.sampled_from(divisors(shape[2])))
+    in_columns = 1
+    if geometry is not None:
+        choices = in_column_choices(op_window(op, source_shape), pixel_lanes)
+        in_columns = draw(st.sampled_from(choices))
     step_lanes = draw(st.sampled_from(divisors(min(window, source.steps))))
     mapping = Mapping(
         out_lanes=out_lanes,
         pixel_lanes=pixel_lanes,
-        synapses=(SynapseMapping(in_lanes, step_lanes),),
+        synapses=(SynapseMapping(in_lanes, step_lanes, in_columns=in_columns),),
     )
     return mapped(op, source, mapping, window)
 
@@ -191,10 +200,14 @@ def pools(draw):
     padding = (0, 0)
     if not source.signed:
         padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    mapping = Mapping(
-        out_lanes=draw(st.sampled_from(divisors(channels))), synapses=(SynapseMapping(),)
-    )
-    return mapped(kind(kernel, stride, padding), source, mapping, window)
+    op = kind(kernel, stride, padding)
+    pixel_lanes, out_lanes = 1, draw(st.sampled_from(divisors(channels)))
+    if out_lanes == channels:
+        pixel_lanes = draw(st.sampled_from(divisors(op_shape(op, source.shape)[2])))
+    columns = in_column_choices(op_window(op, source.shape), pixel_lanes)
+    layout = SynapseMapping(in_columns=draw(st.sampled_from(columns)))
+    mapping = Mapping(out_lanes=out_lanes, pixel_lanes=pixel_lanes, synapses=(layout,))
+    return mapped(op, source, mapping, window)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
