@@ -105,9 +105,7 @@ class EventList(wiring.Component):
         ]
         kept = Signal(self.parts, init=masks[0])  # which slices of the word at `index` are kept
         at_end = Signal()
-        all_masks = Const(
-            sum(mask << k * self.parts for k, mask in enumerate(masks)), len(self.keep)
-        )
+        every = Const(sum(mask << k * self.parts for k, mask in enumerate(masks)), len(self.keep))
         bits = self.out.value_bits
         incoming = self.i.payload.values.as_value()
         there = Cat(incoming.word_select(k, bits).any() for k in range(self.parts))
@@ -131,7 +129,7 @@ class EventList(wiring.Component):
                 before = before + kept[part]
             m.d.sync += row.eq(Mux(at_end, 0, before))
             if self.kept < len(self.keep):
-                m.d.sync += kept.eq(Const(every, len(self.keep)).word_select(following, self.parts))
+                m.d.sync += kept.eq(every.word_select(following, self.parts))
         return place
 
     def _replay(self, m, port):
