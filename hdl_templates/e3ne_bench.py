@@ -20,7 +20,7 @@ async def every_word_equals_the_golden_vectors(dut):
     vectors = Vectors.read(cocotb.plusargs["vectors"])
     driver = StreamDriver(
         vectors.beats,
-        list(vectors.words),
+        list(vectors.out_beats),
         vectors.frames,
         vectors.probes,
         stall_seed=int(cocotb.plusargs["stalls"]),
@@ -35,7 +35,7 @@ async def every_word_equals_the_golden_vectors(dut):
     for port in vectors.beats:
         for signal in ("tvalid", "tdata", "tlast"):
             getattr(dut, f"{port}_{signal}").value = 0
-    for port in vectors.words:
+    for port in vectors.out_beats:
         getattr(dut, f"{port}_tready").value = 0
     cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
     for _ in range(4):

@@ -5,8 +5,9 @@
 //              whole little-endian bytes), lengths_<k>.bin (beats of each frame, uint32)
 //     probes   file: a line a node: `offset_bits width_bits name`
 //     out      folder for: node_<k>.bin (each word as whole bytes), starts_<k>.bin (of input k,
-//              uint64 each: the cycle that took a frame's first beat), words_<k>.bin (of output k,
-//              int32 each), frames_<k>.bin (uint64 each: words, last cycle), summary.txt
+//              uint64 each: the cycle that took a frame's first beat), answers_<k>.bin (of output
+//              k, its beats, uint32 each), frames_<k>.bin (uint64 each: beats, last cycle),
+//              summary.txt
 //     expect   frames that will come out (those of a wrong length are dropped)
 //     stalls   0, or the seed of random pauses on all ports
 //     isolated 1: the next frame starts after all outputs of the one before
@@ -144,23 +145,25 @@ struct InputPort {
     }
 };
 
-// One output port: its signals, and where its words go.
+// One output port: its signals, and where its beats go.
 struct OutputPort {
     CData &valid, &ready, &last;
-    IData& data;
-    uint64_t words_in_frame = 0, frames = 0;
+    const void* data;
+    size_t data_bytes;
+    uint64_t beats_in_frame = 0, frames = 0;
     std::unique_ptr<Stalls> stalls;
-    std::unique_ptr<Sink> words, ends;
+    std::unique_ptr<Sink> beats, ends;
 
     bool sample(uint64_t cycle) {
         if (!valid || !ready) return false;
-        const uint32_t word = data;
-        words->put(&word, 4);
-        ++words_in_frame;
+        uint32_t beat = 0;
+        std::memcpy(&beat, data, data_bytes);
+        beats->put(&beat, 4);
+        ++beats_in_frame;
         if (last) {
-            ends->put(&words_in_frame, 8);
+            ends->put(&beats_in_frame, 8);
             ends->put(&cycle, 8);
-            words_in_frame = 0;
+            beats_in_frame = 0;
             ++frames;
         }
         return true;
@@ -196,7 +199,7 @@ int main(int argc, char** argv) {
     for (size_t k = 0; k < outputs.size(); ++k) {
         const std::string place = std::to_string(k);
         outputs[k].stalls = std::make_unique<Stalls>(seed ? seed + 2 * k + 1 : 0);
-        outputs[k].words = std::make_unique<Sink>(out + "/words_" + place + ".bin");
+        outputs[k].beats = std::make_unique<Sink>(out + "/answers_" + place + ".bin");
         outputs[k].ends = std::make_unique<Sink>(out + "/frames_" + place + ".bin");
     }
 
@@ -268,7 +271,7 @@ int main(int argc, char** argv) {
 
     for (InputPort& input : inputs) input.starts->close();
     for (OutputPort& output : outputs) {
-        output.words->close();
+        output.beats->close();
         output.ends->close();
     }
     for (Probe& probe : probes) probe.sink.close();

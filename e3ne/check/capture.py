@@ -19,14 +19,14 @@ from ..ir import Array, Graph
 class Capture:
     """Everything that came out of one run.
 
-    For each output of the graph: `words` int64 (words,), `frame_ends` (frames, 2) the count of
-    words so far and the cycle at each output frame's last word. For each input: `frame_starts`
-    (frames,) the cycle that took each frame's first beat. `nodes` has for each node uint8 (words,
+    For each output of the graph: `beats` int64 (beats,), unsigned, `frame_ends` (frames, 2) the
+    count of beats so far and the cycle at each output frame's last one. For each input:
+    `frame_starts` (frames,) the cycle that took each frame's first beat. `nodes` has for each node uint8 (words,
     bytes). `unknown` names the first word of a node that has unknown bits. `error` is the port,
     `timed_out` says that nothing moved any more.
     """
 
-    words: tuple[Array, ...]
+    beats: tuple[Array, ...]
     frame_ends: tuple[Array, ...]
     frame_starts: tuple[Array, ...]
     nodes: dict[str, Array]
@@ -72,8 +72,8 @@ def read_harness(folder: Path, graph: Graph, nodes: list[dict[str, Any]]) -> Cap
             -1, size
         )
     return Capture(
-        words=tuple(
-            np.fromfile(folder / f"words_{k}.bin", "<i4").astype(np.int64)
+        beats=tuple(
+            np.fromfile(folder / f"answers_{k}.bin", "<u4").astype(np.int64)
             for k in range(len(graph.outputs))
         ),
         frame_ends=tuple(ends),
@@ -101,9 +101,8 @@ def read_driver(folder: Path, nodes: list[dict[str, Any]]) -> Capture:
             unknown[name] = sent.index(UNKNOWN)
         packed = b"".join(max(word, 0).to_bytes(size, "little") for word in sent)
         recorded[name] = np.frombuffer(packed, np.uint8).reshape(-1, size)
-    words = [np.array(sent, np.int64) for sent in found["words"]]
     return Capture(
-        words=tuple(sent - ((sent >> 31) << 32) for sent in words),
+        beats=tuple(np.array(sent, np.int64) for sent in found["beats"]),
         frame_ends=tuple(np.array(ends, np.int64).reshape(-1, 2) for ends in found["frame_ends"]),
         frame_starts=tuple(np.array(starts, np.int64) for starts in found["frame_starts"]),
         nodes=recorded,

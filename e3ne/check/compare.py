@@ -13,7 +13,13 @@ from ..data import chunks
 from ..emit.packing import unpack_words
 from ..emit.vectors import node_words, output_classes, output_words
 from ..ir import Array, Graph
-from ..ir.frames import output_format, output_ports
+from ..ir.frames import (
+    OutputFormat,
+    from_output_beats,
+    output_format,
+    output_ports,
+    to_output_beats,
+)
 from ..ir.order import from_words
 from ..ir.user_arrays import UserArrays, input_arrays
 from .capture import Capture
@@ -143,31 +149,43 @@ def _compare_chunk(
             differences.append(replace(first, frame=first_frame + start + first.frame))
     classes = []
     for place, (label, output) in enumerate(zip(output_labels(graph), graph.outputs, strict=True)):
-        expected = output_words(graph, output, values)
-        size = expected.shape[1]
-        got = capture.words[place][start * size : (start + count) * size]
-        wrong, first = _differing_words(label, expected, got)
+        form = output_format(graph, output)
+        words = output_words(graph, output, values)
+        size = form.beats
+        got = capture.beats[place][start * size : (start + count) * size]
+        wrong, first = _differing_beats(label, form, to_output_beats(form, words), got)
         mismatches += wrong
         if first is not None:
             differences.append(replace(first, frame=first_frame + start + first.frame))
         if place == 0:
             whole = len(got) // size
-            wanted = output_classes(graph, output, expected)
+            wanted = output_classes(graph, output, words)
             found = np.full(wanted.shape, -1, np.int64)
-            found[:whole] = output_classes(graph, output, got[: whole * size].reshape(-1, size))
+            came = from_output_beats(form, got[: whole * size].reshape(-1, size))
+            found[:whole] = output_classes(graph, output, came)
             classes = [wanted, found]
     return Comparison(count, len(nodes), mismatches, differences, *classes)
 
 
-def _differing_words(label: str, expected: Array, got: Array) -> tuple[int, Difference | None]:
-    """(differing output words, the first one) of the words that came."""
+def _differing_beats(
+    label: str, form: OutputFormat, expected: Array, got: Array
+) -> tuple[int, Difference | None]:
+    """(differing output beats, the first one) of the beats that came.
+
+    The index is that of the word, and of the beat in it where it has several.
+    """
     flat = expected.reshape(-1)
     wrong = np.flatnonzero(got != flat[: len(got)])
     if not len(wrong):
         return 0, None
-    frame, word = divmod(int(wrong[0]), expected.shape[1])
+    frame, beat = divmod(int(wrong[0]), expected.shape[1])
     want, have = int(flat[wrong[0]]), int(got[wrong[0]])
-    return len(wrong), Difference(label, frame, 0, (word,), want, have)
+    if form.beats_per_word > 1:
+        index: tuple[int, ...] = divmod(beat, form.beats_per_word)
+        return len(wrong), Difference(label, frame, 0, index, want, have)
+    if not form.class_only:
+        want, have = (value - (value >> 31 << 32) for value in (want, have))
+    return len(wrong), Difference(label, frame, 0, (beat,), want, have)
 
 
 def _differing_values(
@@ -211,15 +229,17 @@ def _count_problems(
             note = f"found {found} words in {frames} frames, accepted {wanted}"
             yield Difference(name, first_frame, 0, (), 0, 0, note), abs(found - wanted) * elements
     for place, (label, output) in enumerate(zip(output_labels(graph), graph.outputs, strict=True)):
-        words, ends = capture.words[place], capture.frame_ends[place]
-        size = output_format(graph, output).words
+        beats, ends = capture.beats[place], capture.frame_ends[place]
+        form = output_format(graph, output)
+        size = form.beats
+        unit = "words" if form.beats_per_word == 1 else "beats"
         places = (np.arange(len(ends)) + 1) * size
-        if len(words) != frames * size or not np.array_equal(ends[:, 0], places):
+        if len(beats) != frames * size or not np.array_equal(ends[:, 0], places):
             note = (
-                f"found {len(words)} words in {len(ends)} frames, accepted {frames * size} in "
+                f"found {len(beats)} {unit} in {len(ends)} frames, accepted {frames * size} in "
                 f"{frames}"
             )
-            lost = max(1, abs(len(words) - frames * size))
+            lost = max(1, abs(len(beats) - frames * size))
             yield Difference(label, first_frame, 0, (), 0, 0, note), lost
     if capture.error:
         note = "found error raised, accepted frames of the right length only"

@@ -22,6 +22,7 @@ from ..ir import (
     Linear,
     MaxPool2d,
     Node,
+    Output,
     SumPool2d,
     Upsample2d,
     computing_order,
@@ -91,8 +92,15 @@ def port_cycles(graph: Graph) -> int:
         for source in graph.inputs
         for words in [input_words(graph, source)]
     )
-    words = (readout_cycles(0, output_format(graph, output).words) for output in graph.outputs)
-    return max(*beats, *words)
+    return max(*beats, *(output_cycles(graph, output) for output in graph.outputs))
+
+
+def output_cycles(graph: Graph, output: Output) -> int:
+    """Cycles of an output's port for one frame."""
+    form = output_format(graph, output)
+    if form.class_only:
+        return 1  # what its words take is a matter of the node that sends them
+    return readout_cycles(0, form.words, form.beats_per_word)
 
 
 def node_cycles(graph: Graph, node: Node) -> int:

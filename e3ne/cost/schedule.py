@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..ir import Graph, Node, computing_order
+from ..ir import Graph, Node, Output, OutputWords, computing_order
 from ..ir.cycles import (
     EVENT_LATENCY_CYCLES,
     VERDICT_CYCLES,
+    class_readout_latency_cycles,
     neuron_cycles_per_word,
     neuron_latency_cycles,
     readout_latency_cycles,
@@ -48,11 +49,25 @@ def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int
         whole = 0
     ends = []
     for output in graph.outputs:
-        window = window_steps(graph, graph.edge(output.source).steps)
-        last = int(times[output.source][-1]) + readout_latency_cycles(window, output.readout)
-        first = max(last, whole + readout_latency_cycles(1, output.readout))
-        ends.append(first + output_format(graph, output).words - 1)
+        is_class = output.words is OutputWords.CLASS
+        first = max(
+            int(times[output.source][-1]) + output_latency(graph, output),
+            whole + (1 if is_class else readout_latency_cycles(1, output.readout)),
+        )
+        ends.append(first + output_format(graph, output).beats - 1)
     return max(ends)
+
+
+def output_latency(graph: Graph, output: Output) -> int:
+    """Cycles from the last word of an output's node to its first beat."""
+    type = graph.edge(output.source)
+    window = window_steps(graph, type.steps)
+    if output.words is not OutputWords.CLASS:
+        return readout_latency_cycles(window, output.readout)
+    lanes = source_lanes(graph, output.source)
+    assert lanes is not None
+    words = type.neurons // lanes
+    return class_readout_latency_cycles(window, output.readout, lanes, words)
 
 
 def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
@@ -67,9 +82,16 @@ def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[s
         if all(node.name in known for node in group):
             times.update({node.name: known[node.name] for node in group})
             continue
-        sent = _walked(graph, group, times)
-        times.update({name: np.concatenate(windows) for name, windows in sent.items()})
+        times.update(group_times(graph, group, times))
     return times
+
+
+def group_times(
+    graph: Graph, group: tuple[Node, ...], times: Mapping[str, Times]
+) -> dict[str, Times]:
+    """When the nodes of one group of `computing_order` send their words, given their sources."""
+    sent = _walked(graph, group, times)
+    return {name: np.concatenate(windows) for name, windows in sent.items()}
 
 
 def input_times(graph: Graph) -> dict[str, Times]:

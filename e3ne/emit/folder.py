@@ -16,7 +16,7 @@ from ..ir import BadInput, Graph
 from ..ir.user_arrays import UserArrays, input_arrays
 from ..toolchain.process import clear_os_errors
 from .graph_file import load_graph, save_graph
-from .manifest import Details, manifest_of, node_of, read_manifest, sha256
+from .manifest import Details, manifest_of, node_of, ports_of, read_manifest, sha256
 from .ports import harness_ports, top_verilog
 from .synth_scripts import write_synth_scripts
 from .templates import template
@@ -117,7 +117,8 @@ def write_files(
         frames = input_arrays("golden", graph.inputs, golden)
     write_vectors(sim / "vectors", graph, [node_of(probe) for probe in network.probes], frames)
     if details.part is not None:
-        write_synth_scripts(folder / "synth", details.part, details.clock_hz or DEFAULT_CLOCK_HZ)
+        clock_hz = details.clock_hz or DEFAULT_CLOCK_HZ
+        write_synth_scripts(folder / "synth", details.part, clock_hz, ports_of(graph))
 
 
 def json_text(value: Any) -> str:

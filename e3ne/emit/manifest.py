@@ -81,8 +81,8 @@ def ports_of(graph: Graph) -> list[dict[str, Any]]:
         tdata_bits = 8 * input_format(graph, source).beat_bytes
         ports += [(f"{port}_tdata", "in", tdata_bits), (f"{port}_tvalid", "in", 1)]
         ports += [(f"{port}_tready", "out", 1), (f"{port}_tlast", "in", 1)]
-    for port in output_ports(graph):
-        ports += [(f"{port}_tdata", "out", 32), (f"{port}_tvalid", "out", 1)]
+    for port, output in zip(output_ports(graph), graph.outputs, strict=True):
+        ports += [(f"{port}_tdata", "out", output.bits), (f"{port}_tvalid", "out", 1)]
         ports += [(f"{port}_tready", "in", 1), (f"{port}_tlast", "out", 1)]
     ports.append(("error", "out", 1))
     return [{"name": n, "direction": way, "width_bits": width} for n, way, width in ports]
@@ -133,6 +133,7 @@ def input_of(graph: Graph, source: Input) -> dict[str, Any]:
         **common,
         "lanes": form.lanes,
         "field_bits": form.field_bits,
+        "packed": form.packed,
         "steps_in_window": form.steps_in_window,
         "beats_per_frame": form.beats_per_frame,
         "order": "windows of steps, then rows, columns, channels; element 0 and step 0 lowest",
@@ -162,11 +163,14 @@ def output_of(graph: Graph, output: Output) -> dict[str, Any]:
     """
     form = output_format(graph, output)
     shape = list(graph.edge(output.source).shape)
+    class_word = form.words - 1 if form.has_class else None
     return {
         "words": form.words,
+        "beat_bits": form.beat_bits,
+        "beats_per_frame": form.beats,
         "readout": form.readout,
         "scale": form.scale,
-        "class_word": form.numbers if form.has_class else None,
+        "class_word": class_word,
         **({} if form.has_class else {"shape": shape, "order": "rows, columns, channels"}),
     }
 

@@ -49,7 +49,8 @@ def harness_ports(graph: Graph) -> str:
         for port in input_ports(graph)
     ]
     outputs = [
-        f"{{top->{port}_tvalid, top->{port}_tready, top->{port}_tlast, top->{port}_tdata}}"
+        f"{{top->{port}_tvalid, top->{port}_tready, top->{port}_tlast, "
+        f"&top->{port}_tdata, sizeof(top->{port}_tdata)}}"
         for port in output_ports(graph)
     ]
     return (

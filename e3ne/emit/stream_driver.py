@@ -85,11 +85,11 @@ class Source:
 
 @dataclass
 class Sink:
-    """One output port: its words, and (words so far, cycle) of every frame's last one."""
+    """One output port: its beats, and (beats so far, cycle) of every frame's last one."""
 
     stalls: Stalls
     ready: bool = False
-    words: list[int] = field(default_factory=list)
+    beats: list[int] = field(default_factory=list)
     ends: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -159,9 +159,9 @@ class StreamDriver:
                 moved = True
         for port, sink in self.sinks.items():
             if sink.ready and value(f"{port}_tvalid"):
-                sink.words.append(value(f"{port}_tdata") & 0xFFFFFFFF)
+                sink.beats.append(value(f"{port}_tdata") & 0xFFFFFFFF)
                 if value(f"{port}_tlast"):
-                    sink.ends.append((len(sink.words), self.cycle))
+                    sink.ends.append((len(sink.beats), self.cycle))
                 moved = True
         if probe_strobe:
             bits = probe_bits()
@@ -182,7 +182,7 @@ class StreamDriver:
         """Everything that was seen, as `captured.json` in `folder`."""
         captured = {
             "frame_starts": [source.starts for source in self.sources.values()],
-            "words": [sink.words for sink in self.sinks.values()],
+            "beats": [sink.beats for sink in self.sinks.values()],
             "frame_ends": [sink.ends for sink in self.sinks.values()],
             "cycles": self.cycle,
             "error": error,
@@ -197,12 +197,12 @@ class StreamDriver:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Golden vectors: beats of each input port, words of each output port and of every node."""
+    """Golden vectors: beats of each input and output port, words of every node."""
 
     beats: dict[str, list[tuple[int, bool]]]
     frames: int
     probes: list[ProbeBits]
-    words: dict[str, list[int]]
+    out_beats: dict[str, list[int]]
     node_words: list[list[int]]
 
     @classmethod
@@ -219,7 +219,7 @@ class Vectors:
                 ProbeBits(node["node"], node["offset_bits"], node["width_bits"])
                 for node in found["nodes"]
             ],
-            {sink["port"]: [int(word, 16) for word in sink["words"]] for sink in found["outputs"]},
+            {sink["port"]: [int(beat, 16) for beat in sink["beats"]] for sink in found["outputs"]},
             [[int(word, 16) for word in node["words"]] for node in found["nodes"]],
         )
 
@@ -231,7 +231,9 @@ class Vectors:
                 self.probes, self.node_words, driver.node_words, strict=True
             )
         ]
-        streams += [(port, words, driver.sinks[port].words) for port, words in self.words.items()]
+        streams += [
+            (port, beats, driver.sinks[port].beats) for port, beats in self.out_beats.items()
+        ]
         problems = []
         for name, expected, got in streams:
             if expected == got:

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 
 from .. import reference
-from ..ir import Array, Graph, Output
-from ..ir.frames import frame_beats, input_ports, is_image, output_ports
+from ..ir import Array, Graph, Output, OutputWords
+from ..ir.frames import (
+    frame_beats,
+    input_ports,
+    is_image,
+    output_format,
+    output_ports,
+    to_output_beats,
+)
 from ..ir.order import from_wire, to_wire, to_words
 from .packing import pack_words
 
@@ -54,10 +61,7 @@ def write_vectors(
         "outputs": [
             {
                 "port": port,
-                "words": [
-                    f"{int(word) & 0xFFFFFFFF:x}"
-                    for word in output_words(graph, output, values).flat
-                ],
+                "beats": [f"{beat:x}" for beat in output_beats(graph, output, values).flat],
             }
             for port, output in zip(output_ports(graph), graph.outputs, strict=True)
         ],
@@ -89,12 +93,22 @@ def beats_of(graph: Graph, frames: Sequence[Array]) -> dict[str, list[tuple[int,
 
 
 def output_words(graph: Graph, output: Output, values: dict[str, Array]) -> Array:
-    """int64 (frames, words) of an output: one word an element, then the class of a vector."""
+    """int64 (frames, words) of an output: one word an element, then the class of a vector.
+
+    Of an output that sends the class alone, this one.
+    """
     words, classes = reference.read_out(output, values)
     type = graph.edge(output.source)
+    if output.words is OutputWords.CLASS:
+        return classes[:, None].astype(np.int64)
     if is_image(type):
         return to_wire(words.reshape(-1, *type.shape), type.shape).astype(np.int64)
     return np.concatenate([words, classes[:, None]], axis=1).astype(np.int64)
+
+
+def output_beats(graph: Graph, output: Output, values: dict[str, Array]) -> Array:
+    """int64 (frames, beats), unsigned: the words as the port sends them."""
+    return to_output_beats(output_format(graph, output), output_words(graph, output, values))
 
 
 def output_classes(graph: Graph, output: Output, words: Array) -> Array:

@@ -8,16 +8,19 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import Graph, Input
+from ..ir import Graph, Input, Output
 from ..ir.cycles import GATE_QUEUE_SPARE
 from ..ir.frames import input_format, input_ports, output_format, output_ports, window_steps
+from .class_readout import ClassReadout
 from .core import Core, Probe
 from .event_input import EventInput
 from .frame_gate import FrameGate
 from .frame_input import FrameInput
+from .narrow import Narrow
 from .plumbing import Queue
-from .readout import OUTPUT_BITS, Readout
+from .readout import Readout
 from .rom import RomForm, RomImage
+from .streams import Word
 from .verdicts import Verdicts
 
 
@@ -53,14 +56,11 @@ class Network(wiring.Component):
         }
         for head in self.heads.values():
             self.roms += head.roms
-        self.tails: dict[str, Readout] = {}
+        self.tails: dict[str, Readout | ClassReadout] = {}
         for port, output, word in zip(
             output_ports(graph), graph.outputs, self.core.o_words, strict=True
         ):
-            type = graph.edge(output.source)
-            windows = type.steps // window_steps(graph, type.steps)
-            has_class = output_format(graph, output).has_class
-            self.tails[port] = Readout(word, type.neurons, windows, output.readout, has_class)
+            self.tails[port] = output_tail(graph, output, word)
         members = {}
         for port, head in self.heads.items():
             members |= {
@@ -69,9 +69,9 @@ class Network(wiring.Component):
                 f"{port}_tready": Out(1),
                 f"{port}_tlast": In(1),
             }
-        for port in self.tails:
+        for port, output in zip(self.tails, graph.outputs, strict=True):
             members |= {
-                f"{port}_tdata": Out(OUTPUT_BITS),
+                f"{port}_tdata": Out(output.bits),
                 f"{port}_tvalid": Out(1),
                 f"{port}_tready": In(1),
                 f"{port}_tlast": Out(1),
@@ -116,11 +116,17 @@ class Network(wiring.Component):
                 m.d.comb += [tail.verdict.valid.eq(1), tail.verdict.payload.eq(1)]
             else:
                 wiring.connect(m, getattr(verdicts, f"o{index}"), tail.verdict)
+            beats = tail.o
+            bits = len(getattr(self, f"{port}_tdata"))
+            if bits < len(beats.p.data):
+                m.submodules[port.replace("m_axis", "narrow", 1)] = narrow = Narrow(bits)
+                wiring.connect(m, beats, narrow.i)
+                beats = narrow.o
             m.d.comb += [
-                getattr(self, f"{port}_tdata").eq(tail.o.payload.data),
-                getattr(self, f"{port}_tlast").eq(tail.o.payload.last),
-                getattr(self, f"{port}_tvalid").eq(tail.o.valid),
-                tail.o.ready.eq(getattr(self, f"{port}_tready")),
+                getattr(self, f"{port}_tdata").eq(beats.payload.data),
+                getattr(self, f"{port}_tlast").eq(beats.payload.last),
+                getattr(self, f"{port}_tvalid").eq(beats.valid),
+                beats.ready.eq(getattr(self, f"{port}_tready")),
             ]
         m.d.comb += [
             self.error.eq(Cat(head.error for head in self.heads.values()).any()),
@@ -151,3 +157,12 @@ def input_head(
     if source.events:
         return EventInput(source.name, form, source.type, verdict_depth, rom_form)
     return FrameInput(form, source.type.signed, verdict_depth)
+
+
+def output_tail(graph: Graph, output: Output, word: Word) -> Readout | ClassReadout:
+    """What stands before the port of an output, which gets words of shape `word`."""
+    type, form = graph.edge(output.source), output_format(graph, output)
+    windows = type.steps // window_steps(graph, type.steps)
+    if form.class_only:
+        return ClassReadout(word, type.neurons, windows, output.readout, form.beat_bits)
+    return Readout(word, type.neurons, windows, output.readout, form.has_class)

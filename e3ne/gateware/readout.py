@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import DoesNotFit
 from ..ir import Readout as Rule
-from ..ir.cycles import readout_stages, readout_ways
-from ..ir.ranges import Range
+from ..ir.graph import WORD_BITS
 from .frame_input import VERDICT, beat_signature
-from .neurons.arithmetic import range_of, shape_of
+from .readout_numbers import Numbers
 from .select import selected
 from .streams import Word
-
-OUTPUT_BITS = 32
-
-
-def readout_range(word: Word, windows: int, rule: Rule) -> Range:
-    """Range of an element's number: of one integer, or of the sum of all its steps."""
-    element = range_of(word.element)
-    return element.times(word.steps * windows) if rule in (Rule.COUNT, Rule.MEAN) else element
 
 
 class Readout(wiring.Component):
@@ -48,30 +36,22 @@ class Readout(wiring.Component):
     def __init__(
         self, word: Word, elements: int, windows: int, rule: Rule, has_class: bool = True
     ) -> None:
-        if elements % word.lanes:
-            raise ValueError(f"readout: found {word.lanes} lanes for {elements} elements")
         self.word, self.elements, self.windows, self.rule = word, elements, windows, rule
         self.has_class = has_class
         self.words = elements // word.lanes
-        self.numbers = readout_range(word, windows, rule)
-        if self.numbers.signed_bits > OUTPUT_BITS:
-            raise DoesNotFit(
-                f"readout: found numbers {self.numbers.low} .. {self.numbers.high} "
-                f"({rule.value}), accepted {OUTPUT_BITS} bits; use fewer steps or fewer bits"
-            )
+        self.numbers = Numbers(word, elements, windows, rule)
         super().__init__(
             {
                 "i": In(word.signature),
                 "verdict": In(VERDICT),
-                "o": Out(beat_signature(signed(OUTPUT_BITS))),
+                "o": Out(beat_signature(signed(WORD_BITS))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        bits = shape_of(self.numbers).width
         m.submodules.numbers = numbers = memory.Memory(
-            shape=self.word.lanes * bits, depth=2 * self.words, init=[]
+            shape=self.word.lanes * self.numbers.bits, depth=2 * self.words, init=[]
         )
         filled = Signal(range(3))
         stored, released = Signal(), Signal()
@@ -85,94 +65,12 @@ class Readout(wiring.Component):
     def _collect(self, m: Module, numbers: memory.Memory, full: Value) -> Value:
         """Words into a bank; returns "a frame is complete with this cycle"."""
         advance, bank = Signal(), Signal()
-        valid, lanes = self._reduced(m, advance)
-        m.d.comb += [advance.eq(~(valid & full)), self.i.ready.eq(advance)]
-        word, window = Signal(range(self.words)), Signal(range(self.windows))
-        next_word = Signal(range(self.words))
-        write = numbers.write_port()
-        ends_window, ends_frame, store = Signal(), Signal(), Signal()
-        m.d.comb += [
-            ends_window.eq(word == self.words - 1),
-            ends_frame.eq(ends_window & (window == self.windows - 1)),
-            next_word.eq(Mux(ends_window, 0, word + 1)),
-            store.eq(valid & advance),
-            write.en.eq(store),
-            write.addr.eq(word + Mux(bank, self.words, 0)),
-        ]
-        if self.windows > 1 and self.rule is not Rule.LAST:
-            if self.words == 1:
-                read = numbers.read_port(domain="comb")
-                m.d.comb += read.addr.eq(write.addr)
-            else:  # the next word's numbers, read while this one's are written
-                read = numbers.read_port()
-                m.d.comb += [
-                    read.addr.eq(next_word + Mux(bank, self.words, 0)),
-                    read.en.eq(store),
-                ]
-            lanes = self._with_kept(read.data, lanes, window == 0)
-        fitted = [Signal(shape_of(self.numbers), name=f"number_{k}") for k in range(len(lanes))]
-        m.d.comb += [number.eq(lane) for number, lane in zip(fitted, lanes, strict=True)]
-        m.d.comb += write.data.eq(Cat(fitted))
-        with m.If(store):
-            m.d.sync += word.eq(next_word)
-            with m.If(ends_window):
-                m.d.sync += window.eq(Mux(ends_frame, 0, window + 1))
-            with m.If(ends_frame):
-                m.d.sync += bank.eq(~bank)
-        return store & ends_frame
-
-    def _reduced(self, m: Module, advance: Value) -> tuple[Value, list[Value]]:
-        """(valid, one number a lane) of words whose steps are reduced to one, registered."""
-        lanes: list[list[Value]] = []
-        for lane in range(self.word.lanes):
-            steps: list[Value] = [self.i.p.values[lane][k] for k in range(self.word.steps)]
-            lanes.append(steps[-1:] if self.rule is Rule.LAST else steps)
-        valid: Value = self.i.valid
-        ways = readout_ways(self.rule)
-        for _ in range(readout_stages(self.word.steps, self.rule)):
-            merged = [[self._merged(terms[k : k + ways]) for k in range(0, len(terms), ways)]
-                      for terms in lanes]  # fmt: skip
-            lanes = [[self._register(m, advance, value) for value in terms] for terms in merged]
-            earlier, valid = valid, Signal()
-            with m.If(advance):
-                m.d.sync += valid.eq(earlier)
-        return valid, [terms[0] for terms in lanes]
-
-    def _register(self, m: Module, advance: Value, value: Value) -> Value:
-        register = Signal(value.shape(), reset_less=True)
-        with m.If(advance):
-            m.d.sync += register.eq(value)
-        return register
-
-    def _merged(self, terms: list[Value]) -> Value:
-        """The number of several steps or windows."""
-        match self.rule:
-            case Rule.COUNT | Rule.MEAN:
-                total: Value = terms[0]
-                for term in terms[1:]:
-                    total = total + term
-                return total
-            case Rule.MAX:
-                largest = terms[0]
-                for term in terms[1:]:
-                    largest = Mux(term > largest, term, largest)
-                return largest
-            case Rule.LAST:
-                return terms[-1]
-            case _:
-                assert_never(self.rule)
-
-    def _with_kept(self, row: Value, lanes: list[Value], first: Value) -> list[Value]:
-        """The numbers merged with those of the windows before, which `row` holds."""
-        bits = shape_of(self.numbers).width
-        merged = []
-        for lane, value in enumerate(lanes):
-            kept = self._number(row[lane * bits : (lane + 1) * bits])
-            merged.append(Mux(first, value, self._merged([value, kept])))
-        return merged
-
-    def _number(self, bits: Value) -> Value:
-        return bits.as_signed() if shape_of(self.numbers).signed else bits.as_unsigned()
+        walked = self.numbers.walked(m, self.i, advance, numbers, bank)
+        m.d.comb += [advance.eq(~(walked.valid & full)), self.i.ready.eq(advance)]
+        complete = walked.valid & advance & walked.ends_frame
+        with m.If(complete):
+            m.d.sync += bank.eq(~bank)
+        return complete
 
     # ----------------------------------------------------------------------------- sending
 
@@ -196,9 +94,9 @@ class Readout(wiring.Component):
             read.addr.eq(next_word + Mux(bank, self.words, 0)),
             read.en.eq(starts | (sends & ends_word)),
         ]
-        bits = shape_of(self.numbers).width
+        bits = self.numbers.bits
         row = [read.data[k * bits : (k + 1) * bits] for k in range(self.word.lanes)]
-        number = self._number(selected(row, lane))
+        number = self.numbers.number(selected(row, lane))
         with m.If(free):
             m.d.sync += [self.o.valid.eq(sending), self.o.p.last.eq(ends)]
         beat = Mux(ends, self._best_class(m, count), number) if self.has_class else number
@@ -220,7 +118,7 @@ class Readout(wiring.Component):
 
     def _best_class(self, m: Module, count: Value) -> Value:
         """The class of the largest number so far, the one in `o` among them (class count - 1)."""
-        best = Signal(signed(OUTPUT_BITS))
+        best = Signal(signed(WORD_BITS))
         best_class, winner = Signal(range(self.elements)), Signal(range(self.elements))
         better = (count == 1) | (self.o.p.data > best)
         m.d.comb += winner.eq(Mux(better, count - 1, best_class))

@@ -26,6 +26,7 @@ from .neurons import (
 )
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
+CLASS_WAYS = 4  # numbers of which one register stage finds the largest
 VERDICT_CYCLES = 2  # from a frame's last word at the port until it is known to be good everywhere
 GATE_QUEUE_SPARE = 3  # words that a port sends on while the frame before waits for that
 EVENT_LATENCY_CYCLES = 5  # from a frame's last event to its first word
@@ -108,14 +109,33 @@ def readout_stages(steps_in_window: int, rule: Readout) -> int:
     return stages
 
 
-def readout_cycles(words: int, beats: int) -> int:
-    """Cycles from one frame to the next: collecting `words`, sending `beats` of the one before."""
-    return max(words, beats + 1)
+def readout_cycles(words: int, sent: int, beats_per_word: int = 1) -> int:
+    """Cycles from one frame to the next: collecting `words`, sending the one before.
+
+    Of `sent` words, each in `beats_per_word`; the next frame starts while the last one narrows.
+    """
+    return max(words, sent * beats_per_word + (beats_per_word == 1))
 
 
 def readout_latency_cycles(steps_in_window: int, rule: Readout) -> int:
     """Cycles from a frame's last word to its first beat; the others follow, one a cycle."""
     return readout_stages(steps_in_window, rule) + 3
+
+
+def class_stages(lanes: int) -> int:
+    """Register stages of the tree that finds the largest of `lanes` numbers."""
+    stages, terms = 0, lanes
+    while terms > 1:
+        stages, terms = stages + 1, -(-terms // CLASS_WAYS)
+    return stages
+
+
+def class_readout_latency_cycles(
+    steps_in_window: int, rule: Readout, lanes: int, words: int
+) -> int:
+    """Cycles from a frame's last word to the class, of a frame of `words` words."""
+    tree = class_stages(lanes)
+    return readout_stages(steps_in_window, rule) + (max(tree, 1) if words == 1 else tree + 1)
 
 
 def drive_stages(gain: Factor, offset: object) -> int:

@@ -83,7 +83,7 @@ def test_frames_that_are_bad_on_one_input_are_dropped_on_all(builds: dict[str, B
     assert not capture.timed_out
     wanted = run_verilator(build, executable, [a[[0, 4]] for a in x], RunOptions())
     assert not wanted.error
-    assert np.array_equal(capture.words[0], wanted.words[0])
+    assert np.array_equal(capture.beats[0], wanted.beats[0])
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -92,8 +92,8 @@ def test_a_wrong_word_is_found_at_its_output(builds: dict[str, Build], place: in
     x = inputs_of(build.graph, 4)
     capture = run_verilator(build, build_simulator(build), x, RunOptions())
     assert compare(build.graph, build.nodes, x, capture).mismatches == 0
-    size = len(capture.words[place]) // 4
-    capture.words[place][2 * size + 1] += 5
+    size = len(capture.beats[place]) // 4
+    capture.beats[place][2 * size + 1] += 5
     found = compare(build.graph, build.nodes, x, capture)
     values = reference.run(build.graph, *x)
     want = int(output_words(build.graph, build.graph.outputs[place], values)[2, 1])
@@ -107,8 +107,8 @@ def test_missing_words_of_one_output_are_mismatches(builds: dict[str, Build]) ->
     build = builds["two_outputs"]
     x = inputs_of(build.graph, 3)
     capture = run_verilator(build, build_simulator(build), x, RunOptions())
-    shorter = (capture.words[0], capture.words[1][:-1])
-    broken = type(capture)(**{**vars(capture), "words": shorter})
+    shorter = (capture.beats[0], capture.beats[1][:-1])
+    broken = type(capture)(**{**vars(capture), "beats": shorter})
     found = compare(build.graph, build.nodes, x, broken)
     assert [str(d) for d in found.differences] == [
         "output shown: found 95 words in 3 frames, accepted 96 in 3"
@@ -140,7 +140,7 @@ def test_the_words_of_an_image_are_in_wire_order(builds: dict[str, Build]) -> No
     x = inputs_of(build.graph, 1)
     capture = run_verilator(build, build_simulator(build), x, RunOptions())
     image = reference.run(build.graph, *x)["map"][0, 0]  # channels, rows, columns
-    assert capture.words[0].tolist() == image.transpose(1, 2, 0).reshape(-1).tolist()
+    assert capture.beats[0].tolist() == image.transpose(1, 2, 0).reshape(-1).tolist()
     assert len(np.unique(image)) > 4
 
 

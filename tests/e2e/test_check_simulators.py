@@ -154,7 +154,7 @@ def test_frames_of_a_wrong_length_are_dropped(
     assert not capture.timed_out
     wanted = check.runs.run_verilator(build, executable, (x[[0, 1, 3]],), RunOptions())
     assert not wanted.error
-    assert np.array_equal(capture.words[0], wanted.words[0])
+    assert np.array_equal(capture.beats[0], wanted.beats[0])
     assert len(capture.frame_ends[0]) == 3
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from e3ne.gateware.readout import Readout, readout_range
+from e3ne.gateware.readout import Readout
+from e3ne.gateware.readout_numbers import readout_range
 from e3ne.gateware.streams import Word
 from e3ne.ir import DoesNotFit, Output
 from e3ne.ir import Readout as Rule
