@@ -13,6 +13,7 @@ from .rows import ROWS
 from .run import ROOT
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
+MEASURED = ROOT / "benchmarks" / "measured"
 
 HEAD = """# Benchmarks
 
@@ -112,7 +113,7 @@ def section(name: str, report: dict[str, Any]) -> str:
     if row.beside is not None:
         lines += [f"To compare with: {row.beside}.", ""]
     if row.rivals:
-        lines += [rivals_table(report, [RIVALS[key] for key in row.rivals]), ""]
+        lines += [rivals_table(row.network, report, [RIVALS[key] for key in row.rivals]), ""]
     return "\n".join(lines)
 
 
@@ -170,7 +171,7 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     return lines
 
 
-def rivals_table(report: dict[str, Any], rivals: list[Rival]) -> str:
+def rivals_table(network: str, report: dict[str, Any], rivals: list[Rival]) -> str:
     """This row beside other systems on the same network."""
     clock = report["fmax_hz"].get("median")
     stage = area_stage(report)
@@ -200,7 +201,28 @@ def rivals_table(report: dict[str, Any], rivals: list[Rival]) -> str:
         for rival in rivals
     ]
     columns = ("system", "cycles a frame", "us", "MHz", "LUTs", "block RAMs", "kind", "how")
-    return table(columns, [ours, *others])
+    return table(columns, [ours, *spiker_here(network), *others])
+
+
+def spiker_here(network: str) -> list[tuple[str, ...]]:
+    """What `benchmarks.spiker` measured on the network of an example, where it ran."""
+    path = MEASURED / f"spiker_{network.removeprefix('examples/')}.json"
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    clock, area = found["fmax_hz"]["median"], found["routed"]
+    return [
+        (
+            "Spiker+ 2.0.3, run here",
+            f"{found['cycles']:,.0f}",
+            f"{found['cycles'] / clock * 1e6:.1f}",
+            f"{clock / 1e6:.1f}",
+            f"{area['luts']:,}",
+            f"{area['brams']}",
+            "simulated cycles, post-route",
+            "`python -m benchmarks.spiker`, the weights and frames of this row",
+        )
+    ]
 
 
 def area_stage(report: dict[str, Any]) -> str | None:
