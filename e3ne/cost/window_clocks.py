@@ -5,44 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.geometry import Fold, Window, window_walk
-from .pace import Times
+from ..ir.row_cycles import RowReader
+from .pace import Pace, Times
 
 
 class RowMemoryClock:
-    """A RowMemory: the last slice of each output word as it leaves, when words found room."""
+    """A RowMemory: the last slice of each output word as it leaves, when words are taken."""
 
     def __init__(self, window: Window, fold: Fold, chunks: int) -> None:
-        self.shape, self.chunks = window, chunks
+        self.reader, self.rows = RowReader(window, fold, chunks), window.rows
         outs = window.out_shape[1] * fold.groups * fold.outs
-        self.slices = np.arange(1, outs + 1, dtype=np.int64) * fold.slices * chunks
-        self.room = [0] * window.ring_rows  # when the row of the ring is free for each image row
-        self.clock = self.ended = 0  # the reader decides about the next row; the last slice left
+        self.slices = (np.arange(1, outs + 1, dtype=np.int64) * fold.slices - 1) * chunks
+        self.pace = Pace(1)
 
     def window(self, words: Times) -> tuple[Times, Times]:
         """See EngineClock."""
-        shape, room = self.shape, self.room
-        per_row = len(words) // shape.rows
-        row_there = words[per_row - 1 :: per_row].tolist()  # the last word of each image row
-        times = []
-        freed = 0
-        for row in range(shape.out_shape[0]):
-            top = row * shape.stride[0] - shape.padding[0]
-            free = min(max(top, 0), shape.rows)
-            room.extend(range(self.clock, self.clock + free - freed))
-            self.clock += free - freed
-            freed = free
-            last = min(max(top + shape.span[0], 1), shape.rows) - 1
-            self.clock = max(self.clock, row_there[last] + 1)
-            start = max(self.clock + 3, self.ended + self.chunks)  # the row's first slice leaves
-            times.append(start + self.slices - self.chunks)
-            self.ended = int(times[-1][-1])
-            # The reader fetches a slice a cycle, three cycles ahead, until two wait behind it.
-            fetched = start - 2 + int(self.slices[-1]) // self.chunks
-            self.clock = max(fetched, self.ended - 2 * self.chunks + 1)
-        room.extend(range(self.clock, self.clock + shape.rows - freed))
-        self.clock += shape.rows - freed + 1
-        found, self.room = np.array(room[: shape.rows], np.int64), room[shape.rows :]
-        return np.concatenate(times), np.maximum(words, np.repeat(found, per_row))
+        image_rows, taken = np.split(words, self.rows), []
+
+        def arrives(row: int, room: int) -> int:
+            taken.append(self.pace(np.maximum(image_rows[row], room)))
+            return int(taken[-1][-1])
+
+        starts = np.array(self.reader.window(arrives), np.int64)
+        leaves = (starts[:, None] + self.slices[None, :]).reshape(-1)
+        return leaves, np.concatenate(taken)
 
 
 class SlidingWindowClock:

@@ -30,7 +30,7 @@ def dense_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
     window = op_window(op, source.shape)
     slices: list[Any]
     if fold.in_memory:
-        slices = [RowMemory(word, window, fold, windows)]
+        slices = [RowMemory(word, window, fold, windows, lanes.buffer_storage)]
     else:
         patches = SlidingWindow(
             *(word, window, mapping.pixel_lanes, windows, lanes.in_columns, lanes.buffer_storage)
@@ -44,7 +44,7 @@ def dense_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
         synapse_range(replace(synapse, gain=1), source),
         mapping.out_lanes,
         mapping.pixel_lanes,
-        lanes.step_lanes,
+        lanes,
         name=node.name if index == 0 else f"{node.name}.{index}",
         rom_form=rom_form,
     )

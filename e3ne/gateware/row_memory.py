@@ -6,7 +6,9 @@ from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..ir import Storage
 from ..ir.geometry import Fold, Window
+from .memory_kinds import memory_attributes
 from .streams import Word
 
 
@@ -16,19 +18,27 @@ class RowMemory(wiring.Component):
     `i` carries the image in wire order, `word.lanes` channels a word. `o` repeats, for each output
     position, for each group, for each of `fold.outs` output words, the words under the kernel:
     kernel row, kernel column, channels of the group; padding reads as zero; `last` on the last
-    slice of each `windows` windows. A ring of rows is filled while it is read, so frames follow
-    each other without a gap.
+    slice of each `windows` windows. A ring of rows (memory of the kind `storage`) is filled while
+    it is read, so output rows and frames follow each other without a gap.
 
-    Cycles a window without stalls: `ir.engine_cycles.row_memory_cycles`. Latency: four cycles
+    Cycles a window without stalls: `ir.row_cycles.row_memory_cycles`. Latency: three cycles
     after the last word of the rows under the first patch.
     """
 
-    def __init__(self, word: Word, window: Window, fold: Fold, windows: int = 1) -> None:
+    def __init__(
+        self,
+        word: Word,
+        window: Window,
+        fold: Fold,
+        windows: int = 1,
+        storage: Storage = Storage.AUTO,
+    ) -> None:
         assert word.lanes == fold.in_lanes
         self.word = word
         self.window = window
         self.fold = fold
         self.windows = windows
+        self.storage = storage
         self.out = word
         self.ring_rows = window.ring_rows
         self.pixel_words = window.channels // fold.in_lanes
@@ -38,14 +48,17 @@ class RowMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.rows = rows = memory.Memory(
-            shape=unsigned(self.word.value_bits), depth=self.ring_rows * self.row_words, init=[]
+            shape=unsigned(self.word.value_bits),
+            depth=self.ring_rows * self.row_words,
+            init=[],
+            attrs=memory_attributes(self.storage),
         )
         filled = Signal(range(self.ring_rows + 1))  # whole rows in the ring, from `oldest` on
         row_written = Signal()
-        row_freed = Signal()
-        m.d.sync += filled.eq(filled + row_written - row_freed)
+        freed = Signal.like(filled)
+        m.d.sync += filled.eq(filled + row_written - freed)
         self._write(m, rows.write_port(), filled, row_written)
-        self._read(m, rows.read_port(), filled, row_freed)
+        self._read(m, rows.read_port(), filled + row_written, freed)
         return m
 
     def _row_start(self, slot):
@@ -71,51 +84,57 @@ class RowMemory(wiring.Component):
         with m.If(row_written):
             m.d.sync += slot.eq(self._next_slot(slot))
 
-    def _read(self, m, port, filled, row_freed):
-        """Between two output rows: free the rows above the kernel, wait for those under it."""
+    def _read(self, m, port, there, freed):
+        """Walks over one output row after the other, each when the rows under the kernel are there.
+
+        With the last slice of a row those that left the kernel are freed; where not all of them
+        have come yet they are `owed`, and the next row waits.
+        """
         window = self.window
         out_rows = window.out_shape[0]
         first_top = -window.padding[0]
         # `top`: the image row under the first kernel row. `oldest`: the first that is not freed.
-        last_top = first_top + out_rows * window.stride[0]
+        last_top = first_top + (out_rows - 1) * window.stride[0]
         top = Signal(range(min(first_top, 0), max(last_top, 0) + 1), init=first_top)
         oldest = Signal(range(window.rows + 1))
         oldest_slot = Signal(range(self.ring_rows))
-        out_row = Signal(range(out_rows + 1))
-        window_index = Signal(range(self.windows))
-        walking = Signal()
-        row_ends = Signal()
-
-        free_up_to = Signal(range(window.rows + 1))
-        needed = Signal(range(window.rows + 1))  # rows under the kernel, from `oldest` on
-        window_done = out_row == out_rows
-        bottom = top + window.span[0]
+        out_row, next_row = Signal(range(out_rows)), Signal(range(out_rows))
+        last_row, window_index = Signal(), Signal(range(self.windows))
+        walking, row_ends = Signal(), Signal()
+        owed, leaving, needed = (Signal.like(freed, name=n) for n in ("owed", "leaving", "needed"))
+        steps = window.ring_steps
         m.d.comb += [
-            free_up_to.eq(Mux(window_done, window.rows, _clamped(top, window.rows))),
-            # At least one row, so that padding alone never starts a frame that may not come.
-            needed.eq(
-                Mux((oldest == 0) & (bottom <= 0), 1, _clamped(bottom, window.rows) - oldest)
-            ),
+            last_row.eq(out_row == out_rows - 1),
+            next_row.eq(Mux(row_ends, Mux(last_row, 0, out_row + 1), out_row)),
+            leaving.eq(Mux(row_ends, Array([Const(gone) for _, gone in steps])[out_row], owed)),
+            needed.eq(Array([Const(rows) for rows, _ in steps])[next_row]),
         ]
-        with m.If(walking), m.If(row_ends):
-            m.d.sync += [
-                walking.eq(0),
-                out_row.eq(out_row + 1),
-                top.eq(top + window.stride[0]),
-            ]
-        with m.Elif(oldest < free_up_to), m.If(filled != 0):
-            m.d.comb += row_freed.eq(1)
-            m.d.sync += [oldest.eq(oldest + 1), oldest_slot.eq(self._next_slot(oldest_slot))]
-        with m.Elif(window_done):
-            m.d.sync += [out_row.eq(0), top.eq(first_top), oldest.eq(0)]
-            m.d.sync += window_index.eq(Mux(window_index == self.windows - 1, 0, window_index + 1))
-        with m.Elif(filled >= needed):
-            m.d.sync += walking.eq(1)
+        with m.If(row_ends):
+            m.d.sync += [out_row.eq(next_row), top.eq(top + window.stride[0])]
+            with m.If(last_row):
+                last_window = window_index == self.windows - 1
+                m.d.sync += [
+                    top.eq(first_top),
+                    window_index.eq(Mux(last_window, 0, window_index + 1)),
+                ]
+        with m.If(row_ends | ~walking):
+            with m.If(there >= leaving):
+                slot = oldest_slot + leaving
+                wrapped = Mux(slot >= self.ring_rows, slot - self.ring_rows, slot)
+                m.d.comb += freed.eq(leaving)
+                m.d.sync += [
+                    owed.eq(0),
+                    oldest.eq(Mux(next_row == 0, 0, oldest + leaving)),
+                    oldest_slot.eq(wrapped),
+                    walking.eq(there >= leaving + needed),
+                ]
+            with m.Else():
+                m.d.sync += [owed.eq(leaving), walking.eq(0)]
 
-        last_row = (out_row == out_rows - 1) & (window_index == self.windows - 1)
-        self._walk(m, walking, row_ends, top, oldest, oldest_slot, last_row, port)
+        ends_frame = last_row & (window_index == self.windows - 1)
+        self._walk(m, walking, row_ends, top, oldest, oldest_slot, ends_frame, port)
 
-    def _walk(self, m, walking, row_ends, top, oldest, oldest_slot, last_row, port):
+    def _walk(self, m, walking, row_ends, top, oldest, oldest_slot, ends_frame, port):
         """The nest of counters over one output row, and the two stages behind it."""
         window, fold = self.window, self.fold
         group_words = self.pixel_words // fold.groups
@@ -174,14 +193,10 @@ class RowMemory(wiring.Component):
             m.d.sync += [
                 read.eq(walking),
                 padded.eq(~inside if any(window.padding) else 0),
-                last.eq(row_ends & last_row),
+                last.eq(row_ends & ends_frame),
                 self.o.valid.eq(read),
                 self.o.payload.values.eq(
                     Mux(padded, 0, port.data) if any(window.padding) else port.data
                 ),
                 self.o.payload.last.eq(last),
             ]
-
-
-def _clamped(value, high):
-    return Mux(value < 0, 0, Mux(value > high, high, value))

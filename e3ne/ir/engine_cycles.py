@@ -7,27 +7,7 @@ import math
 from .geometry import Fold, Window, window_walk
 
 TREE_LEVELS = 2
-"""Levels of adders (or comparators) between two registers."""
-
-
-def row_memory_cycles(window: Window, fold: Fold, chunks: int = 1) -> int:
-    """Cycles of a RowMemory for one window of steps, while no row is missing.
-
-    Each slice takes `chunks` cycles in the unit behind. Between two output rows the memory frees
-    the rows that left the kernel, one a cycle, and starts in one more (one more again where a
-    window ends); the three slices (or the row's, where it has fewer) on their way to the
-    multipliers hide chunks - 1 cycles of that each.
-    """
-    rows, columns = window.out_shape
-    hidden = min(3, columns * fold.words) * (chunks - 1)
-    total = freed = 0
-    for row in range(1, rows + 1):
-        top = row * window.stride[0] - window.padding[0]
-        free = window.rows if row == rows else min(max(top, 0), window.rows)
-        gap = free - freed + (2 if row == rows else 1)
-        freed = free
-        total += columns * fold.words * chunks + max(0, gap - hidden)
-    return total
+"""Levels of adders (or comparators) of a pool between two registers."""
 
 
 def folded_window_cycles(
@@ -64,12 +44,6 @@ def matrix_cycles(window: Window, fold: Fold, pixel_lanes: int, chunks: int) -> 
     """Cycles of a MatrixUnit for one window of steps, taken in `chunks` of step lanes."""
     rows, columns = window.out_shape
     return rows * columns // pixel_lanes * fold.words * chunks
-
-
-def matrix_latency(in_lanes: int, chunks: int) -> int:
-    """Cycles from the transfer of a slice to the one of the currents that it completes."""
-    levels = (in_lanes - 1).bit_length()
-    return 2 + -(-levels // TREE_LEVELS) + chunks
 
 
 def pool_latency(positions: int) -> int:

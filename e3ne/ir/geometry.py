@@ -35,8 +35,31 @@ class Window:
 
     @property
     def ring_rows(self) -> int:
-        """Rows of a ring memory: those under the kernel and as many as the next patch row adds."""
-        return self.span[0] + self.stride[0]
+        """Rows of a ring memory: those under the kernel and as many as the next patch row adds.
+
+        An image at most twice as high as the kernel ends so soon that the first rows of the next
+        one need room as well, while its last rows are read.
+        """
+        least = self.span[0] + self.stride[0]
+        if self.rows > 2 * self.span[0]:
+            return least
+        steps = self.ring_steps
+        return max(least, steps[-1][1] + steps[0][0])
+
+    @property
+    def ring_steps(self) -> list[tuple[int, int]]:
+        """For each output row: image rows it needs, from the oldest kept on; rows freed behind it.
+
+        At least one row for the first, so that padding alone never starts a frame that may not
+        come. The last one frees all that are left of the image.
+        """
+        tops = [row * self.stride[0] - self.padding[0] for row in range(self.out_shape[0])]
+        freed = [min(max(top, 0), self.rows) for top in tops] + [self.rows]
+        bottoms = [min(max(top + self.span[0], 1), self.rows) for top in tops]
+        return [
+            (max(bottom - before, 0), after - before)
+            for bottom, before, after in zip(bottoms, freed, freed[1:], strict=False)
+        ]
 
 
 @dataclass(frozen=True)

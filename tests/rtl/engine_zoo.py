@@ -28,9 +28,10 @@ from e3ne.ir import (
     frozen,
     verify,
 )
-from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_cycles
+from e3ne.ir.engine_cycles import folded_window_cycles, upsample_cycles
 from e3ne.ir.geometry import op_window, pool_fold, synapse_fold
 from e3ne.ir.ranges import current_range
+from e3ne.ir.row_cycles import row_memory_cycles
 
 from .bench import Run
 from .core_runs import check_core

@@ -36,7 +36,7 @@ from e3ne.ir import (
     op_shape,
     verify,
 )
-from e3ne.ir.engine_cycles import folded_window_cycles, row_memory_cycles, upsample_latency
+from e3ne.ir.engine_cycles import folded_window_cycles, upsample_latency
 from e3ne.ir.geometry import (
     in_column_choices,
     matrix_fold,
@@ -45,6 +45,7 @@ from e3ne.ir.geometry import (
 )
 from e3ne.ir.order import to_words
 from e3ne.ir.ranges import synapse_range
+from e3ne.ir.row_cycles import row_memory_cycles
 from e3ne.reference import op_currents
 from tests.strategies import draw_upsample
 
