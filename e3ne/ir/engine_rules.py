@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from .graph import Engine, Graph, Mapping, Storage, Synapse, SynapseMapping
+from .ops import Conv2d, Linear
 
 
 def engine_problems(
@@ -43,4 +44,18 @@ def _event(
 def _logic(
     graph: Graph, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
 ) -> Iterator[str]:
-    yield "found engine logic, accepted dense so far"
+    op, type = synapse.op, graph.edge(synapse.source)
+    assert isinstance(op, Linear | Conv2d)
+    outputs, elements = int(op.weight.shape[0]), int(op.weight[0].size)
+    if isinstance(op, Conv2d) and op.groups > 1:
+        yield f"found {op.groups} groups on engine logic, accepted 1"
+    if mapping.out_lanes != outputs:
+        yield f"found out_lanes={mapping.out_lanes} on engine logic, accepted {outputs}"
+    if lanes.in_lanes != elements:
+        yield f"found in_lanes={lanes.in_lanes} on engine logic, accepted {elements}"
+    if lanes.bit_lanes is not None and (lanes.bit_lanes < 1 or type.bits % lanes.bit_lanes):
+        yield f"found bit_lanes={lanes.bit_lanes}, accepted a divisor of {type.bits}"
+    if lanes.dsps:
+        yield f"found dsps={lanes.dsps} on engine logic, accepted 0"
+    if lanes.storage is not Storage.AUTO:
+        yield f"found storage {lanes.storage.value} on engine logic, accepted auto"
