@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from amaranth.hdl import Const, Instance, Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..ir.graph import Storage
+from .loaded_rom import Fill, add_loaded
+
 RomForm = Literal["memory", "file"]
+
+ROM_STYLES = {Storage.AUTO: "", Storage.BLOCK: "block", Storage.LUT: "logic"}
+"""Parameter STYLE of `e3ne_rom`, which becomes `rom_style`: a ROM in LUTs is logic."""
+
+RAM_STYLES = {Storage.AUTO: "", Storage.BLOCK: "block", Storage.LUT: "distributed"}
+
+
+def memory_attributes(storage: Storage) -> dict[str, str]:
+    """`attrs` of an Amaranth memory that is written and read: where it lies."""
+    style = RAM_STYLES[storage]
+    return {"ram_style": style} if style else {}
 
 
 @dataclass(frozen=True)
 class RomImage:
-    """The contents of one ROM: `words` of `width_bits` bits; file `rom/<name>.hex`."""
+    """The contents of one ROM: `words` of `width_bits` bits; file `rom/<name>.hex`.
+
+    `fill` where the memory has no contents of its own and is filled after each
+    reset; nobody may read it before.
+    """
 
     name: str
     width_bits: int
     words: tuple[int, ...]
+    fill: Fill | None = field(default=None, compare=False, repr=False)
 
 
 class Rom(wiring.Component):
@@ -27,11 +46,13 @@ class Rom(wiring.Component):
 
     Members: `address`, `enable`, `data`. With `enable` high at a clock edge `data` holds
     the word at `address` after it; else it keeps its value. Undefined before the first enable.
+    `storage` asks for block RAM or LUTs.
     """
 
-    def __init__(self, image: RomImage, form: RomForm) -> None:
+    def __init__(self, image: RomImage, form: RomForm, storage: Storage = Storage.AUTO) -> None:
         self.image = image
         self.form = form
+        self.storage = storage
         address_bits = max(1, (len(image.words) - 1).bit_length())
         super().__init__(
             {
@@ -44,10 +65,13 @@ class Rom(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = len(self.image.words)
+        if self.image.fill is not None:
+            add_loaded(m, self, self.image.fill)
+            return m
         if self.form == "memory":
             m.submodules.memory = contents = memory.Memory(
                 shape=unsigned(self.image.width_bits), depth=depth, init=list(self.image.words)
-            )
+            )  # simulated only, so without a style
             read = contents.read_port(domain="comb")
             m.d.comb += read.addr.eq(self.address)
             word = read.data
@@ -59,6 +83,7 @@ class Rom(wiring.Component):
                 p_DEPTH=depth,
                 p_ADDRESS_WIDTH=len(self.address),
                 p_FILE=f"rom/{self.image.name}.hex",
+                p_STYLE=ROM_STYLES[self.storage],
                 i_address=self.address if depth > 1 else Const(0, 1),
                 o_data=word,
             )

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from amaranth.hdl import Signal
 
-from e3ne.gateware.matrix_unit import MatrixUnit, pack_rows, weight_image
+from e3ne.gateware.matrix_unit import MatrixUnit
 from e3ne.gateware.rom import pack
 from e3ne.gateware.streams import Word
-from e3ne.ir import frozen
-from e3ne.ir.engine_cycles import matrix_latency
+from e3ne.gateware.weight_images import pack_rows, weight_image
+from e3ne.ir import SynapseMapping, frozen
 from e3ne.ir.geometry import Fold
-from e3ne.ir.ranges import Range, stored_bits, weighted_range
+from e3ne.ir.products import Products
+from e3ne.ir.ranges import Range, is_binary, stored_bits, weighted_range
 
 from .bench import Run, Sink, Source, from_payloads, simulate, to_payloads
 
@@ -24,8 +25,13 @@ class Watched(MatrixUnit):
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        m.d.comb += self.fetch.valid.eq(self._rom.enable)
+        m.d.comb += self.fetch.valid.eq(m.submodules.weights.enable)
         return m
+
+
+def products_of(weight, in_lanes: int, out_lanes: int) -> Products:
+    """Of a unit whose elements are spikes of one bit."""
+    return Products(stored_bits(weight), is_binary(weight), 1, False, in_lanes, out_lanes)
 
 
 class Fetches:
@@ -44,7 +50,9 @@ def linear(weight, bias, source: Word, in_lanes: int, out_lanes: int, step_lanes
     currents = weighted_range(weight, bias, Range(low, high))
     word = Word(in_lanes, source.steps, source.bits, source.signed)
     unit = Watched(
-        word, fold, weight, bias, currents, out_lanes, 1, step_lanes, name="w", rom_form="memory"
+        *(word, fold, weight, bias, currents, out_lanes, 1, SynapseMapping(in_lanes, step_lanes)),
+        name="w",
+        rom_form="memory",
     )
     unit.fetch = Fetches()
     return unit
@@ -124,7 +132,7 @@ def test_each_weight_word_is_fetched_once_for_a_slice(step_lanes, pause):
         starts, ends = run.sources[0].cycles, run.sinks[0].cycles
         assert starts == [starts[0] + k * chunks for k in range(slices)]
         last_slices = starts[unit.fold.slices - 1 :: unit.fold.slices]
-        assert ends == [cycle + matrix_latency(2, chunks) for cycle in last_slices]
+        assert ends == [cycle + unit.products.latency for cycle in last_slices]
 
 
 @pytest.mark.parametrize(
@@ -147,11 +155,11 @@ def test_weights_have_the_narrowest_width(values, bits):
 def test_binary_weights_are_one_bit_each_in_the_rom():
     weight = np.array([[1, -1, -1, 1, 1, -1], [-1, -1, 1, 1, 1, 1]])
     fold = Fold(1, 2, 2, 3, in_memory=True)
-    image = weight_image("w", weight, fold, 1, stored_bits(weight))
+    image = weight_image("w", weight, fold, products_of(weight, 3, 1))
     assert image.width_bits == 3
     assert image.words == (0b001, 0b011, 0b100, 0b111)
     with_zero = np.where(np.arange(6) == 2, 0, weight)
-    image = weight_image("w", with_zero, fold, 1, stored_bits(with_zero))
+    image = weight_image("w", with_zero, fold, products_of(with_zero, 3, 1))
     assert image.width_bits == 6
     assert image.words[0] == 0b00_11_01
 
@@ -177,7 +185,7 @@ def test_the_weight_image_is_read_from_front_to_back():
     count = groups * outs * out_lanes
     weight = np.arange(count * slices * in_lanes).reshape(count, -1) % 128 - 64
     fold = Fold(groups, outs, slices, in_lanes, in_memory=False)
-    image = weight_image("node.weight", weight, fold, out_lanes, bits)
+    image = weight_image("node.weight", weight, fold, products_of(weight, in_lanes, out_lanes))
     words = []
     for first in range(0, count, out_lanes):
         for slice_index in range(slices):
