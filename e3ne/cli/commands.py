@@ -8,6 +8,7 @@ from .. import __version__
 from .building import compile
 from .checking import check
 from .choosing import choose
+from .exploring import explore
 from .information import boards, doctor, report
 from .running import simulate, synth
 
@@ -16,6 +17,7 @@ Example:
   e3ne check model.py:net --input-shape 1,28,28 --steps 10
   e3ne compile model.py:net --weights net.safetensors --calibration train.npz -o build/net
   e3ne choose model.py:net --data labelled.npz --floor 98.5 -o e3ne.yaml
+  e3ne explore model.py:net --data labelled.npz -o out
   e3ne simulate build/net --data test.npz
   e3ne synth build/net --seeds 3
   e3ne report build/net
@@ -32,5 +34,5 @@ def main() -> None:
     """
 
 
-for command in (compile, check, choose, simulate, synth, report, boards, doctor):
+for command in (compile, check, choose, explore, simulate, synth, report, boards, doctor):
     main.add_command(command)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 TAIL_LINES = 12
 DAY_S = 24 * 3600.0
+
+_running: set[subprocess.Popen[bytes]] = set()
+_starting = threading.Lock()  # held while a program is started and noted
 
 
 def run_program(
@@ -36,15 +40,17 @@ def run_program(
     logger.info("%s: %s", name, " ".join(command))
     with clear_os_errors(name, cwd):
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with _starting:
+                process = subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env={**os.environ, **(environment or {})},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                _running.add(process)
         except FileNotFoundError:
             if not cwd.is_dir():
                 raise ToolFailed(f"{name}: found no folder {cwd}; create it first") from None
@@ -62,12 +68,24 @@ def run_program(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            _running.discard(process)
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(output)
     if process.returncode != 0:
         raise ToolFailed(failure_text(name, process.returncode, output, log))
     return output
+
+
+def end_programs() -> None:
+    """Ends all running programs with their children; none can be started any more.
+
+    For a process that is about to end itself, from any of its threads.
+    """
+    _starting.acquire()
+    for process in _running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def failure_text(name: str, status: int, output: str, log: Path | None) -> str:

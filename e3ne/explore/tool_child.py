@@ -1,0 +1,76 @@
+"""The process of `tools.run_tools`: `python -m e3ne.explore.tool_child FOLDER`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from ..boards import board_from_table
+from ..emit import Details, load_graph, write_build
+from ..gateware.network import Network
+from ..ir import DoesNotFit, E3neError
+from ..progress import Stages
+from ..synthesis import check_fits, check_pins, part_of, route, synthesize
+from ..toolchain import ToolError
+from ..toolchain.process import end_programs
+from .tools import OUTCOME, REQUEST
+
+
+def main(folder: Path) -> None:
+    """Reads the request in `folder` and writes the outcome there, at once."""
+    threading.Thread(target=end_with_parent, args=(folder,), daemon=True).start()
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    limit_memory(request["limits"]["memory_bytes"])
+    try:
+        outcome = implement(folder, request)
+    except DoesNotFit as error:
+        outcome = {"infeasible": list(error.problems), "kind": "DoesNotFit"}
+    except (ToolError, E3neError) as error:
+        outcome = {"failed": str(error)}
+    except MemoryError:
+        outcome = {"failed": "tools: found no memory left; allow more with --tool-memory"}
+    partial = folder / f"{OUTCOME}.partial"
+    partial.write_text(json.dumps(outcome), encoding="utf-8")
+    partial.replace(folder / OUTCOME)
+
+
+def end_with_parent(folder: Path) -> None:
+    """Waits until the pipe from the parent closes; then nothing of this process stays."""
+    sys.stdin.buffer.read()
+    end_programs()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def limit_memory(limit_bytes: int | None) -> None:
+    """Bounds the data of this process and of each program that it starts."""
+    if limit_bytes is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+
+
+def implement(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Verilog, Yosys and, where it is asked for, nextpnr: resources, and the median clock."""
+    table = dict(request["board"])
+    board = board_from_table(table.pop("name"), table, "board")
+    graph = load_graph(folder / "graph")
+    details = Details("explored", board.name, 0, "", board.clock_hz, part_of(board))
+    build = write_build(folder / "build", graph, Network(graph, rom_form="file"), details)
+    stages = Stages()
+    used: dict[str, Any] = synthesize(build.folder, build.verilog, board, stages)
+    check_fits(used, board)
+    if request["measure"] == "synthesis":
+        return used
+    check_pins(build.manifest["ports"], board)
+    figures = route(build.folder, board, request["limits"]["seeds"], stages)
+    return {**figures["resources"]["routed"], "clock_hz": figures["fmax_hz"]["median"]}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
