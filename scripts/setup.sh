@@ -106,7 +106,7 @@ set_up_venv() {
         "$python" -m venv --clear .venv
     fi
     say "set-up: installing the package and its dependencies into .venv"
-    pip_install -c constraints.txt -e '.[dev,examples,cocotb,snntorch,nir,brevitas]'
+    pip_install -c constraints.txt -e '.[dev,examples,cocotb,snntorch,nir,brevitas,explore,nexus,gowin]'
     pip_install --no-deps -r "$LIBRARIES/venv.txt"
     set_up_separate_libraries
     fingerprint >"$STAMP"
