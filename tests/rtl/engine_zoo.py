@@ -71,6 +71,7 @@ Case = tuple[Op, SpikeType, Mapping, int, Pauses]
 def row_memories() -> list[Case]:
     """Slices from memory: strides, paddings, dilations, groups, windows, one lane or several."""
     return [
+        (Linear(integers(9, (1, 5))), SpikeType((5,), 1, 2), lanes(), 1, NONE),
         (
             Linear(integers(1, (4, 6)), integers(2, (4,), 50)),
             SpikeType((6,), 1, 3),
@@ -263,7 +264,7 @@ def check_synapses(cases: list[Case], first_seed: int = 0) -> None:
         if pauses == NONE and not isinstance(op, Identity):
             words = len(run.sinks[0].cycles) // 4
             ends = run.sinks[0].cycles[words - 1 :: words]
-            assert ends[3] - ends[2] == source.steps // window * window_cycles(graph, op)
+            assert ends[3] - ends[1] == 2 * source.steps // window * window_cycles(graph, op)
 
 
 def window_cycles(graph: Graph, op: Op) -> int:

@@ -66,10 +66,12 @@ def rows() -> None:
 
 def patches() -> None:
     check_synapses(engine_zoo.sliding_windows())
+    check_synapses(engine_zoo.wide_windows())
 
 
 def pools() -> None:
     check_synapses(engine_zoo.pools())
+    check_synapses(engine_zoo.wide_windows()[-4:])
 
 
 def upsamples() -> None:
@@ -190,7 +192,6 @@ DELAYS = [
     ("with m.If(~silent):", "with m.If(1):"),
 ]
 SLIDING = [
-    ("(self.pixel_lanes - 1) * window.stride[1]", "(self.pixel_lanes - 1)"),
     ("waits = inside | (", "waits = inside & ("),
     ("step.eq((~waits | self.i.valid) &", "step.eq((~inside | self.i.valid) &"),
     ("& (~pending | self.o.ready)),\n            self.i.ready", "),\n            self.i.ready"),
@@ -200,10 +201,11 @@ SLIDING = [
         "self.i.ready.eq(~pending | self.o.ready)",
     ),
     ("Mux(inside, self.i.payload.values.as_value(), 0)", "self.i.payload.values.as_value()"),
-    ("if c == held_columns - 1 else", "if c == 0 else"),
-    ("step & column.at_end\n", "step\n"),
-    ("window.stride[1] * self.pixel_lanes,", "window.stride[1],"),
-    ("window.out_shape[1] // self.pixel_lanes", "window.out_shape[1]"),
+    ("pairwise([*kept, word])", "pairwise([word, *kept])"),
+    ("self.walk.columns.first + 1, self", "self.walk.columns.first + 2, self"),
+    ("pixels[self.walk.offset :]", "pixels[:]"),
+    ("w.word_select(c, pixel_bits)", "w.word_select(columns - 1 - c, pixel_bits)"),
+    ("step & column.at_end)\n", "step)\n"),
     ("pending.eq(row_hit & column_hit)", "pending.eq(column_hit)"),
     ("row_final & column_final & last_window", "row_final & column_final"),
     ("row_final & column_final & last_window", "row_final & last_window"),
@@ -212,14 +214,14 @@ SLIDING = [
     ("r * window.dilation[0]", "r"),
     ("c * window.dilation[1]", "c"),
     ("p * window.stride[1] +", "p +"),
-    ("moved = Cat(above[bits:], pixel)", "moved = Cat(pixel, above[:-bits])"),
+    ("moved = Cat(above[bits:], word)", "moved = Cat(word, above[:-bits])"),
     ("read.addr.eq(column.next)", "read.addr.eq(column.index)"),
     ("read.en.eq(step)", "read.en.eq(1)"),
     ("self.index >= start if start", "self.index > start if start"),
-    ("self.index < start + count if", "self.index <= start + count if"),
-    ("init=span - 1, name", "init=span, name"),
-    ("phase.eq(span - 1), left.eq(count)", "phase.eq(stride - 1), left.eq(count)"),
-    ("phase.eq(stride - 1)", "phase.eq(0)"),
+    ("self.index < end if", "self.index <= end if"),
+    ("init=first, name", "init=first + 1, name"),
+    ("phase.eq(first), left.eq(count)", "phase.eq(advance - 1), left.eq(count)"),
+    ("phase.eq(advance - 1)", "phase.eq(0)"),
     ("return hit, left == 1", "return hit, left <= 2"),
 ]
 SLICES = [
@@ -236,22 +238,31 @@ SLICES = [
     ("base = pixel * patch_elements", "base = 0"),
 ]
 ROWS = [
-    ("filled + row_written - row_freed", "filled + row_written"),
+    ("filled + row_written - freed", "filled + row_written"),
     ("self.i.ready.eq(filled != self.ring_rows)", "self.i.ready.eq(1)"),
     ("slot == self.ring_rows - 1, 0,", "slot == self.ring_rows - 1, 1,"),
     ("port.en.eq(taken)", "port.en.eq(1)"),
     ("Mux(row_ends, 0, position + 1)", "Mux(row_ends, 1, position + 1)"),
-    ("bottom = top + window.span[0]", "bottom = top + window.kernel[0]"),
-    ("(oldest == 0) & (bottom <= 0), 1", "(oldest == 0) & (bottom <= 0), 0"),
-    ("_clamped(bottom, window.rows) - oldest)", "_clamped(bottom, window.rows))"),
+    ("filled + row_written, freed)", "filled, freed)"),
+    ("Mux(last_row, 0, out_row + 1), out_row)", "Mux(last_row, 1, out_row + 1), out_row)"),
+    ("for _, gone in steps])[out_row], owed)", "for _, gone in steps])[out_row], 0)"),
+    ("for _, gone in steps])[out_row]", "for _, gone in steps])[next_row]"),
+    ("for rows, _ in steps])[next_row]", "for rows, _ in steps])[out_row]"),
     ("top.eq(top + window.stride[0])", "top.eq(top + 1)"),
-    ("with m.Elif(oldest < free_up_to), m.If(filled != 0):", "with m.Elif(oldest < free_up_to):"),
-    ("Mux(window_done, window.rows,", "Mux(window_done, oldest,"),
-    ("top.eq(first_top), oldest.eq(0)", "top.eq(first_top)"),
-    ("with m.Elif(filled >= needed):", "with m.Elif(1):"),
-    ("with m.Elif(filled >= needed):", "with m.Elif(filled > needed):"),
-    ("(out_row == out_rows - 1) & (window_index", "(window_index"),
-    ("& (window_index == self.windows - 1)", ""),
+    ("top.eq(first_top),\n", ""),
+    ("with m.If(there >= leaving):", "with m.If(1):"),
+    ("m.d.comb += freed.eq(leaving)", "m.d.comb += freed.eq(leaving & 1)"),
+    ("Mux(next_row == 0, 0, oldest + leaving)", "oldest + leaving"),
+    ("oldest_slot.eq(wrapped)", "oldest_slot.eq(slot)"),
+    ("walking.eq(there >= leaving + needed)", "walking.eq(1)"),
+    ("walking.eq(there >= leaving + needed)", "walking.eq(there >= needed)"),
+    ("walking.eq(there >= leaving + needed)", "walking.eq(there > leaving + needed)"),
+    ("owed.eq(leaving), walking.eq(0)", "walking.eq(0)"),
+    ("owed.eq(leaving), walking.eq(0)", "owed.eq(leaving)"),
+    ("m.d.sync += [\n                    owed.eq(0),", "m.d.sync += ["),
+    ("ends_frame = last_row & (window_index", "ends_frame = (window_index"),
+    ("last_row & (window_index == self.windows - 1)", "last_row"),
+    ("Mux(last_window, 0, window_index + 1)", "Mux(last_window, 1, window_index + 1)"),
     ('index["kernel_row"] * window.dilation[0]', 'index["kernel_row"]'),
     ('index["out_column"] * window.stride[1]', 'index["out_column"]'),
     ('index["kernel_column"] * window.dilation[1]', 'index["kernel_column"]'),
@@ -263,9 +274,8 @@ ROWS = [
     ('+ index["group"] * group_words', ""),
     ("moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
     ("port.en.eq(walking & moves)", "port.en.eq(1)"),
-    ("last.eq(row_ends & last_row)", "last.eq(last_row)"),
+    ("last.eq(row_ends & ends_frame)", "last.eq(ends_frame)"),
     ("Mux(padded, 0, port.data)", "port.data"),
-    ("Mux(value > high, high, value)", "value"),
 ]
 MATRIX = [
     ("moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
@@ -343,6 +353,8 @@ UPSAMPLE = [
 ]
 OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("pool_unit", pools, "position * self.out_lanes + lane", "lane * positions + position"),
+    ("pool_unit", pools, "range(pixel * positions,", "range(0 * positions,"),
+    ("pool_unit", pools, "(pixel + 1) * positions)", "(pixel + 1) * positions - (positions > 1))"),
     ("pool_unit", pools, "~self.o.valid | self.o.ready", "1"),
     ("pool_unit", pools, 'if self.kind == "sum"', 'if self.kind != "sum"'),
     ("pool_unit", pools, "Mux(a > b, a, b)", "Mux(a < b, a, b)"),
