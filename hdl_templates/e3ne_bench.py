@@ -25,6 +25,7 @@ async def every_word_equals_the_golden_vectors(dut):
         vectors.probes,
         stall_seed=int(cocotb.plusargs["stalls"]),
         isolated=bool(int(cocotb.plusargs["isolated"])),
+        weights=vectors.weights,
     )
 
     def value(name):
@@ -32,7 +33,7 @@ async def every_word_equals_the_golden_vectors(dut):
         return unsigned(found) if name.endswith("_tdata") else int(found == 1)
 
     dut.rst.value = 1
-    for port in vectors.beats:
+    for port in (*vectors.beats, *vectors.weights):
         for signal in ("tvalid", "tdata", "tlast"):
             getattr(dut, f"{port}_{signal}").value = 0
     for port in vectors.out_beats:

@@ -10,6 +10,7 @@
 //              summary.txt
 //     expect   frames that will come out (those of a wrong length are dropped)
 //     stalls   0, or the seed of random pauses on all ports
+//     weights  file: the bytes of the beats that the weight port takes first, where there is one
 //     isolated 1: the next frame starts after all outputs of the one before
 //     idle     cycles without any transfer after which the run ends as timed out
 #include <algorithm>
@@ -113,6 +114,12 @@ struct InputPort {
     std::unique_ptr<Stalls> stalls;
     std::unique_ptr<Sink> starts;
 
+    // The weight port: one frame of beats, whose file has no lengths.
+    void load_weights(const std::string& path, size_t bytes) {
+        beats = read_bytes(path);
+        beat_bytes = bytes;
+        lengths = {uint32_t(beats.size() / bytes)};
+    }
     bool finished() const { return frames == lengths.size(); }
     void load(const std::string& folder, const std::string& place) {
         beats = read_bytes(folder + "/beats_" + place + ".bin");
@@ -134,7 +141,7 @@ struct InputPort {
     }
     bool sample(uint64_t cycle) {
         if (!offered || !ready) return false;
-        if (beat_in_frame == 0) starts->put(&cycle, 8);
+        if (beat_in_frame == 0 && starts) starts->put(&cycle, 8);
         ++beat;
         if (++beat_in_frame == lengths[frames]) {
             beat_in_frame = 0;
@@ -203,6 +210,13 @@ int main(int argc, char** argv) {
         outputs[k].ends = std::make_unique<Sink>(out + "/frames_" + place + ".bin");
     }
 
+    std::vector<InputPort> loads = weight_ports(top.get());
+    for (InputPort& load : loads) {
+        load.load_weights(option["weights"], load.data_bytes);
+        load.stalls = std::make_unique<Stalls>(seed ? seed + 1000 : 0);
+        load.valid = 0;
+    }
+
     std::vector<Probe> probes;
     std::ifstream layout(option["probes"]);
     if (!layout) stop("cannot read " + option["probes"]);
@@ -234,11 +248,13 @@ int main(int argc, char** argv) {
 
     while (drained < 64) {
         for (InputPort& input : inputs) input.drive(isolated && frames_out < input.frames);
+        for (InputPort& load : loads) load.drive(false);
         for (OutputPort& output : outputs) output.ready = !output.stalls->pause();
         top->clk = 0;
         top->eval();
 
         bool moved = false, sent = true;
+        for (InputPort& load : loads) moved |= load.sample(cycle);
         for (InputPort& input : inputs) {
             moved |= input.sample(cycle);
             sent &= input.finished();

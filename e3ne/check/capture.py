@@ -21,9 +21,9 @@ class Capture:
 
     For each output of the graph: `beats` int64 (beats,), unsigned, `frame_ends` (frames, 2) the
     count of beats so far and the cycle at each output frame's last one. For each input:
-    `frame_starts` (frames,) the cycle that took each frame's first beat. `nodes` has for each node uint8 (words,
-    bytes). `unknown` names the first word of a node that has unknown bits. `error` is the port,
-    `timed_out` says that nothing moved any more.
+    `frame_starts` (frames,) the cycle that took each frame's first beat. `nodes` has for each node
+    uint8 (words, bytes). `unknown` names the first word of a node that has unknown bits. `error`
+    is the port, `timed_out` says that nothing moved any more.
     """
 
     beats: tuple[Array, ...]

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ..emit import Build
-from ..emit.stream_driver import ProbeBits, StreamDriver
+from ..emit.stream_driver import ProbeBits, StreamDriver, weight_beats
 from ..emit.vectors import beats_of, write_vectors
 from ..ir import Array
 from ..ir.frames import frame_beats, output_ports
+from ..ir.weight_port import WEIGHTS_FILE
 from ..toolchain import cocotb, verilator
 from ..toolchain.process import run_program
 from .capture import Capture, read_driver, read_harness
@@ -80,6 +81,7 @@ def run_beats(
             f"stalls={options.stall_seed}",
             f"isolated={int(options.isolated)}",
             f"idle={idle_cycles}",
+            f"weights={build.folder / WEIGHTS_FILE}",
         ]
         run_program("simulation", command, build.folder)
         return read_harness(folder, build.graph, build.nodes)
@@ -123,6 +125,7 @@ def run_amaranth(build: Build, frames: Frames, options: RunOptions) -> Capture:
         [ProbeBits(p.node, p.offset_bits, p.word.value_bits) for p in network.probes],
         options.stall_seed,
         options.isolated,
+        weights=weight_beats(build.folder, build.manifest.get("weights")),
     )
     width = len(network.probe_data)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..ir import BadInput, Graph
 from ..ir.user_arrays import UserArrays, input_arrays
+from ..ir.weight_port import WEIGHTS_FILE, loads_weights, word_bytes
 from ..toolchain.process import clear_os_errors
 from .graph_file import load_graph, save_graph
 from .manifest import Details, manifest_of, node_of, ports_of, read_manifest, sha256
@@ -98,6 +99,11 @@ def write_files(
         digits = -(-image.width_bits // 4)
         lines = "".join(f"{word:0{digits}x}\n" for word in image.words)
         (folder / "rom" / f"{image.name}.hex").write_text(lines)
+    filled = [image for image in network.roms if image.fill is not None]
+    if filled:
+        bits = graph.weight_port_bits
+        stream = (word_bytes(image.words, image.width_bits, bits) for image in filled)
+        (folder / WEIGHTS_FILE).write_bytes(b"".join(stream))
     sim = folder / "sim"
     save_graph(sim, graph)
     for name in SIMULATION_FILES:
@@ -128,7 +134,8 @@ def json_text(value: Any) -> str:
 
 def _write_verilog(rtl: Path, graph: Graph, network: Any, details: Details) -> None:
     (rtl / "e3ne_network.v").write_text(to_verilog(network, "e3ne_network", network.ports))
-    (rtl / "e3ne_rom.v").write_text(template("e3ne_rom.v"))
+    memories = ["e3ne_rom.v", *(["e3ne_loaded_rom.v"] if loads_weights(graph) else [])]
+    (rtl / "e3ne_rom.v").write_text("\n".join(map(template, memories)))
     title = f"{details.model} for {details.board}".replace("\n", " ")
     (rtl / "e3ne_top.v").write_text(top_verilog(graph, network, title))
 

@@ -14,6 +14,13 @@ from typing import Any
 from ..ir import BadInput, Encode, Graph, Input, Output, text
 from ..ir.events import ADDRESS_BITS, NO_EVENT, TIME_BITS
 from ..ir.frames import input_format, input_ports, output_format, output_ports
+from ..ir.weight_port import (
+    WEIGHT_PORT,
+    WEIGHTS_FILE,
+    LoadedMemory,
+    load_cycles,
+    loads_weights,
+)
 from ..toolchain import versions
 from .synth_scripts import Part
 
@@ -55,6 +62,7 @@ def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> d
         "top": "e3ne_top",
         "ports": ports_of(graph),
         **formats_of(graph),
+        **weights_of(graph, network),
         "nodes": [node_of(probe) for probe in network.probes],
         "roms": [
             {
@@ -62,6 +70,7 @@ def manifest_of(graph: Graph, network: Any, details: Details, folder: Path) -> d
                 "width_bits": image.width_bits,
                 "depth_words": len(image.words),
                 "sha256": sha256(folder / "rom" / f"{image.name}.hex"),
+                **({"loaded": True} if image.fill is not None else {}),
             }
             for image in network.roms
         ],
@@ -84,6 +93,10 @@ def ports_of(graph: Graph) -> list[dict[str, Any]]:
     for port, output in zip(output_ports(graph), graph.outputs, strict=True):
         ports += [(f"{port}_tdata", "out", output.bits), (f"{port}_tvalid", "out", 1)]
         ports += [(f"{port}_tready", "in", 1), (f"{port}_tlast", "out", 1)]
+    if loads_weights(graph):
+        tdata_bits = graph.weight_port_bits
+        ports += [(f"{WEIGHT_PORT}_tdata", "in", tdata_bits), (f"{WEIGHT_PORT}_tvalid", "in", 1)]
+        ports += [(f"{WEIGHT_PORT}_tready", "out", 1), (f"{WEIGHT_PORT}_tlast", "in", 1)]
     ports.append(("error", "out", 1))
     return [{"name": n, "direction": way, "width_bits": width} for n, way, width in ports]
 
@@ -172,6 +185,36 @@ def output_of(graph: Graph, output: Output) -> dict[str, Any]:
         "scale": form.scale,
         "class_word": class_word,
         **({} if form.has_class else {"shape": shape, "order": "rows, columns, channels"}),
+    }
+
+
+def weights_of(graph: Graph, network: Any) -> dict[str, Any]:
+    """`weights`, where memories have to be filled: what `w_axis` takes after each reset."""
+    images = [image for image in network.roms if image.fill is not None]
+    if not images:
+        return {}
+    bits = graph.weight_port_bits
+    memories = [LoadedMemory(image.name, image.width_bits, len(image.words)) for image in images]
+    beats = sum(memory.beats(bits) for memory in memories)
+    return {
+        "weights": {
+            "port": WEIGHT_PORT,
+            "file": WEIGHTS_FILE,
+            "beat_bits": bits,
+            "beats": beats,
+            "bytes": beats * bits // 8,
+            "load_cycles": load_cycles(memories, bits),
+            "memories": [
+                {
+                    "file": f"rom/{memory.name}.hex",
+                    "width_bits": memory.width_bits,
+                    "depth_words": memory.depth,
+                    "beats_per_word": memory.beats_per_word(bits),
+                }
+                for memory in memories
+            ],
+            "order": "memories in turn, each from word 0 on; a word's beats lowest first",
+        }
     }
 
 

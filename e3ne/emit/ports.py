@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ir import Graph
 from ..ir.frames import input_ports, output_ports
+from ..ir.weight_port import WEIGHT_PORT, loads_weights
 from .manifest import ports_of, tool_versions
 from .templates import filled
 
@@ -28,10 +29,11 @@ def top_verilog(graph: Graph, network: Any, title: str) -> str:
 
 def _error_meaning(graph: Graph) -> str:
     events = [source.events for source in graph.inputs]
-    if all(events):
-        return "a frame had wrong events and has been dropped"
-    length = "a frame was too short or too long"
-    return f"{length}{' or had wrong events' if any(events) else ''} and has been dropped"
+    length = "was too short or too long"
+    wrong = "had wrong events"
+    kinds = [wrong] if all(events) else [length, wrong] if any(events) else [length]
+    load = "; or the weights were" if loads_weights(graph) else ""
+    return f"a frame {' or '.join(kinds)} and has been dropped{load}"
 
 
 def _declaration(port: dict[str, Any]) -> str:
@@ -53,10 +55,16 @@ def harness_ports(graph: Graph) -> str:
         f"&top->{port}_tdata, sizeof(top->{port}_tdata)}}"
         for port in output_ports(graph)
     ]
+    weights = [
+        f"{{top->{port}_tvalid, top->{port}_tready, top->{port}_tlast, "
+        f"&top->{port}_tdata, sizeof(top->{port}_tdata)}}"
+        for port in ([WEIGHT_PORT] if loads_weights(graph) else [])
+    ]
     return (
         "// Written by e3ne: the ports of this build, for e3ne_harness.cpp.\n"
         f"{_list_of('InputPort', 'input_ports', inputs)}"
         f"{_list_of('OutputPort', 'output_ports', outputs)}"
+        f"{_list_of('InputPort', 'weight_ports', weights)}"
     )
 
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 DRAIN_CYCLES = 64
 UNKNOWN = -1
@@ -97,6 +98,8 @@ class Sink:
 class StreamDriver:
     """Call `inputs`, let the design settle, call `sample`, then give it a clock edge.
 
+    `weights` are the beats of the weight port by its name, where there is one: they go first.
+
     `beats` are those of each input port, by name; `outputs` the names of the output ports,
     `frames` how many frames will come out. `node_words` has the words of every node in order.
     `isolated`: a frame starts when the one before has left all output ports.
@@ -109,6 +112,7 @@ class StreamDriver:
     stall_seed: int = 0
     isolated: bool = False
     idle_limit: int = 200_000
+    weights: Mapping[str, Beats] = field(default_factory=dict)
     cycle: int = 0
     timed_out: bool = False
 
@@ -121,6 +125,7 @@ class StreamDriver:
         self.sources = {
             port: Source(beats, stalls(2 * k)) for k, (port, beats) in enumerate(self.beats.items())
         }
+        self.loads = {port: Source(beats, stalls(-1)) for port, beats in self.weights.items()}
         self.sinks = {port: Sink(stalls(2 * k + 1)) for k, port in enumerate(self.outputs)}
 
     @property
@@ -140,6 +145,9 @@ class StreamDriver:
             held = self.isolated and self.frames_out < source.frames_sent
             valid, data, last = source.offer(held)
             signals |= {f"{port}_tvalid": valid, f"{port}_tdata": data, f"{port}_tlast": last}
+        for port, load in self.loads.items():
+            valid, data, last = load.offer(held=False)
+            signals |= {f"{port}_tvalid": valid, f"{port}_tdata": data, f"{port}_tlast": last}
         for port, sink in self.sinks.items():
             sink.ready = not sink.stalls.pause()
             signals[f"{port}_tready"] = int(sink.ready)
@@ -153,7 +161,7 @@ class StreamDriver:
         `value` reads a signal by its name; `probe_bits` has the highest bit first.
         """
         moved = probe_strobe != 0
-        for port, source in self.sources.items():
+        for port, source in (self.loads | self.sources).items():
             if source.offered and value(f"{port}_tready"):
                 source.take(self.cycle)
                 moved = True
@@ -197,17 +205,21 @@ class StreamDriver:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Golden vectors: beats of each input and output port, words of every node."""
+    """Golden vectors: beats of each input and output port, words of every node.
+
+    `weights` are the beats of the weight port by its name, where there is one.
+    """
 
     beats: dict[str, list[tuple[int, bool]]]
     frames: int
     probes: list[ProbeBits]
     out_beats: dict[str, list[int]]
     node_words: list[list[int]]
+    weights: dict[str, list[tuple[int, bool]]]
 
     @classmethod
-    def read(cls, folder: str | Path) -> Vectors:
-        """Reads `vectors.json` (numbers in hexadecimal) from `folder`."""
+    def read(cls, folder: str | Path, build: str | Path = ".") -> Vectors:
+        """Reads `vectors.json` (numbers in hexadecimal) from `folder`, weights from `build`."""
         found = json.loads(Path(folder, "vectors.json").read_text())
         return cls(
             {
@@ -221,6 +233,7 @@ class Vectors:
             ],
             {sink["port"]: [int(beat, 16) for beat in sink["beats"]] for sink in found["outputs"]},
             [[int(word, 16) for word in node["words"]] for node in found["nodes"]],
+            weight_beats(Path(build), found.get("weights")),
         )
 
     def differences(self, driver: StreamDriver) -> list[str]:
@@ -247,3 +260,13 @@ class Vectors:
                     f"{name}: word {first}: found {got[first]:x}, accepted {expected[first]:x}"
                 )
         return problems
+
+
+def weight_beats(build: Path, weights: dict[str, Any] | None) -> dict[str, list[tuple[int, bool]]]:
+    """The beats of the weight port, by its name, out of a build's file; none where it has none."""
+    if weights is None:
+        return {}
+    content, size = (build / weights["file"]).read_bytes(), int(weights["beat_bits"]) // 8
+    rows = [content[at : at + size] for at in range(0, len(content), size)]
+    beats = [(int.from_bytes(row, "little"), at + 1 == len(rows)) for at, row in enumerate(rows)]
+    return {str(weights["port"]): beats}

@@ -20,6 +20,7 @@ from ..ir.frames import (
     to_output_beats,
 )
 from ..ir.order import from_wire, to_wire, to_words
+from ..ir.weight_port import WEIGHT_PORT, WEIGHTS_FILE, loads_weights
 from .packing import pack_words
 
 GOLDEN_FRAMES = 2
@@ -52,7 +53,13 @@ def write_vectors(
     `nodes` is the manifest's list: the word layout of each node.
     """
     values = reference.run(graph, *frames)
+    loads = {
+        "port": WEIGHT_PORT,
+        "file": WEIGHTS_FILE,
+        "beat_bits": graph.weight_port_bits,
+    }
     vectors = {
+        **({"weights": loads} if loads_weights(graph) else {}),
         "frames": len(frames[0]),
         "inputs": [
             {"port": port, "beats": [[f"{beat:x}", int(last)] for beat, last in beats]}

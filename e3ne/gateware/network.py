@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Output
 from ..ir.cycles import GATE_QUEUE_SPARE
 from ..ir.frames import input_format, input_ports, output_format, output_ports, window_steps
+from ..ir.weight_port import WEIGHT_PORT, LoadedMemory
 from .class_readout import ClassReadout
 from .core import Core, Probe
 from .event_input import EventInput
@@ -22,6 +24,7 @@ from .readout import Readout
 from .rom import RomForm, RomImage
 from .streams import Word
 from .verdicts import Verdicts
+from .weight_loader import WeightLoader
 
 
 class Network(wiring.Component):
@@ -36,6 +39,8 @@ class Network(wiring.Component):
 
     Every frame passes every population in turn; all of them work at the same time on different
     frames or parts of one, and frames follow each other without a gap.
+
+    Where weights are loaded (`WeightLoader`) no frame is taken before they are.
 
     A bad frame passes like any other and leaves no output. Where the graph is streaming it must
     not touch what the populations keep: there each frame waits until it is known to be good on all
@@ -56,6 +61,8 @@ class Network(wiring.Component):
         }
         for head in self.heads.values():
             self.roms += head.roms
+        self.to_fill = tuple(rom for rom in self.roms if rom.fill is not None)
+        self.loader = weight_loader(self.to_fill, graph.weight_port_bits)
         self.tails: dict[str, Readout | ClassReadout] = {}
         for port, output, word in zip(
             output_ports(graph), graph.outputs, self.core.o_words, strict=True
@@ -76,6 +83,13 @@ class Network(wiring.Component):
                 f"{port}_tready": In(1),
                 f"{port}_tlast": Out(1),
             }
+        if self.loader is not None:
+            members |= {
+                f"{WEIGHT_PORT}_tdata": In(graph.weight_port_bits),
+                f"{WEIGHT_PORT}_tvalid": In(1),
+                f"{WEIGHT_PORT}_tready": Out(1),
+                f"{WEIGHT_PORT}_tlast": In(1),
+            }
         super().__init__(
             {
                 **members,
@@ -93,6 +107,7 @@ class Network(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.core = core = self.core
+        is_loaded, load_error = self._load(m)
         takers = self.heads if self.graph.streaming else self.tails
         m.submodules.verdicts = verdicts = Verdicts(len(self.heads), len(takers))
         for index, (port, head) in enumerate(self.heads.items()):
@@ -106,8 +121,8 @@ class Network(wiring.Component):
             m.d.comb += [
                 head.i.payload.data.eq(getattr(self, f"{port}_tdata")),
                 head.i.payload.last.eq(getattr(self, f"{port}_tlast")),
-                head.i.valid.eq(getattr(self, f"{port}_tvalid")),
-                getattr(self, f"{port}_tready").eq(head.i.ready),
+                head.i.valid.eq(getattr(self, f"{port}_tvalid") & is_loaded),
+                getattr(self, f"{port}_tready").eq(head.i.ready & is_loaded),
             ]
         for index, (port, tail) in enumerate(self.tails.items()):
             m.submodules[port.replace("m_axis", "readout", 1)] = tail
@@ -129,11 +144,31 @@ class Network(wiring.Component):
                 beats.ready.eq(getattr(self, f"{port}_tready")),
             ]
         m.d.comb += [
-            self.error.eq(Cat(head.error for head in self.heads.values()).any()),
+            self.error.eq(Cat(load_error, *(head.error for head in self.heads.values())).any()),
             self.probe_strobe.eq(core.probe_strobe),
             self.probe_data.eq(core.probe_data),
         ]
         return m
+
+    def _load(self, m: Module) -> tuple[Value, Value]:
+        """("all weights are there", "they did not come as they should")."""
+        if self.loader is None:
+            return Const(1), Const(0)
+        m.submodules.weight_loader = loader = self.loader
+        m.d.comb += [
+            loader.i.p.data.eq(getattr(self, f"{WEIGHT_PORT}_tdata")),
+            loader.i.p.last.eq(getattr(self, f"{WEIGHT_PORT}_tlast")),
+            loader.i.valid.eq(getattr(self, f"{WEIGHT_PORT}_tvalid")),
+            getattr(self, f"{WEIGHT_PORT}_tready").eq(loader.i.ready),
+        ]
+        for index, rom in enumerate(self.to_fill):
+            assert rom.fill is not None
+            m.d.comb += [
+                rom.fill.write.eq(loader.write[index]),
+                rom.fill.address.eq(loader.address),
+                rom.fill.data.eq(loader.data),
+            ]
+        return loader.loaded, loader.error
 
     def _gated(self, m: Module, port: str, head: FrameInput | EventInput, decision: Any) -> Any:
         """The words of a streaming input's good frames."""
@@ -166,3 +201,17 @@ def output_tail(graph: Graph, output: Output, word: Word) -> Readout | ClassRead
     if form.class_only:
         return ClassReadout(word, type.neurons, windows, output.readout, form.beat_bits)
     return Readout(word, type.neurons, windows, output.readout, form.has_class)
+
+
+def loaded_memories(roms: Sequence[RomImage]) -> tuple[LoadedMemory, ...]:
+    """What the weight port fills, in its order: those of `roms` without contents of their own."""
+    return tuple(
+        LoadedMemory(rom.name, rom.width_bits, len(rom.words))
+        for rom in roms
+        if rom.fill is not None
+    )
+
+
+def weight_loader(roms: Sequence[RomImage], port_bits: int) -> WeightLoader | None:
+    """What fills the memories that have to be filled; None where there are none."""
+    return WeightLoader(loaded_memories(roms), port_bits) if roms else None

@@ -31,8 +31,8 @@ def _dense(
         yield f"found bit_lanes={lanes.bit_lanes}, accepted none so far"
     if lanes.dsps:
         yield f"found dsps={lanes.dsps}, accepted 0 so far"
-    if lanes.storage is not Storage.AUTO:
-        yield "found a storage, accepted auto so far"
+    if lanes.storage not in (Storage.AUTO, Storage.LOADED):
+        yield "found a storage, accepted auto or loaded so far"
 
 
 def _event(
