@@ -10,15 +10,23 @@ from typing import Any, Literal, get_args
 
 from .ir.errors import BadInput
 
-Family = Literal["ecp5", "ice40"]
-"""The families that Yosys, nextpnr and the cost model are set up for."""
+Family = Literal["ecp5", "ice40", "gowin", "nexus", "xilinx7", "ultrascale_plus"]
+"""The families that Yosys and the cost model are set up for; nextpnr routes the first four."""
 
 PACKAGE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a part holds. A LUT has four inputs; `bram_bits` is the total over all block RAMs."""
+    """What a part holds.
+
+    A LUT has four inputs, six on xilinx7 and ultrascale_plus. `bram_bits` is the total over all
+    block RAMs; `brams` counts blocks of 18 kbit (4 kbit on ice40; half a RAMB36 on Xilinx). A DSP
+    is what multiplies 18 x 18 bits (16 x 16 on ice40, 25 x 18 on xilinx7, 27 x 18 on
+    ultrascale_plus). `spram_bits` are those of large RAMs beside the block RAMs (SPRAM of ice40,
+    LRAM of nexus, UltraRAM), `lut_ram_bits` those that LUTs can keep (0: not limited below
+    what all LUTs hold, or none).
+    """
 
     luts: int
     ffs: int
@@ -26,6 +34,7 @@ class Resources:
     bram_bits: int
     dsps: int
     spram_bits: int = 0
+    lut_ram_bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,11 @@ class Oscillator:
 class Board:
     """A board, its part in the names of nextpnr, and what the part holds.
 
-    `family` is "ecp5" or "ice40"; `device`, `package` and `speed` are nextpnr's names (`speed` is
-    "" where the family has one grade only). `pins` counts the package's user I/O. `clock_hz` is
+    `device`, `package` and `speed` are nextpnr's names (`speed` is "" where the family has one
+    grade only, or the device names it). `pins` counts the package's user I/O. `clock_hz` is
     the clock that a build aims at, which a PLL makes from the oscillator. `sources` says where the
-    figures come from.
+    figures come from. `io_pins`: pins with space between them that the ports of a core may take,
+    where nextpnr chooses none by itself (gowin, nexus); the first takes the clock.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Board:
     resources: Resources
     oscillator: Oscillator
     sources: tuple[tuple[str, str], ...] = ()
+    io_pins: str = ""
 
 
 def boards_folder() -> Path:
@@ -109,7 +120,8 @@ def board_from_table(name: str, table: dict[str, Any], where: str) -> Board:
         problems += _problems(where, "resources.", parts["resources"], Resources)
         problems += _problems(where, "oscillator.", parts["oscillator"], Oscillator)
     if not problems and table["family"] not in get_args(Family):
-        problems.append(f"{where}: family: found {table['family']!r}, accepted 'ecp5' or 'ice40'")
+        accepted = ", ".join(map(repr, get_args(Family)))
+        problems.append(f"{where}: family: found {table['family']!r}, accepted {accepted}")
     if problems:
         raise BadInput(problems)
     plain = {key: value for key, value in table.items() if key not in parts}
@@ -130,7 +142,7 @@ def board_table(board: Board) -> dict[str, Any]:
 
 
 ACCEPTED = {"str": str, "int": int, "Family": str}
-OPTIONAL = ("sources", "spram_bits")
+OPTIONAL = ("sources", "spram_bits", "lut_ram_bits", "io_pins")
 
 
 def _problems(

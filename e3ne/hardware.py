@@ -156,12 +156,13 @@ class Hardware:
     def synthesize(self, seeds: int = 1, progress: Tell | None = None) -> dict[str, Any]:
         """Yosys, then nextpnr `seeds` times (0: Yosys only); the whole report.
 
+        A family that no packaged tool routes stops after Yosys as well, with a warning.
         DoesNotFit before routing where Yosys finds more than the part has; ToolError.
         """
         stages = Stages(progress)
         used = synthesis.synthesize(self.folder, self.build.verilog, self.board, stages)
         merge_report(self.folder, {"resources": {"synthesis": used}, "wall_s": stages.wall_s})
-        if seeds:
+        if seeds and synthesis.is_routed(self.board):
             synthesis.check_fits(used, self.board)
             synthesis.check_pins(self.build.manifest["ports"], self.board)
             figures = synthesis.route(self.folder, self.board, seeds, stages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,12 +15,36 @@ from .ir import DoesNotFit
 from .progress import Stages
 from .toolchain import nextpnr, yosys
 
+logger = logging.getLogger(__name__)
+
 TOP = "e3ne_top"
 NETLIST = "synth/e3ne_top"
 
-OPTIONS = {"ecp5": ["-nodsp"], "ice40": []}
+OPTIONS: dict[str, list[str]] = {
+    "ecp5": ["-nodsp"],
+    "ice40": [],
+    "gowin": ["-nodsp"],
+    "nexus": ["-nodsp"],
+    "xilinx7": ["-nodsp"],
+    "ultrascale_plus": ["-nodsp"],
+}
 """Products stay in LUTs, as the mapping counts them: left alone, Yosys takes an 18x18 multiplier
 for each product of a few bits, and overruns the part."""
+
+XILINX: dict[str, dict[str, int]] = {
+    "luts": {
+        # Two small LUTs of which an FPGA makes one with two outputs are counted as two.
+        **{"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "LUT5": 1, "LUT6": 1, "INV": 1},
+        **{"RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X16DR8": 8},
+        **{"RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8},
+        **{"RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM512X1S": 8},
+        **{"SRL16E": 1, "SRLC32E": 1},
+    },
+    "ffs": {"FDRE": 1, "FDSE": 1, "FDCE": 1, "FDPE": 1},
+    "brams": {"RAMB18E1": 1, "RAMB36E1": 2, "RAMB18E2": 1, "RAMB36E2": 2},
+    "dsps": {"DSP48E1": 1, "DSP48E2": 1},
+    "spram_bits": {"URAM288": 294_912},
+}
 
 CELLS: dict[str, dict[str, dict[str, int]]] = {
     "ecp5": {
@@ -38,10 +63,34 @@ CELLS: dict[str, dict[str, dict[str, int]]] = {
         "dsps": {"SB_MAC16": 1, "ICESTORM_DSP": 1},
         "spram_bits": {"SB_SPRAM256KA": 262_144, "ICESTORM_SPRAM": 262_144},
     },
+    "gowin": {
+        # An ALU is a LUT with its carry; MUX2_LUT5 .. 8 join LUTs counted already.
+        "luts": {"LUT1": 1, "LUT2": 1, "LUT3": 1, "LUT4": 1, "ALU": 1, "RAM16SDP4": 4},
+        "ffs": {"DFF*": 1},
+        "brams": {
+            **{"SP": 1, "SPX9": 1, "SDPB": 1, "SDPX9B": 1, "DPB": 1, "DPX9B": 1},
+            **{"pROM": 1, "pROMX9": 1, "BSRAM": 1},
+        },
+        "dsps": {"MULT18X18": 1},
+        "spram_bits": {},
+    },
+    "nexus": {
+        # A CCU2 is two LUTs with their carry, a WIDEFN9 two with what joins them.
+        "luts": {"LUT4": 1, "CCU2": 2, "WIDEFN9": 2, "DPR16X4": 4, "INV": 1, "OXIDE_COMB": 1},
+        "ffs": {"FD1P3*": 1, "OXIDE_FF": 1},
+        "brams": {"DP16K_MODE": 1, "PDP16K_MODE": 1, "PDPSC16K_MODE": 1, "OXIDE_EBR": 1},
+        "dsps": {"MULT18X18": 1, "MULT18_CORE": 1},
+        "spram_bits": {"DPSC512K_MODE": 524_288, "LRAM_CORE": 524_288},
+    },
+    "xilinx7": XILINX,
+    "ultrascale_plus": XILINX,
 }
 """For each family and resource: what one cell of a type (a prefix where it ends in *) takes."""
 
-BRAM_BITS = {"ecp5": 18_432, "ice40": 4_096}
+BRAM_BITS = {
+    **{"ecp5": 18_432, "ice40": 4_096, "gowin": 18_432, "nexus": 18_432},
+    **{"xilinx7": 18_432, "ultrascale_plus": 18_432},
+}
 
 
 def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> dict[str, int]:
@@ -75,8 +124,11 @@ def route(folder: Path, board: Board, seeds: int, stages: Stages) -> dict[str, A
     clocks = [result.fmax_hz for result in routed]
     middle = sorted(routed, key=lambda result: result.fmax_hz)[(len(routed) - 1) // 2]
     placed = str(middle.placed.relative_to(folder))
-    nextpnr.pack(board.family, placed, "synth/e3ne_top.bit", folder)
+    suffix = "fs" if board.family == "gowin" else "bit"
+    nextpnr.pack(board.family, placed, f"synth/e3ne_top.{suffix}", folder, board.device)
     used = {cell: count for cell, (count, _) in middle.utilization.items()}
+    if board.family == "gowin":
+        used.pop("ALU", None)  # nextpnr counts it as a LUT4 as well
     return {
         "resources": {"routed": resources_used(board.family, used)},
         "fmax_hz": {
@@ -87,9 +139,21 @@ def route(folder: Path, board: Board, seeds: int, stages: Stages) -> dict[str, A
     }
 
 
+def is_routed(board: Board) -> bool:
+    """Whether a packaged tool routes the board's family; logs a warning where none does."""
+    if board.family in nextpnr.PLACED:
+        return True
+    logger.warning(
+        "%s: no open place and route for %s is packaged: stopped after Yosys; take rtl/, rom/ and "
+        "%s into the vendor's tools for clock and bitstream",
+        *(board.name, board.family, constraints_file(part_of(board))),
+    )
+    return False
+
+
 def part_of(board: Board) -> Part:
     """The board's FPGA in nextpnr's words."""
-    return Part(board.family, board.device, board.package, board.speed)
+    return Part(board.family, board.device, board.package, board.speed, board.io_pins)
 
 
 def check_fits(needed: Mapping[str, int], board: Board) -> None:
@@ -108,9 +172,10 @@ def check_fits(needed: Mapping[str, int], board: Board) -> None:
 def check_pins(ports: Iterable[Mapping[str, Any]], board: Board) -> None:
     """DoesNotFit where the ports of a manifest need more pins than the board's package has."""
     needed = sum(int(port["width_bits"]) for port in ports)
-    if needed > board.pins:
+    free = len(board.io_pins.split()) or board.pins
+    if needed > free:
         raise DoesNotFit(
-            f"{board.name}: pins: found {needed} bits of ports on {TOP}, accepted {board.pins} of "
+            f"{board.name}: pins: found {needed} bits of ports on {TOP}, accepted {free} of "
             f"package {board.package}; `--seeds 0` stops after Yosys, `input_lanes` narrows the "
             "input, and rtl/ takes a bus of your own around the core"
         )
@@ -119,7 +184,8 @@ def check_pins(ports: Iterable[Mapping[str, Any]], board: Board) -> None:
 def resources_used(family: str, cells: Mapping[str, int]) -> dict[str, int]:
     """Cells by type (Yosys's before routing, nextpnr's after) as luts, ffs, brams, ...
 
-    A LUT has four inputs; `bram_bits` are the bits of the block RAMs in use, filled or not.
+    LUTs are the family's own (`boards.Resources`); `bram_bits` are the bits of the block RAMs in
+    use, filled or not.
     """
     used = {
         resource: sum(

@@ -58,7 +58,7 @@ def boards(as_json: bool) -> None:
 def doctor(as_json: bool) -> None:
     """Show which tools are installed, at which version, and what to do about the rest.
 
-    Exits with 0 only when nothing is missing or too old.
+    Exits with 0 only when nothing is missing or too old; what is optional may be.
     """
     states = [python_state(), *tool_states()]
     if as_json:
@@ -66,7 +66,7 @@ def doctor(as_json: bool) -> None:
     else:
         rows = [
             (
-                "ok" if state.ok else "missing",
+                _state_text(state),
                 state.name,
                 state.version or "-",
                 state.path or "-",
@@ -76,10 +76,16 @@ def doctor(as_json: bool) -> None:
         ]
         print_table(("state", "tool", "version", "where", "needed for"), rows)
         for state in states:
-            if not state.ok:
+            if state.advice:
                 stdout.print(f"{state.advice}", markup=False, soft_wrap=True)
     if not all(state.ok for state in states):
         raise SystemExit(1)
+
+
+def _state_text(state: ToolStatus) -> str:
+    if not state.advice:
+        return "ok"
+    return "optional" if state.ok else "missing"
 
 
 def python_state() -> ToolStatus:

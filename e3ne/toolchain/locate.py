@@ -39,6 +39,7 @@ class Tool:
     minimum: Version
     needed_for: str
     install: str
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Program:
 
 @dataclass(frozen=True)
 class ToolStatus:
-    """One line of `e3ne doctor`. `advice` is empty where all is well."""
+    """One line of `e3ne doctor`. `advice` is empty where all is well.
+
+    `ok` is true as well where an optional tool is missing; `advice` then says what it would give.
+    """
 
     name: str
     version: str
@@ -72,7 +76,7 @@ def _pip(*packages: str) -> str:
     return f"{sys.executable} -m pip install {' '.join(packages)}"
 
 
-def _nextpnr(family: str) -> Tool:
+def _nextpnr(family: str, optional: bool = False) -> Tool:
     package = f"yowasp-nextpnr-{family}"
     return Tool(
         f"nextpnr-{family}",
@@ -80,10 +84,11 @@ def _nextpnr(family: str) -> Tool:
         (0, 6),
         f"e3ne synth for {family}: place and route",
         _pip(package),
+        optional,
     )
 
 
-def _packer(command: str, family: str) -> Tool:
+def _packer(command: str, family: str, optional: bool = False) -> Tool:
     package = f"yowasp-nextpnr-{family}"
     return Tool(
         command,
@@ -91,6 +96,7 @@ def _packer(command: str, family: str) -> Tool:
         (),
         f"e3ne synth for {family}: bitstream",
         _pip(package),
+        optional,
     )
 
 
@@ -128,6 +134,17 @@ TOOLS = {
         _packer("ecppack", "ecp5"),
         _nextpnr("ice40"),
         _packer("icepack", "ice40"),
+        _nextpnr("nexus", optional=True),
+        _packer("prjoxide", "nexus", optional=True),
+        _nextpnr("himbaechel-gowin", optional=True),
+        Tool(
+            "gowin_pack",
+            (Candidate("gowin_pack", "apycula"),),
+            (),
+            "e3ne synth for gowin: bitstream",
+            _pip("apycula"),
+            optional=True,
+        ),
         Tool(
             "cocotb",
             (Candidate(None, "cocotb"),),
@@ -170,7 +187,9 @@ def doctor() -> list[ToolStatus]:
             old = next(installed(tool), None)
             version = old.version_text if old else ""
             path = old.command[0] if old else ""
-            states.append(ToolStatus(name, version, path, tool.needed_for, False, str(error)))
+            states.append(
+                ToolStatus(name, version, path, tool.needed_for, tool.optional, str(error))
+            )
         else:
             states.append(
                 ToolStatus(
@@ -182,7 +201,7 @@ def doctor() -> list[ToolStatus]:
 
 def versions() -> dict[str, str]:
     """Version by name of every tool that is installed and new enough."""
-    return {state.name: state.version for state in doctor() if state.ok}
+    return {state.name: state.version for state in doctor() if not state.advice}
 
 
 def installed(tool: Tool) -> Iterator[Program]:

@@ -20,6 +20,10 @@ libyosys.run_pass("script " + sys.argv[1], libyosys.Design())
 SYNTHESIS = {
     "ecp5": "synth_ecp5 -top {top}",
     "ice40": "synth_ice40 -top {top}",
+    "gowin": "synth_gowin -top {top}",
+    "nexus": "synth_nexus -family lifcl -top {top}",
+    "xilinx7": "synth_xilinx -family xc7 -flatten -top {top}",
+    "ultrascale_plus": "synth_xilinx -family xcup -flatten -top {top}",
     "generic": "synth -flatten -top {top}",
 }
 """The Yosys command of a family; `generic` ends in Yosys's own gates."""
@@ -62,7 +66,7 @@ def synthesize(
     defines: Sequence[str] = (),
     timeout_s: float = DAY_S,
 ) -> dict[str, int]:
-    """Verilog to the cells of `family` ("ecp5", "ice40", "generic"); cells by type.
+    """Verilog to the cells of `family` (a key of SYNTHESIS); cells by type.
 
     `netlist` is a path under `cwd` without suffix: `.json` (for nextpnr), `.v`, `.log`,
     `.stat.json` and the script `.ys` are written there. `options` go to the synth command.
@@ -78,7 +82,26 @@ def synthesize(
         f"tee -q -o {netlist}.stat.json stat -json",
     ]
     run(lines, cwd, netlist, cwd / f"{netlist}.log", timeout_s)
+    if family == "nexus":
+        free_carry_inputs(cwd / f"{netlist}.json")
     return cell_counts(cwd / f"{netlist}.stat.json", top)
+
+
+def free_carry_inputs(netlist: Path) -> None:
+    """Leaves the carry input of the cell that starts a chain of Nexus open again, in the JSON file.
+
+    abc9 ties it to zero (Yosys issues 4081 and 5639), and nextpnr-nexus accepts no net there.
+    """
+    design: dict[str, Any] = json.loads(netlist.read_text())
+    for module in design["modules"].values():
+        for cell in module["cells"].values():
+            parameters = cell["parameters"]
+            if cell["type"] == "CCU2" and (
+                (parameters["INIT0"], parameters["INIT1"]) == ("0xFFFF", "0x00AA")
+            ):
+                cell["connections"].pop("CIN", None)
+                cell.get("port_directions", {}).pop("CIN", None)
+    netlist.write_text(json.dumps(design))
 
 
 def cell_counts(statistics: Path, top: str) -> dict[str, int]:

@@ -39,20 +39,32 @@ def test_top(build: Build, golden: Golden) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    [Part("ecp5", "85k", "CABGA381", "6"), Part("ice40", "up5k", "sg48")],
-    ids=["ecp5", "ice40"],
+    [
+        Part("ecp5", "85k", "CABGA381", "6"),
+        Part("ice40", "up5k", "sg48"),
+        Part("nexus", "LIFCL-40-9BG400C", "CABGA400", io_pins="K2 L6 L5"),
+        Part("gowin", "GW1NR-LV9QN88PC6/I5", "QFN88P", io_pins="52 25 26"),
+        Part("xilinx7", "xc7a35t", "csg324", "1L"),
+        Part("ultrascale_plus", "xcvu13p", "fhga2104", "2"),
+    ],
+    ids=lambda part: part.family,
 )
 def test_synthesis_scripts(part: Part, golden: Golden, tmp_path: Path) -> None:
-    write_synth_scripts(tmp_path, part, 24e6)
+    ports = [{"name": "clk", "width_bits": 1}, {"name": "data", "width_bits": 2}]
+    write_synth_scripts(tmp_path, part, 24e6, ports)
     golden(f"run_{part.family}.sh", (tmp_path / "run.sh").read_text())
     constraints = tmp_path / Path(constraints_file(part)).name
-    assert "24" in constraints.read_text()
+    text = constraints.read_text()
+    assert "24" in text or "41.6667" in text
+    last = {"nexus": "-site {L5} [get_ports {data[1]}]", "gowin": 'IO_LOC "data[1]" 26;'}
+    assert last.get(part.family, "") in text
+    assert ("data" in text) == (part.family in last)
     assert sorted(file.name for file in tmp_path.iterdir()) == [constraints.name, "run.sh"]
 
 
 def test_an_unknown_family_is_refused() -> None:
     part = replace(Part("ecp5", "85k", "CABGA381"), family="virtex")
-    with pytest.raises(BadInput, match="found family virtex, accepted ecp5, ice40"):
+    with pytest.raises(BadInput, match="found family virtex, accepted ecp5, gowin, ice40"):
         constraints_file(part)
 
 

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Synthesis by hand; `e3ne synth` does the same and reads the report. No open place and route for
+# this family is packaged: take the netlist, or rtl/ and rom/, and constraints.xdc into the vendor's
+# tools for xc7a35t in csg324, at 24 MHz.
+set -e
+cd "$(dirname "$0")/.."
+yosys -p "read_verilog -sv rtl/e3ne_rom.v rtl/e3ne_network.v rtl/e3ne_top.v; synth_xilinx -family xc7 -flatten -top e3ne_top -json synth/e3ne_top.json"
