@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from .graph import Engine, Graph, Mapping, Storage, Synapse, SynapseMapping
+from .matrix_rules import matrix_problems
 from .ops import Conv2d, Linear
 
 
@@ -27,12 +28,7 @@ def engine_problems(
 def _dense(
     graph: Graph, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
 ) -> Iterator[str]:
-    if lanes.bit_lanes is not None:
-        yield f"found bit_lanes={lanes.bit_lanes}, accepted none so far"
-    if lanes.dsps:
-        yield f"found dsps={lanes.dsps}, accepted 0 so far"
-    if lanes.storage not in (Storage.AUTO, Storage.LOADED):
-        yield "found a storage, accepted auto or loaded so far"
+    yield from matrix_problems(graph, synapse, mapping, lanes, skips_slices=False)
 
 
 def _event(

@@ -207,11 +207,11 @@ MULTIPLIERS: dict[str, Multiplier] = {
     "ecp5": Multiplier(18, 18),
     "ice40": Multiplier(16, 16),
     "nexus": Multiplier(18, 18),
-    "gowin": Multiplier(17, 17),
+    "gowin": Multiplier(18, 18),
     "xilinx7": Multiplier(24, 17),
     "ultrascale_plus": Multiplier(26, 17),
 }
-"""By family. Xilinx and Gowin multiply signed numbers only, so a bit of each factor is lost."""
+"""By family. Xilinx multiplies signed numbers only, so a bit of each factor is lost."""
 
 MOST_PRODUCTS_PER_DSP = 3
 
