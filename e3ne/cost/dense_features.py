@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..ir import Conv2d, Graph, Linear, Node, SpikeType, Synapse
+from ..ir import Conv2d, Graph, Linear, Node, SpikeType, Storage, Synapse
 from ..ir.engine_cycles import TREE_LEVELS
 from ..ir.frames import window_steps
 from ..ir.geometry import Fold, Window, op_window, synapse_fold, window_walk
@@ -38,10 +38,10 @@ def dense_features(
     window = op_window(op, source.shape)
     slice_bits = fold.in_lanes * mapping.pixel_lanes * steps * source.bits
     if fold.in_memory:
-        row_memory_features(found, window, fold, slice_bits)
+        row_memory_features(found, window, fold, slice_bits, lanes.buffer_storage)
     else:
-        element_bits, columns = source.bits * steps, lanes.in_columns
-        patch_features(found, window, fold, mapping.pixel_lanes, element_bits, columns)
+        memory = (lanes.in_columns, lanes.buffer_storage)
+        patch_features(found, window, fold, mapping.pixel_lanes, source.bits * steps, *memory)
     found.ffs += slice_bits
     if steps > lanes.step_lanes:
         found.add("loaded_bits", slice_bits)
@@ -81,9 +81,12 @@ def tree_bits(terms: int, width: int, most: int) -> tuple[int, int]:
     return adders, registers
 
 
-def row_memory_features(found: Features, window: Window, fold: Fold, slice_bits: int) -> None:
+def row_memory_features(
+    found: Features, window: Window, fold: Fold, slice_bits: int, storage: Storage
+) -> None:
+    """A RowMemory."""
     words = window.columns * (window.channels // fold.in_lanes)
-    found.memories.append(Memory(slice_bits, window.ring_rows * words, is_rom=False))
+    found.memories.append(Memory(slice_bits, window.ring_rows * words, False, storage))
     found.add("row_memory" if window.rows * window.columns > 1 else "vector_memory", 1)
     if any(window.padding):
         found.add("masked_bits", slice_bits)
@@ -97,6 +100,7 @@ def patch_features(
     pixel_lanes: int,
     element_bits: int,
     in_columns: int = 1,
+    storage: Storage = Storage.AUTO,
 ) -> None:
     """A SlidingWindow and its PatchSlices."""
     walk = window_walk(window, pixel_lanes, in_columns)
@@ -106,7 +110,7 @@ def patch_features(
     if any(window.padding):
         found.add("masked_bits", word_bits)
     if window.span[0] > 1 and words > 1:
-        found.memories.append(Memory((window.span[0] - 1) * word_bits, words, is_rom=False))
+        found.memories.append(Memory((window.span[0] - 1) * word_bits, words, False, storage))
     found.ffs += window.span[0] * walk.kept_columns * pixel_bits + 40
     if fold.words > 1:
         area = window.kernel[0] * window.kernel[1]

@@ -113,9 +113,9 @@ def _pool(found: Features, graph: Graph, node: Node, index: int, op: MaxPool2d |
     source = graph.edge(node.synapses[index].source)
     steps, out_lanes = window_steps(graph, source.steps), node.mapping.out_lanes
     fold = pool_fold(source.channels, op.kernel, out_lanes)
-    pixels, columns = node.mapping.pixel_lanes, node.mapping.synapses[index].in_columns
-    window = op_window(op, source.shape)
-    patch_features(found, window, fold, pixels, source.bits * steps, columns)
+    pixels, synapse = node.mapping.pixel_lanes, node.mapping.synapses[index]
+    window, memory = op_window(op, source.shape), (synapse.in_columns, synapse.buffer_storage)
+    patch_features(found, window, fold, pixels, source.bits * steps, *memory)
     area = op.kernel[0] * op.kernel[1]
     kind = "pooled_gates" if source.bits == 1 else "pooled_bits"
     lanes = node.mapping.lanes

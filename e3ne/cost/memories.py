@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boards import Family
+from ..ir import Storage
 
 # Words of one block RAM by the width in which it is used.
 BLOCK_SHAPES: dict[Family, dict[int, int]] = {
@@ -24,11 +25,15 @@ LUT_RAM_COST = 4
 
 @dataclass(frozen=True)
 class Memory:
-    """`depth` words of `width_bits` bits; a ROM of one word is a constant."""
+    """`depth` words of `width_bits` bits; a ROM of one word is a constant.
+
+    `storage` BLOCK and LUT are what the mapping asks for, and the synthesizer obeys.
+    """
 
     width_bits: int
     depth: int
     is_rom: bool
+    storage: Storage = Storage.AUTO
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ def memory_cells(memory: Memory, family: Family) -> MemoryCells:
         return MemoryCells(0, 0, 0)
     blocks = block_rams(width, depth, family)
     deep = blocks * BLOCK_COST[family] < _logic_cost(memory, family)
+    if memory.storage is not Storage.AUTO:
+        deep = memory.storage is Storage.BLOCK
     if deep:
         # A word written and read in one cycle must give the old one: a register and a choice.
         return MemoryCells(0, 0, blocks) if memory.is_rom else _read_first(width, depth, blocks)

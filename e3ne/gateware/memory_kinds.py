@@ -10,6 +10,7 @@ RAM_STYLES = {Storage.BLOCK: "block", Storage.LUT: "distributed"}
 def memory_attributes(storage: Storage) -> dict[str, str]:
     """The attributes of a memory that lies in `storage`: none where the synthesizer chooses.
 
-    Yosys and the vendors' tools read `ram_style`; a part without the kind gets what it has.
+    Yosys and the vendors' tools read `ram_style`. Synthesis fails where the part has no such kind:
+    iCE40 has no memory made of LUTs.
     """
     return {"ram_style": RAM_STYLES[storage]} if storage in RAM_STYLES else {}
