@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ir import BadInput, Graph
+from ..ir.synapse_products import uses_multipliers
 from ..ir.user_arrays import UserArrays, input_arrays
 from ..ir.weight_port import WEIGHTS_FILE, loads_weights, word_bytes
 from ..toolchain.process import clear_os_errors
@@ -134,8 +135,12 @@ def json_text(value: Any) -> str:
 
 def _write_verilog(rtl: Path, graph: Graph, network: Any, details: Details) -> None:
     (rtl / "e3ne_network.v").write_text(to_verilog(network, "e3ne_network", network.ports))
-    memories = ["e3ne_rom.v", *(["e3ne_loaded_rom.v"] if loads_weights(graph) else [])]
-    (rtl / "e3ne_rom.v").write_text("\n".join(map(template, memories)))
+    parts = [
+        "e3ne_rom.v",
+        *(["e3ne_loaded_rom.v"] if loads_weights(graph) else []),
+        *(["e3ne_multiply.v"] if uses_multipliers(graph) else []),
+    ]
+    (rtl / "e3ne_rom.v").write_text("\n".join(map(template, parts)))
     title = f"{details.model} for {details.board}".replace("\n", " ")
     (rtl / "e3ne_top.v").write_text(top_verilog(graph, network, title))
 

@@ -17,6 +17,12 @@ def stored_kind(op: Linear | Conv2d) -> tuple[int, bool]:
     return stored_bits(op.weight), is_binary(op.weight)
 
 
+def uses_multipliers(graph: Graph) -> bool:
+    """Does any synapse of a mapped graph have products in multipliers of the part?"""
+    mappings = (node.mapping for node in graph.nodes if node.mapping is not None)
+    return any(lanes.dsps for mapping in mappings for lanes in mapping.synapses)
+
+
 def synapse_products(graph: Graph, node: Node, index: int) -> Products:
     """The products of synapse `index`, a Linear or Conv2d, of a node on DENSE or EVENT."""
     assert node.mapping is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import ToolFailed
 from .locate import Program, find
+from .multipliers import multiplier_commands
 from .process import DAY_S, clear_os_errors, run_program
 
 PYOSYS_DRIVER = """
@@ -69,13 +70,15 @@ def synthesize(
     """Verilog to the cells of `family` (a key of SYNTHESIS); cells by type.
 
     `netlist` is a path under `cwd` without suffix: `.json` (for nextpnr), `.v`, `.log`,
-    `.stat.json` and the script `.ys` are written there. `options` go to the synth command.
+    `.stat.json` and the script `.ys` are written there. `options` go to the synth command. Each
+    instance of `e3ne_multiply` becomes a multiplier of the part, whatever `options` say of others.
     """
 
     command = SYNTHESIS[family].format(top=top)
     flags = " ".join(f"-D{define}" for define in defines)
     lines = [
         f"read_verilog -sv {flags} {' '.join(files)}",
+        *multiplier_commands(family, top),
         " ".join([command, *options]),
         f"write_json {netlist}.json",
         f"write_verilog -noattr {netlist}.v",
