@@ -62,7 +62,7 @@ class WeightLoader(wiring.Component):
             ]
             with m.If(ends_word):
                 m.d.sync += place.eq(Mux(ends_memory, 0, place + 1))
-            with m.If(ends_memory & ~ends):
+            with m.If(ends_memory):
                 m.d.sync += index.eq(index + 1)
             with m.If(self.i.p.last != ends):
                 m.d.sync += self.error.eq(1)
