@@ -10,7 +10,7 @@ from typing import Any
 
 from .boards import Board, Resources
 from .emit import Part
-from .emit.synth_scripts import constraints_file
+from .emit.synth_scripts import constraints_file, defines_of
 from .ir import DoesNotFit
 from .progress import Stages
 from .toolchain import nextpnr, yosys
@@ -97,7 +97,9 @@ def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> 
     """The resources of the build in `folder` after Yosys; the netlist stays in synth/."""
     with stages("synthesize"):
         cells = yosys.synthesize(
-            board.family, files, TOP, folder, NETLIST, options=OPTIONS[board.family]
+            *(board.family, files, TOP, folder, NETLIST),
+            options=OPTIONS[board.family],
+            defines=defines_of(part_of(board)),
         )
     return resources_used(board.family, cells)
 

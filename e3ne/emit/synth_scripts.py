@@ -75,8 +75,18 @@ def write_synth_scripts(
         speed=f" --speed {part.speed}" if part.speed else "",
         die=gowin_die(part.device) if part.family == "gowin" else "",
         mhz=f"{clock_hz / 1e6:g}",
+        **({"defines": _flags(part)} if part.family == "ice40" else {}),
     )
     (folder / "run.sh").write_text(script)
+
+
+def defines_of(part: Part) -> list[str]:
+    """What Yosys defines for a part: E3NE_SPRAM where memories to be filled lie in its SPRAM."""
+    return ["E3NE_SPRAM"] if part.device.startswith("up") and part.family == "ice40" else []
+
+
+def _flags(part: Part) -> str:
+    return "".join(f" -D{name}" for name in defines_of(part))
 
 
 def port_bits(ports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
