@@ -9,10 +9,11 @@ from .memories import Memory
 
 @dataclass
 class Features:
-    """`units` of logic by kind, `ffs` of the pipelines, and the memories."""
+    """`units` of logic by kind, `ffs` of the pipelines, multipliers, memories."""
 
     units: dict[str, float] = field(default_factory=dict)
     ffs: float = 0
+    dsps: int = 0
     memories: list[Memory] = field(default_factory=list)
 
     def add(self, kind: str, amount: float) -> None:

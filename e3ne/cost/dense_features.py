@@ -5,18 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ..ir import Conv2d, Graph, Linear, Node, SpikeType, Storage, Synapse
-from ..ir.engine_cycles import TREE_LEVELS
 from ..ir.frames import window_steps
 from ..ir.geometry import Fold, Window, op_window, synapse_fold, window_walk
-from ..ir.ranges import Range, stored_bits, synapse_range
+from ..ir.ranges import synapse_range
+from ..ir.synapse_products import synapse_products
 from .counts import Features
+from .matrix_features import matrix_features
 from .memories import Memory
-
-
-@lru_cache(maxsize=4096)
-def weight_bits(op: Linear | Conv2d) -> int:
-    """Bits of one weight."""
-    return Range(int(op.weight.min()), int(op.weight.max())).signed_bits
 
 
 @lru_cache(maxsize=4096)
@@ -34,51 +29,22 @@ def dense_features(
     source, lanes = graph.edge(synapse.source), node.mapping.synapses[index]
     steps = window_steps(graph, source.steps)
     fold = synapse_fold(node, index)
-    width, bits = current_bits(synapse, source), weight_bits(op)
+    width, products = current_bits(synapse, source), synapse_products(graph, node, index)
     window = op_window(op, source.shape)
-    slice_bits = fold.in_lanes * mapping.pixel_lanes * steps * source.bits
     if fold.in_memory:
+        slice_bits = fold.in_lanes * steps * source.bits
         row_memory_features(found, window, fold, slice_bits, lanes.buffer_storage)
     else:
         memory = (lanes.in_columns, lanes.buffer_storage)
         patch_features(found, window, fold, mapping.pixel_lanes, source.bits * steps, *memory)
-    found.ffs += slice_bits
-    if steps > lanes.step_lanes:
-        found.add("loaded_bits", slice_bits)
-    sums = mapping.lanes * lanes.step_lanes
-    products = sums * fold.in_lanes
-    product_bits = min(width, bits + (source.bits if source.bits > 1 else 0))
-    kind = "constant_" if fold.words == 1 else ""
-    if source.bits > 1:
-        found.add(f"{kind}product_bits", products * (bits - 1) * (source.bits - 1))
-        found.add(f"{kind}products", products)
-    else:
-        found.add(f"{kind}gate_bits", products * bits)
-    adders, registers = tree_bits(fold.in_lanes, product_bits, width)
-    found.add("tree_bits", sums * adders)
-    found.add("accumulator_bits", sums * width)
-    found.ffs += products * product_bits + sums * registers + mapping.lanes * steps * width
-    found.memories.append(
-        Memory(mapping.out_lanes * fold.in_lanes * stored_bits(op.weight), fold.words, True)
-    )
-    if op.bias is not None:
+    sums = mapping.pixel_lanes * lanes.step_lanes
+    matrix_features(found, products, sums, steps, width, fold.words)
+    weight_bits = mapping.out_lanes * fold.in_lanes * products.weight_bits
+    found.memories.append(Memory(weight_bits, fold.words, True, lanes.storage))
+    if op.bias is not None or products.moves_bias:
         outputs = fold.groups * fold.outs
-        found.add("bias_bits", sums * width)
+        found.add("bias_bits", sums * mapping.out_lanes * width)
         found.memories.append(Memory(mapping.out_lanes * width, outputs, is_rom=True))
-
-
-def tree_bits(terms: int, width: int, most: int) -> tuple[int, int]:
-    """(adder bits, register bits) of the tree that adds `terms` numbers of `width` bits."""
-    adders = registers = 0
-    while terms > 1:
-        for _ in range(TREE_LEVELS):
-            if terms > 1:
-                width += 1
-                adders += terms // 2 * width
-                terms = -(-terms // 2)
-        width = min(width, most)
-        registers += terms * width
-    return adders, registers
 
 
 def row_memory_features(

@@ -49,7 +49,7 @@ from .schedule import frame_latency, loop_cycles
 @dataclass(frozen=True)
 class Prediction:
     """`latency_cycles` from a frame's first beat to its last word in an idle network;
-    `interval_cycles` between two frames back to back; resources as estimates (no DSP is used)."""
+    `interval_cycles` between two frames back to back; resources as estimates, multipliers exact."""
 
     latency_cycles: int
     interval_cycles: int
@@ -73,6 +73,7 @@ def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
         sum(part.ffs for part in parts),
         sum(part.brams for part in parts),
         sum(part.bram_bits for part in parts),
+        sum(part.dsps for part in parts),
     )
 
 

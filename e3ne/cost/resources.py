@@ -26,12 +26,14 @@ FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image foll
 
 @dataclass(frozen=True)
 class Resources:
-    """Four-input LUTs without DSP, flip-flops, block RAMs and the bits that these hold in all."""
+    """Four-input LUTs without DSP, flip-flops, block RAMs and the bits that these hold in all,
+    multipliers."""
 
     luts: int
     ffs: int
     brams: int
     bram_bits: int
+    dsps: int = 0
 
 
 def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resources:
@@ -45,6 +47,7 @@ def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resourc
         round(features.ffs + sum(cell.ffs for cell in cells)),
         brams,
         brams * BLOCK_BITS[family],
+        features.dsps,
     )
 
 

@@ -61,7 +61,7 @@ class MatrixProducts:
     def _pixel_terms(self, m, elements, triples, weights):
         """Leaves [out][step][...] of the trees of one pixel."""
         steps = range(len(elements[0]))
-        products, count = self.products, self.products.products_per_dsp
+        products, count = self.products, self.products.each
         terms = [[[] for _ in steps] for _ in weights]
         for lane, element in enumerate(elements):
             packed_outs = [o for o in range(len(weights)) if lane < products.dsp_lanes(o)]

@@ -144,14 +144,19 @@ class Products:
         )
 
     @property
+    def each(self) -> int:
+        """Products of one multiplier."""
+        return self.products_per_dsp if self.dsps else 1
+
+    @property
     def groups(self) -> int:
         """Groups of output lanes that share a multiplier."""
-        return self.out_lanes // self.products_per_dsp
+        return self.out_lanes // self.each
 
     def dsp_lanes(self, out: int) -> int:
         """How many source elements output lane `out` multiplies in multipliers: the first ones."""
         whole, rest = divmod(self.dsps, self.groups)
-        return whole + (out // self.products_per_dsp < rest)
+        return whole + (out // self.each < rest)
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -159,15 +164,19 @@ class Products:
         found = {self.dsp_lanes(0), self.dsp_lanes(self.out_lanes - 1)}
         return tuple(sorted(found, reverse=True))
 
-    def leaves(self, out: int) -> int:
-        """Numbers that the adder tree of output lane `out` adds."""
-        in_dsps = self.dsp_lanes(out)
+    def outs_of(self, in_dsps: int) -> int:
+        """Output lanes with this value of `dsp_lanes`."""
+        more = self.dsps % self.groups * self.each
+        return more if more and in_dsps == self.dsp_lanes(0) else self.out_lanes - more
+
+    def leaves(self, in_dsps: int) -> int:
+        """Numbers that the adder tree of an output lane adds."""
         return in_dsps + (self.in_lanes - in_dsps) * max(1, -(-len(self.digits) // 2))
 
     @property
     def levels(self) -> int:
         """Adders (each with a register) in a row."""
-        return max((self.leaves(out) - 1).bit_length() for out in (0, self.out_lanes - 1))
+        return max((self.leaves(in_dsps) - 1).bit_length() for in_dsps in self.classes)
 
     @property
     def moves_bias(self) -> bool:

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.lut_cases import cases
 from e3ne.cost import node_resources, port_resources, predict
-from e3ne.cost.dense_features import tree_bits
 from e3ne.cost.features import node_features
 from e3ne.cost.lut_table import LUTS
+from e3ne.cost.matrix_features import tree_bits
 from e3ne.cost.memories import Memory, block_rams, memory_cells
 from e3ne.cost.neuron_features import factor_adders
 from e3ne.ir import (
@@ -121,11 +121,13 @@ def test_block_rams_take_the_shape_that_needs_fewest():
 
 
 def test_adders_of_a_tree():
-    # Four terms of 3 bits: two adders of 4 bits, one of 5, and one register of 5 bits behind.
-    assert tree_bits(4, 3, 20) == (2 * 4 + 5, 5)
-    # Registers are cut to the width of the whole sum.
-    assert tree_bits(4, 3, 4) == (2 * 4 + 5, 4)
-    assert tree_bits(1, 3, 20) == (0, 0)
+    # Four terms of 3 bits: two adders of 4 bits, one of 5, and registers behind each and the terms.
+    assert tree_bits([3] * 4, 20) == (2 * 4 + 5, 4 * 3 + 2 * 4 + 5)
+    # Nothing is wider than the whole sum.
+    assert tree_bits([3] * 4, 4) == (2 * 4 + 4, 4 * 3 + 2 * 4 + 4)
+    # The odd one passes through a register.
+    assert tree_bits([3, 5, 2], 20) == (6 + 7, 10 + 6 + 2 + 7)
+    assert tree_bits([3], 20) == (0, 3)
 
 
 def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
