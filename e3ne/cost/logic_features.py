@@ -23,7 +23,8 @@ def logic_features(
         fold, columns = synapse_fold(node, index), mapping.synapses[index].in_columns
         patch_features(found, window, fold, pixels, source.bits * steps, columns)
     found.add("logic_tables", plan.network.table_luts * plan.step_lanes)
-    found.add("logic_adder_bits", plan.network.adder_bits * plan.step_lanes)
+    found.add("logic_gate_bits", plan.network.gate_bits * plan.step_lanes)
+    found.add("logic_carry_bits", plan.network.carry_bits * plan.step_lanes)
     found.ffs += plan.register_bits * plan.step_lanes + 3 * plan.stages
     if plan.chunks > 1:
         held = len(plan.lanes) * source.bits * steps

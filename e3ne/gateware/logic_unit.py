@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigne
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir.adder_graph import cofactors, table_inputs, truth_tables, width_bits
+from ..ir.adder_graph import GATE_BITS, cofactors, table_inputs, truth_tables, width_bits
 from ..ir.logic_plan import LogicPlan
 from ..ir.ranges import Range
 from .streams import Word
@@ -175,12 +175,13 @@ class LogicUnit(wiring.Component):
         if len(terms) == 1:
             return terms[0][0] * terms[0][1] + item.offset
         (low, one), (high, factor) = sorted(terms, key=lambda term: abs(term[1]))
-        if one < 0:  # what is subtracted borrows from every bit
-            return high * factor - low
         shift = abs(factor).bit_length() - 1
-        added = (low >> shift) + high if factor > 0 else (low >> shift) - high
-        joined = Cat(_extended(low, shift), added)
-        return joined.as_signed() if added.shape().signed else joined
+        if one < 0:  # what is subtracted borrows from every bit
+            found = added(high * factor, low, True, width_bits(item.range))
+        else:
+            bits = width_bits(item.range) - shift
+            found = Cat(_extended(low, shift), added(low >> shift, high, factor < 0, bits))
+        return found.as_signed() if item.range.low < 0 else found
 
     def _accumulate(self, m, moves, sums, valid, marks):
         """The last stage: sums of all bits, in a ring with one entry a chunk of steps.
@@ -210,6 +211,19 @@ class LogicUnit(wiring.Component):
                         for c in range(plan.step_chunks - 1):
                             m.d.sync += entries[c][s].eq(entries[c + 1][s])
         return [[entry[s] for entry in o for s in range(plan.step_lanes)] for o in ring]
+
+
+def added(a, b, subtracts: bool, bits: int):
+    """The low `bits` bits of a + b or a - b: a carry chain, or where that is short a few gates."""
+    if bits > GATE_BITS:
+        return (a - b if subtracts else a + b)[:bits]
+    carry = Const(int(subtracts), 1)
+    found = []
+    for x, y in zip(_extended(a, bits), _extended(b, bits), strict=True):
+        y = ~y if subtracts else y
+        found.append(x ^ y ^ carry)
+        carry = (x & y) | ((x ^ y) & carry)
+    return Cat(found)
 
 
 def table_value(bits, table: int):

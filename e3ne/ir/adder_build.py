@@ -12,14 +12,10 @@ from .adder_graph import TABLE_BITS, AdderGraph, Sum, Term, width_bits
 from .arrays import Array
 from .ranges import Range
 from .shared_terms import PairSharing, Row, least_depth, signed_digits
+from .table_packing import Entity, Group, in_blocks, in_turn
 
 PAIRS_AT_MOST = 1_500_000
 """Pairs of digits in all rows, above which no shared pairs are looked for."""
-
-Entity = tuple[int, int]
-"""(node, factor): a part of a row's sum."""
-Group = tuple[Entity, ...]
-"""Narrow nodes that one table takes, or a single node."""
 
 
 def adder_graph(matrix: Array, inputs: Sequence[Range], offsets: Sequence[int]) -> AdderGraph:
@@ -49,9 +45,9 @@ def _built(
     return min((g for g in found if g.depth <= flattest + 1), key=luts)
 
 
-def luts(graph: AdderGraph) -> int:
-    """LUTs of four inputs: those of the tables, and one a bit of an adder."""
-    return graph.table_luts + graph.adder_bits
+def luts(graph: AdderGraph) -> float:
+    """About the LUTs of four inputs on ECP5, those of carries that enter a chain included."""
+    return graph.table_luts + 1.4 * graph.gate_bits + graph.carry_bits + 2 * graph.carry_chains
 
 
 def digits(matrix: Array) -> Array:
@@ -66,41 +62,21 @@ def _pairs(matrix: Array) -> int:
     return int((digits(matrix) ** 2).sum()) // 2
 
 
-def in_turn(parts: list[Entity], bits: Callable[[int], int]) -> list[Group]:
-    """Neighbours fill a table, one after the other."""
-    groups: list[Group] = []
-    held: list[Entity] = []
-    used = 0
-    for part in parts:
-        if held and used + bits(part[0]) > TABLE_BITS:
-            groups.append(tuple(held))
-            held, used = [], 0
-        held.append(part)
-        used += bits(part[0])
-    return [*groups, tuple(held)] if held else groups
+NormalRow = tuple[tuple[Entity, ...], int]
+"""(weights of a row that are not 0, offset) without the power of two that all of it shares."""
 
 
-def in_blocks(parts: list[Entity], bits: Callable[[int], int]) -> list[Group]:
-    """The same nodes share a table in every row, so that rows may share tables; what is left of
-    blocks with few parts is put together."""
-    blocks: dict[int, list[Entity]] = {}
-    for part in parts:
-        blocks.setdefault(part[0] * bits(part[0]) // TABLE_BITS, []).append(part)
-    groups: list[list[Entity]] = []
-    room: list[int] = []
-    by_size = sorted(blocks.values(), key=lambda block: -sum(bits(part[0]) for part in block))
-    for block in by_size:
-        fits = sum(bits(part[0]) for part in block) <= TABLE_BITS
-        for piece in [block] if fits else [[part] for part in block]:
-            size = sum(bits(part[0]) for part in piece)
-            place = next((k for k, left in enumerate(room) if left >= size), None)
-            if place is None:
-                groups.append(list(piece))
-                room.append(TABLE_BITS - size)
-            else:
-                groups[place] += piece
-                room[place] -= size
-    return [tuple(sorted(group)) for group in groups]
+def _normal_row(weights: list[int], offset: int) -> tuple[NormalRow, int]:
+    """(the row, the shift that it lost)."""
+    common = offset
+    for weight in weights:
+        common |= weight
+    shift = (common & -common).bit_length() - 1 if common else 0
+    return (tuple((k, w >> shift) for k, w in enumerate(weights) if w), offset >> shift), shift
+
+
+def _negated(row: NormalRow) -> NormalRow:
+    return tuple((k, -w) for k, w in row[0]), -row[1]
 
 
 class _Builder:
@@ -121,16 +97,22 @@ class _Builder:
 
     def build(self, matrix: Array, offsets: Sequence[int], shares: bool) -> AdderGraph:
         """The graph of matrix @ x + offsets."""
-        rows, shifts = self._rows(matrix, offsets)
+        rows = [_normal_row(*pair) for pair in zip(matrix.tolist(), offsets, strict=True)]
+        own, negated = self._distinct([row for row, _ in rows])
+        parts = [list(row[0]) for row in own]
         if shares:
-            rows = self._shared(rows)
-        planned = [self._groups(row) for row in rows]
-        signs = self._signs(planned, offsets)
-        outputs: list[Term | None] = []
-        for groups, offset, shift in zip(planned, offsets, shifts, strict=True):
-            entity = self._tree(self._entities(groups, offset >> shift, signs))
-            outputs.append(None if entity is None else Term(entity[0], entity[1] << shift))
-        return self._kept(outputs)
+            parts = self._shared(parts)
+        planned = [self._groups(row) for row in parts]
+        signs = self._signs(planned, [row[1] for row in own])
+        found: dict[NormalRow, Entity | None] = {}
+        for row, groups in zip(own, planned, strict=True):
+            found[row] = self._tree(self._entities(groups, row[1], signs))
+        for row in negated:
+            entity = found[_negated(row)]
+            assert entity is not None
+            found[row] = entity[0], -entity[1]
+        outputs = [(found[row], shift) for row, shift in rows]
+        return self._kept([None if e is None else Term(e[0], e[1] << s) for e, s in outputs])
 
     def bits(self, node: int) -> int:
         """Bits of a node."""
@@ -138,15 +120,21 @@ class _Builder:
 
     # ------------------------------------------------------------------------------ rows
 
-    def _rows(self, matrix: Array, offsets: Sequence[int]) -> tuple[list[list[Entity]], list[int]]:
-        """The entities of each row without the power of two that all of it shares."""
-        rows, shifts = [], []
-        for weights, offset in zip(matrix.tolist(), offsets, strict=True):
-            common = int(np.bitwise_or.reduce(np.array([*weights, offset], np.int64)))
-            shift = (common & -common).bit_length() - 1 if common else 0
-            rows.append([(k, w >> shift) for k, w in enumerate(weights) if w])
-            shifts.append(shift)
-        return rows, shifts
+    def _distinct(self, rows: list[NormalRow]) -> tuple[list[NormalRow], list[NormalRow]]:
+        """(each row once, those that are the negation of one of these): the more frequent sign."""
+        counts: dict[NormalRow, int] = {}
+        for row in rows:
+            counts[row] = counts.get(row, 0) + 1
+        own: dict[NormalRow, None] = {}
+        negated: list[NormalRow] = []
+        for row, count in counts.items():
+            other = _negated(row)
+            rival = counts.get(other, 0) if row[0] else 0
+            if rival > count or (rival == count and other in own):
+                negated.append(row)
+            else:
+                own[row] = None
+        return list(own), negated
 
     def _shared(self, rows: list[list[Entity]]) -> list[list[Entity]]:
         """The same rows with common pairs of digits as nodes of their own."""

@@ -18,6 +18,10 @@ from .ranges import Range
 TABLE_BITS = 4
 """Inputs of a LUT: sums of no more bits are tables."""
 
+GATE_BITS = 4
+"""Adders of no more bits are made of gates: Yosys has no carry chain for these on ECP5, and the
+carries that it looks ahead there cost more."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -68,9 +72,23 @@ class AdderGraph:
         )
 
     @cached_property
-    def adder_bits(self) -> int:
-        """Bits of all adders: where carries run."""
-        return sum(adder_bits(self, item) for item in self.sums if not item.is_table)
+    def gate_bits(self) -> int:
+        """Bits of the adders that are made of gates."""
+        return sum(bits for bits in self._adders if bits <= GATE_BITS)
+
+    @property
+    def carry_chains(self) -> int:
+        """How many adders are carry chains."""
+        return sum(bits > GATE_BITS for bits in self._adders)
+
+    @cached_property
+    def carry_bits(self) -> int:
+        """Bits of the carry chains, each rounded up to pairs."""
+        return sum(bits + bits % 2 for bits in self._adders if bits > GATE_BITS)
+
+    @cached_property
+    def _adders(self) -> tuple[int, ...]:
+        return tuple(adder_bits(item) for item in self.sums if not item.is_table)
 
     @cached_property
     def table_luts(self) -> int:
@@ -107,7 +125,7 @@ def free_bits(item: Sum) -> int:
     return abs(second.factor).bit_length() - 1
 
 
-def adder_bits(graph: AdderGraph, item: Sum) -> int:
+def adder_bits(item: Sum) -> int:
     """Bits of one adder: those of its result but the copied ones."""
     return max(0, width_bits(item.range) - free_bits(item))
 

@@ -58,24 +58,24 @@ class PairSharing:
         self.pairs: list[SharedPair] = []
         self.weights = [sum(1 << levels[node] for node, _ in row) for row in rows]
         self.counts: dict[Pair, int] = {}
-        self.heap: list[tuple[int, Pair]] = []
+        self.heap: list[tuple[tuple[int, int, int], Pair]] = []  # least first
         for row in rows:
             digits = sorted(row)
             for index, digit in enumerate(digits):
                 self._count(row, digit, digits[index + 1 :], 1)
         for pair, count in self.counts.items():
             if count > 1:
-                heapq.heappush(self.heap, (-self._gain(pair, count), pair))
+                heapq.heappush(self.heap, (self._place(pair, count), pair))
 
     def run(self) -> None:
-        """All pairs, the one that saves most bits of adders first."""
+        """All pairs, the most frequent first; of these the lowest, then the narrowest."""
         while self.heap:
-            gain, pair = heapq.heappop(self.heap)
+            place, pair = heapq.heappop(self.heap)
             count = self.counts.get(pair, 0)
             if count < 2:
                 continue
-            if self._gain(pair, count) != -gain:
-                heapq.heappush(self.heap, (-self._gain(pair, count), pair))
+            if self._place(pair, count) != place:
+                heapq.heappush(self.heap, (self._place(pair, count), pair))
                 continue
             places = [
                 (index, self._places(row, pair, self.weights[index]))
@@ -86,8 +86,8 @@ class PairSharing:
                 continue
             self._take_out(pair, [(index, found) for index, found in places if found])
 
-    def _gain(self, pair: Pair, count: int) -> int:
-        return (count - 1) * self._span(pair).signed_bits
+    def _place(self, pair: Pair, count: int) -> tuple[int, int, int]:
+        return -count, self._level(pair), self._span(pair).signed_bits
 
     def _factors(self, pair: Pair) -> tuple[int, int]:
         _, _, further, sign = pair
@@ -107,7 +107,7 @@ class PairSharing:
             count = self.counts.get(pair, 0) + change
             self.counts[pair] = count
             if change > 0 and count > 1 and self.pairs:
-                heapq.heappush(self.heap, (-self._gain(pair, count), pair))
+                heapq.heappush(self.heap, (self._place(pair, count), pair))
 
     def _level(self, pair: Pair) -> int:
         return 1 + max(self.levels[pair[0]], self.levels[pair[1]])
