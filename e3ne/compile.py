@@ -210,7 +210,7 @@ def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> 
 
 def predicted_resources(predicted: Any) -> dict[str, int]:
     """The resources of a cost.Prediction by the report's names, those that it predicts."""
-    names = ("luts", "ffs", "brams", "bram_bits", "dsps")
+    names = ("luts", "ffs", "brams", "bram_bits", "dsps", "spram_bits")
     return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
 
 

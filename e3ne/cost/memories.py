@@ -17,6 +17,10 @@ BLOCK_SHAPES: dict[Family, dict[int, int]] = {
     "ecp5": {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384},
     "ice40": {16: 256, 8: 512, 4: 1024, 2: 2048},
 }
+LARGE_SHAPES: dict[Family, tuple[int, int]] = {"ice40": (16_384, 16)}
+"""(words, bits) of a large RAM without contents of its own (SPRAM), where a family has any."""
+LARGE_BITS = {family: words * bits for family, (words, bits) in LARGE_SHAPES.items()}
+LOADER_LUTS, LOADER_FFS = 60, 30  # the port that fills memories
 BLOCK_COST: dict[Family, int] = {"ecp5": 128, "ice40": 64}
 BLOCK_BITS: dict[Family, int] = {"ecp5": 18_432, "ice40": 4_096}
 LUTS_PER_LUT_RAM = 6  # as synthesis.py counts a TRELLIS_DPR16X4
@@ -43,11 +47,14 @@ class MemoryCells:
     luts: float
     ffs: float
     brams: int
+    sprams: int = 0
 
 
 def memory_cells(memory: Memory, family: Family) -> MemoryCells:
     """The cells of `memory` as Yosys chooses them."""
     width, depth = memory.width_bits, memory.depth
+    if memory.storage is Storage.LOADED:
+        return _loaded(width, depth, family)
     if width == 0 or (memory.is_rom and depth == 1):
         return MemoryCells(0, 0, 0)
     blocks = block_rams(width, depth, family)
@@ -66,6 +73,17 @@ def memory_cells(memory: Memory, family: Family) -> MemoryCells:
         cells = -(-width // 4) * rows
         return MemoryCells(cells * LUTS_PER_LUT_RAM + width * (rows - 1), width, 0)
     return MemoryCells(width * depth * 0.7 + depth, width * (depth + 1), 0)
+
+
+def _loaded(width: int, depth: int, family: Family) -> MemoryCells:
+    """A memory that is filled through a port, with the words' way into it."""
+    address_bits = max(1, (depth - 1).bit_length())
+    luts, ffs = LOADER_LUTS + 2 * address_bits, LOADER_FFS + width + 2 * address_bits
+    if family not in LARGE_SHAPES:
+        return MemoryCells(luts, ffs, block_rams(width, depth, family))
+    words, bits = LARGE_SHAPES[family]
+    rows = -(-depth // words)
+    return MemoryCells(luts + width * (rows - 1), ffs, 0, rows * -(-width // bits))
 
 
 def block_rams(width_bits: int, depth: int, family: Family) -> int:

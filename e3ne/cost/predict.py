@@ -58,6 +58,7 @@ class Prediction:
     brams: int
     bram_bits: int
     dsps: int = 0
+    spram_bits: int = 0
 
 
 def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
@@ -74,6 +75,7 @@ def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
         sum(part.brams for part in parts),
         sum(part.bram_bits for part in parts),
         sum(part.dsps for part in parts),
+        sum(part.spram_bits for part in parts),
     )
 
 

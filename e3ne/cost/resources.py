@@ -15,7 +15,7 @@ from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .features import node_features
 from .lut_table import FAMILY_FACTOR, LUTS
-from .memories import BLOCK_BITS, Memory, memory_cells
+from .memories import BLOCK_BITS, LARGE_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
@@ -27,13 +27,14 @@ FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image foll
 @dataclass(frozen=True)
 class Resources:
     """Four-input LUTs without DSP, flip-flops, block RAMs and the bits that these hold in all,
-    multipliers."""
+    multipliers; `spram_bits` those of the large RAMs in use, filled or not."""
 
     luts: int
     ffs: int
     brams: int
     bram_bits: int
     dsps: int = 0
+    spram_bits: int = 0
 
 
 def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resources:
@@ -48,6 +49,7 @@ def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resourc
         brams,
         brams * BLOCK_BITS[family],
         features.dsps,
+        sum(cell.sprams for cell in cells) * LARGE_BITS.get(family, 0),
     )
 
 

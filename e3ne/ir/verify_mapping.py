@@ -93,9 +93,7 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
         if lanes.buffer_storage is Storage.LOADED:
             yield "found buffer_storage=loaded, accepted auto, block or lut"
         has_weights = isinstance(synapse.op, Linear | Conv2d)
-        if lanes.buffer_storage is Storage.LOADED or (
-            lanes.storage is Storage.LOADED and not has_weights
-        ):
+        if not has_weights and Storage.LOADED in (lanes.storage, lanes.buffer_storage):
             yield "found storage loaded, accepted for the weights of a Linear or a Conv2d alone"
         if isinstance(synapse.op, Linear | Conv2d):
             yield from engine_problems(graph, synapse, mapping, lanes)
