@@ -76,7 +76,7 @@ class Bench:
             mapped = choose_mapping(self.integer(config), board, config)
         except DoesNotFit:
             return None
-        return predict(mapped, board.family).interval_cycles
+        return predict(mapped, board.family, exact=False).interval_cycles
 
     def _traced(self, config: Config) -> Graph:
         return (

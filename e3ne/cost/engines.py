@@ -26,6 +26,7 @@ from ..ir import (
 from ..ir.arrays import Array
 from ..ir.engine_cycles import pool_latency, upsample_latency
 from ..ir.geometry import op_window, pool_fold, upsample_held_words, wanted_lanes
+from .activity import Trains
 from .dense_clock import dense_clock
 from .event_clock import event_clock
 from .logic_clock import logic_clock
@@ -39,14 +40,14 @@ class SynapseClock:
     `apart` is the least distance of two words of currents.
     """
 
-    def __init__(self, graph: Graph, node: Node, index: int) -> None:
+    def __init__(self, graph: Graph, node: Node, index: int, trains: Trains | None = None) -> None:
         synapse = node.synapses[index]
         self.neurons = graph.edge(synapse.source).neurons
         self.lanes = wanted_lanes(graph, node, index)
         self.split = Pace(1)
         queued = len(node.synapses) > 1 or _queued(graph, synapse.source)
         self.queue_cycles = 2 if queued and not synapse.delay else 0
-        self.engine, self.latency, self.apart = _engine(graph, node, index)
+        self.engine, self.latency, self.apart = _engine(graph, node, index, trains)
 
     def window(self, sent: Times) -> tuple[Times, Times]:
         """(when the currents leave, when each word is taken), given when the source sends."""
@@ -85,7 +86,9 @@ class DelayClock:
         return self.pace(sent[step - self.steps] + 2)
 
 
-def _engine(graph: Graph, node: Node, index: int) -> tuple[EngineClock, int, int]:
+def _engine(
+    graph: Graph, node: Node, index: int, trains: Trains | None
+) -> tuple[EngineClock, int, int]:
     """(engine, cycles from the last slice of a word to its currents, least distance of words)."""
     assert node.mapping is not None
     mapping, synapse = node.mapping, node.synapses[index]
@@ -96,7 +99,7 @@ def _engine(graph: Graph, node: Node, index: int) -> tuple[EngineClock, int, int
                 case Engine.DENSE:
                     return dense_clock(graph, node, index)
                 case Engine.EVENT:
-                    return event_clock(graph, node, index)
+                    return event_clock(graph, node, index, trains)
                 case Engine.LOGIC:
                     return logic_clock(graph, node, index)
                 case _:

@@ -1,16 +1,142 @@
-"""Cycles of the EVENT engine."""
+"""Cycles of the EVENT engine: what is zero in `trains` costs nothing; without them nothing is."""
 
 from __future__ import annotations
 
-from ..ir import Graph, Node
-from .pace import EngineClock
+import numpy as np
+
+from ..ir import Conv2d, Graph, Linear, Node
+from ..ir.event_cycles import LIST_LATENCY, PICK_LATENCY, event_rows_cycles, row_start_cycles
+from ..ir.frames import synapse_windows
+from ..ir.geometry import Window, op_window, synapse_fold
+from ..ir.synapse_products import synapse_products
+from .activity import (
+    ListActivity,
+    RowsActivity,
+    Trains,
+    empty_cycles,
+    position_cycles,
+    slice_cycles,
+    synapse_activity,
+)
+from .pace import EngineClock, Times
 
 
-def event_clock(graph: Graph, node: Node, index: int) -> tuple[EngineClock, int, int]:
-    """As `dense_clock`."""
-    raise NotImplementedError
+class ListClock:
+    """An EventList: the last slice of each output word as it leaves, when words are taken."""
+
+    def __init__(self, windows: list[ListActivity], outs: int, most: int) -> None:
+        self.windows, self.outs, self.most = windows, outs, most
+        self.number = self.next_take = self.ended = 0
+        self.freed = [0, 0]  # when the bank of the window is free
+
+    def window(self, words: Times) -> tuple[Times, Times]:
+        """See EngineClock."""
+        activity = self.windows[self.number % len(self.windows)]
+        room = self.freed[self.number % 2]
+        taken: list[int] = []
+        pushed: list[int] = []
+        at = self.next_take
+        for word, pushes in zip(words.tolist(), activity.pushes, strict=True):
+            at = max(at, word)
+            taken.append(at)
+            at = max(at, room - 1)  # it waits in its register for the bank
+            pushed += range(at + 1, at + 1 + pushes)
+            at += max(1, pushes)
+        self.next_take = at
+        cycles = np.array(activity.cycles or [activity.empty], np.int64)
+        there = np.array([*pushed[1:], at], np.int64)[-len(cycles) :] + LIST_LATENCY - 1
+        before = np.cumsum(cycles) - cycles
+        leaves = np.maximum(np.maximum.accumulate(there - before), self.ended) + before
+        round_trip = int(cycles.sum())
+        last = leaves[-1] + np.arange(self.outs, dtype=np.int64) * round_trip
+        self.ended = int(last[-1] + cycles[-1])
+        self.freed[self.number % 2] = max(int(last[-1]) - 2, 0)
+        self.number += 1
+        return last - (self.most - cycles[-1]), np.array(taken, np.int64)
 
 
-def event_cycles(graph: Graph, node: Node, index: int) -> tuple[int, int]:
-    """As `dense_cycles`."""
-    raise NotImplementedError
+class RowsClock:
+    """An EventRows: the last slice of each output word as it leaves, when words are taken."""
+
+    def __init__(self, windows: list[RowsActivity], window: Window, most: int) -> None:
+        self.windows, self.shape, self.most = windows, window, most
+        self.number = 0
+        self.free = self.ended = 0  # the picker takes a patch; the matrix unit takes a slice
+        self.room = [0] * window.ring_rows
+
+    def window(self, words: Times) -> tuple[Times, Times]:
+        """See EngineClock."""
+        shape, room = self.shape, self.room
+        patches = iter(self.windows[self.number % len(self.windows)].sums)
+        self.number += 1
+        rows = np.split(words, shape.rows)
+        there = [int(row[-1]) + 2 for row in rows]
+        leaves: list[int] = []
+        freed = 0
+        for row in range(shape.out_shape[0]):
+            top = row * shape.stride[0] - shape.padding[0]
+            needed = min(max(top + shape.span[0], 1), shape.rows)
+            offered = max(self.free, there[needed - 1]) + row_start_cycles(shape)
+            for _ in range(shape.out_shape[1]):
+                taken = max(offered, self.free)
+                offered = taken + shape.stride[1]
+                at = max(taken + PICK_LATENCY, self.ended)
+                for cycles in next(patches):
+                    at += sum(cycles)
+                    leaves.append(at - self.most)
+                self.ended = at
+                self.free = max(taken + 1, at - PICK_LATENCY)
+            last = row == shape.out_shape[0] - 1
+            gone = shape.rows if last else min(max(top + shape.stride[0], 0), shape.rows)
+            room += [self.free + 3] * (gone - freed)
+            freed = gone
+        found = np.repeat(np.array(room[: shape.rows], np.int64), len(rows[0]))
+        self.room = room[shape.rows :]
+        return np.array(leaves, np.int64), np.maximum(words, found)
+
+
+def event_clock(
+    graph: Graph, node: Node, index: int, trains: Trains | None = None
+) -> tuple[EngineClock, int, int]:
+    """As `dense_clock`, of the first frame of `trains`.
+
+    A slice may take less than its most cycles; words leave that much earlier then.
+    """
+    op, products = node.synapses[index].op, synapse_products(graph, node, index)
+    activity = synapse_activity(graph, node, index, trains, [0])
+    fold, most = synapse_fold(node, index), products.slice_cycles
+    clock: EngineClock
+    if isinstance(op, Linear):
+        lists = [item for item in activity if isinstance(item, ListActivity)]
+        clock = ListClock(lists, fold.outs, most)
+    else:
+        assert isinstance(op, Conv2d)
+        images = [item for item in activity if isinstance(item, RowsActivity)]
+        shape = graph.edge(node.synapses[index].source).shape
+        clock = RowsClock(images, op_window(op, shape), most)
+    return clock, products.latency, most if trains is None else 1
+
+
+def event_cycles(
+    graph: Graph, node: Node, index: int, trains: Trains | None = None
+) -> tuple[int, int]:
+    """As `dense_cycles`; with `trains` the mean over their windows, rounded up."""
+    op, type = node.synapses[index].op, graph.edge(node.synapses[index].source)
+    fold, empty = synapse_fold(node, index), empty_cycles(graph, node, index)
+    frames = list(range(len(trains[node.synapses[index].source]))) if trains is not None else [0]
+    if isinstance(op, Linear):
+        windows = synapse_activity(graph, node, index, trains, frames)
+        lists = [item for item in windows if isinstance(item, ListActivity)]
+        work = [fold.outs * (sum(item.cycles) or empty) for item in lists]
+        arrival = [sum(max(1, pushes) for pushes in item.pushes) for item in lists]
+        return -(-sum(work) // len(work)), -(-sum(arrival) // len(arrival))
+    assert isinstance(op, Conv2d)
+    window = op_window(op, type.shape)
+    total = 0
+    images = slice_cycles(graph, node, index, trains, frames)
+    for image in images:
+        positions = position_cycles(image, window, fold, empty)
+        total += event_rows_cycles(positions, window)
+    assert synapse_windows(graph, node, index)
+    lanes = type.neurons // fold.in_lanes
+    return -(-total // len(images)), lanes

@@ -6,6 +6,7 @@ choosing lanes; Yosys and nextpnr say the real figures.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -39,8 +40,10 @@ from ..ir.frames import (
     window_steps,
 )
 from ..ir.geometry import op_window, pool_fold, source_lanes, wanted_lanes
+from .activity import Trains
 from .dense_clock import dense_cycles, walk_cycles
 from .event_clock import event_cycles
+from .exact import exact_cycles, follows_data
 from .logic_clock import logic_cycles
 from .resources import node_resources, port_resources, regroup_resources
 from .schedule import frame_latency, loop_cycles
@@ -49,7 +52,11 @@ from .schedule import frame_latency, loop_cycles
 @dataclass(frozen=True)
 class Prediction:
     """`latency_cycles` from a frame's first beat to its last word in an idle network;
-    `interval_cycles` between two frames back to back; resources as estimates, multipliers exact."""
+    `interval_cycles` between two frames back to back; resources as estimates, multipliers exact.
+
+    Both are the mean over the frames whose trains are known, rounded up; `latency_worst_cycles` is
+    that of a frame in which nothing is zero. Without trains every frame is such a one.
+    """
 
     latency_cycles: int
     interval_cycles: int
@@ -59,32 +66,63 @@ class Prediction:
     bram_bits: int
     dsps: int = 0
     spram_bits: int = 0
+    latency_worst_cycles: int = 0
 
 
-def predict(graph: Graph, family: Family = "ecp5") -> Prediction:
-    """The prediction for a graph of stage MAPPED on a part of `family`."""
+def predict(
+    graph: Graph,
+    family: Family = "ecp5",
+    trains: Trains | None = None,
+    *,
+    exact: bool = True,
+) -> Prediction:
+    """The prediction for a graph of stage MAPPED on a part of `family`.
+
+    `trains`: what every input and node sends on some frames, integers (frames, steps, *shape).
+    Cycles are exact (`exact.py`) unless a frame is very long, or `exact` is false: then they are
+    those of the schedule, with a first frame of `trains`, which a search can afford.
+    """
     parts = [port_resources(graph, family)]
     for node in graph.nodes:
         parts.append(node_resources(graph, node, family))
         parts += [regroup_resources(graph, node, index) for index in range(len(node.synapses))]
+    worst = frame_latency(graph)
+    found = worst_found = None
+    if exact:
+        found = worst_found = exact_cycles(graph, None, worst)
+        if trains is not None and follows_data(graph):
+            found = exact_cycles(graph, trains, worst)
+    if worst_found is not None:
+        worst = worst_found.latencies[0]
+    if found is not None:
+        latency, interval = float(np.mean(found.latencies)), found.interval
+    elif trains is None:
+        latency, interval = worst, frame_interval(graph)
+    else:
+        latency = frame_latency(graph, trains=trains)
+        interval = frame_interval(graph, trains)
     return Prediction(
-        frame_latency(graph),
-        frame_interval(graph),
+        math.ceil(latency),
+        math.ceil(interval),
         sum(part.luts for part in parts),
         sum(part.ffs for part in parts),
         sum(part.brams for part in parts),
         sum(part.bram_bits for part in parts),
         sum(part.dsps for part in parts),
         sum(part.spram_bits for part in parts),
+        worst,
     )
 
 
-def frame_interval(graph: Graph) -> int:
-    """Cycles between two frames back to back: those of the slowest part or loop."""
-    parts = [node_cycles(graph, node) for node in graph.nodes]
+def frame_interval(graph: Graph, trains: Trains | None = None) -> int:
+    """Cycles between two frames back to back: those of the slowest part or loop.
+
+    With `trains` in the mean of their frames.
+    """
+    parts = [node_cycles(graph, node, trains) for node in graph.nodes]
     for group in computing_order(graph):
         if in_loop(graph, group[0].name):
-            parts.append(loop_cycles(graph, group))
+            parts.append(loop_cycles(graph, group, trains))
     return max(port_cycles(graph), *parts)
 
 
@@ -106,8 +144,11 @@ def output_cycles(graph: Graph, output: Output) -> int:
     return readout_cycles(0, form.words, form.beats_per_word)
 
 
-def node_cycles(graph: Graph, node: Node) -> int:
-    """Cycles of the slowest part of a node for one frame; frames back to back, nothing missing."""
+def node_cycles(graph: Graph, node: Node, trains: Trains | None = None) -> int:
+    """Cycles of the slowest part of a node for one frame; frames back to back, nothing missing.
+
+    With `trains` in the mean of their frames.
+    """
     assert node.mapping is not None
     steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
     steps_out = window_steps(graph, node.type.steps)
@@ -116,12 +157,12 @@ def node_cycles(graph: Graph, node: Node) -> int:
     kept = kept_words(graph, node)
     found = words * windows * neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
     for index in range(len(node.synapses)):
-        found = max(found, synapse_cycles(graph, node, index))
+        found = max(found, synapse_cycles(graph, node, index, trains))
     return found
 
 
-def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
-    """Cycles of one synapse's engine for one frame."""
+def synapse_cycles(graph: Graph, node: Node, index: int, trains: Trains | None = None) -> int:
+    """Cycles of one synapse's engine for one frame (with `trains` in the mean)."""
     assert node.mapping is not None
     mapping, synapse = node.mapping, node.synapses[index]
     source = graph.edge(synapse.source)
@@ -132,7 +173,7 @@ def synapse_cycles(graph: Graph, node: Node, index: int) -> int:
                 case Engine.DENSE:
                     own, arrival = dense_cycles(graph, node, index)
                 case Engine.EVENT:
-                    own, arrival = event_cycles(graph, node, index)
+                    own, arrival = event_cycles(graph, node, index, trains)
                 case Engine.LOGIC:
                     own, arrival = logic_cycles(graph, node, index)
                 case _:

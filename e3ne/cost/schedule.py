@@ -28,6 +28,7 @@ from ..ir.frames import (
     window_steps,
 )
 from ..ir.geometry import source_lanes, wanted_lanes
+from .activity import Trains
 from .engines import DelayClock, SynapseClock
 from .pace import Pace, Times
 
@@ -37,13 +38,15 @@ Windows = list[Times]
 """The words of each window of a frame."""
 
 
-def frame_latency(graph: Graph, known: Mapping[str, Times] | None = None) -> int:
-    """Cycles from a frame's first input beat to its last output word; `known`: see node_times.
+def frame_latency(
+    graph: Graph, known: Mapping[str, Times] | None = None, trains: Trains | None = None
+) -> int:
+    """Cycles from a frame's first input beat to its last output word; the others: see node_times.
 
     The first beats of all inputs come together; the last word is that of the latest output. No
     output leaves before the frame's last beat has shown that the frame is whole.
     """
-    times = node_times(graph, known)
+    times = node_times(graph, known, trains)
     whole = max((int(times[s.name][-1]) + 1 for s in graph.inputs if not s.events), default=0)
     if graph.streaming:  # nothing else is let in
         whole = 0
@@ -70,11 +73,14 @@ def output_latency(graph: Graph, output: Output) -> int:
     return class_readout_latency_cycles(window, output.readout, lanes, words)
 
 
-def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[str, Times]:
+def node_times(
+    graph: Graph, known: Mapping[str, Times] | None = None, trains: Trains | None = None
+) -> dict[str, Times]:
     """When the words of each input and of each node are sent.
 
     `known` holds those of nodes that nothing changed before (in `computing_order`, for a loop all
-    of its nodes) since they were computed.
+    of its nodes) since they were computed. With `trains` EVENT nodes leave out what is zero in
+    their first frame, else nothing.
     """
     known = known or {}
     times = input_times(graph)
@@ -82,15 +88,18 @@ def node_times(graph: Graph, known: Mapping[str, Times] | None = None) -> dict[s
         if all(node.name in known for node in group):
             times.update({node.name: known[node.name] for node in group})
             continue
-        times.update(group_times(graph, group, times))
+        times.update(group_times(graph, group, times, trains))
     return times
 
 
 def group_times(
-    graph: Graph, group: tuple[Node, ...], times: Mapping[str, Times]
+    graph: Graph,
+    group: tuple[Node, ...],
+    times: Mapping[str, Times],
+    trains: Trains | None = None,
 ) -> dict[str, Times]:
     """When the nodes of one group of `computing_order` send their words, given their sources."""
-    sent = _walked(graph, group, times)
+    sent = _walked(graph, group, times, trains)
     return {name: np.concatenate(windows) for name, windows in sent.items()}
 
 
@@ -108,7 +117,7 @@ def input_times(graph: Graph) -> dict[str, Times]:
     return {name: np.arange(counts[name], dtype=np.int64) + firsts[name] for name in counts}
 
 
-def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
+def loop_cycles(graph: Graph, group: tuple[Node, ...], trains: Trains | None = None) -> int:
     """Cycles between two frames back to back that the feedback of a loop's nodes allows.
 
     The third of three frames, whose words from elsewhere are all there. Steps behind the first 16
@@ -116,7 +125,7 @@ def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
     """
     steps = group[0].type.steps
     walked = min(steps, WALKED_STEPS)
-    clocks = {node.name: NodeClock(graph, node) for node in group}
+    clocks = {node.name: NodeClock(graph, node, trains) for node in group}
     ends: list[list[int]] = []
     sent: dict[str, Windows] = {}
     for frame in range(3):
@@ -141,13 +150,13 @@ def loop_cycles(graph: Graph, group: tuple[Node, ...]) -> int:
 
 
 def _walked(
-    graph: Graph, group: tuple[Node, ...], times: Mapping[str, Times]
+    graph: Graph, group: tuple[Node, ...], times: Mapping[str, Times], trains: Trains | None
 ) -> dict[str, Windows]:
     """The words of the nodes of a loop (or of one node), window after window."""
-    clocks = {node.name: NodeClock(graph, node) for node in group}
+    clocks = {node.name: NodeClock(graph, node, trains) for node in group}
     count = source_windows(graph, group[0].name)
     sent: dict[str, Windows] = {
-        source: _replayed(np.split(times[source], source_windows(graph, source)), count)
+        source: replayed(np.split(times[source], source_windows(graph, source)), count)
         for node in group
         for source in (synapse.source for synapse in node.synapses)
         if source not in clocks
@@ -160,7 +169,7 @@ def _walked(
     return {name: sent[name] for name in clocks}
 
 
-def _replayed(sent: Windows, count: int) -> Windows:
+def replayed(sent: Windows, count: int) -> Windows:
     """`count` windows of words: where the source sends only one, a Replay sends it again."""
     words = len(sent[0])
     again = sent[0][-1] + 1 + np.arange((count - 1) * words, dtype=np.int64)
@@ -170,10 +179,11 @@ def _replayed(sent: Windows, count: int) -> Windows:
 class NodeClock:
     """When a node sends its words, given those of its sources."""
 
-    def __init__(self, graph: Graph, node: Node) -> None:
+    def __init__(self, graph: Graph, node: Node, trains: Trains | None = None) -> None:
         assert node.mapping is not None
         self.node = node
-        self.synapses = [SynapseClock(graph, node, index) for index in range(len(node.synapses))]
+        count = len(node.synapses)
+        self.synapses = [SynapseClock(graph, node, index, trains) for index in range(count)]
         self.delays = [DelayClock(synapse.delay) for synapse in node.synapses]
         self.words = [_words(graph, synapse.source) for synapse in node.synapses]
         steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
@@ -212,9 +222,11 @@ def _words(graph: Graph, name: str) -> int:
     return graph.edge(name).neurons // lanes
 
 
-def taken_times(graph: Graph, node: Node, index: int, source: Times) -> tuple[Times, int]:
+def taken_times(
+    graph: Graph, node: Node, index: int, source: Times, trains: Trains | None = None
+) -> tuple[Times, int]:
     """(when the engine of one synapse takes each of its words of a frame, their lanes)."""
-    clock = SynapseClock(graph, node, index)
+    clock = SynapseClock(graph, node, index, trains)
     windows = np.split(source, source_windows(graph, node.synapses[index].source))
     taken = [clock.window(words)[1] for words in windows]
     return np.concatenate(taken), wanted_lanes(graph, node, index)

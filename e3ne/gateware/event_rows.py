@@ -24,8 +24,8 @@ class EventRows(wiring.Component):
 
     Cycles: max(1, slices left) for an output word; a position takes at least stride columns, and
     between two rows of positions the flags under the next kernel are fetched
-    (`ir.event_cycles.event_rows_cycles`). Latency: `ir.event_cycles.ROWS_LATENCY` after the last
-    word of the rows under the first kernel. Reset: a new frame.
+    (`ir.event_cycles.event_rows_cycles`). Latency from the last word of the rows under the first
+    kernel to the first slice: 2 + `row_start_cycles` + `PICK_LATENCY`. Reset: a new frame.
     """
 
     def __init__(self, word: Word, window: Window, fold: Fold, windows: int = 1) -> None:

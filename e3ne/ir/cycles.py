@@ -143,6 +143,23 @@ def drive_stages(gain: Factor, offset: object) -> int:
     return int(multiplies(gain)) + int(shift_of(gain) > 0 or bool(np.any(np.asarray(offset))))
 
 
+def membrane_stages(
+    neuron: IntegrateFire | Integrate, steps: int, kept_words: int
+) -> list[tuple[str, int]]:
+    """("drive", register stages) and ("loop", cycles of a step) of a membrane's parts, in order."""
+    loops = [("loop", phases) for phases in _loops(neuron, steps, kept_words)]
+    if neuron.synaptic_decay is None:
+        found = [("drive", drive_stages(neuron.gain, neuron.offset)), *loops]
+    else:
+        found = [
+            ("drive", drive_stages(neuron.gain, 0)),
+            loops[0],
+            ("drive", drive_stages(Dyadic(1), neuron.offset)),
+            loops[1],
+        ]
+    return [(kind, cycles) for kind, cycles in found if cycles]
+
+
 def integrate_phases(decay: Factor, steps: int, kept_words: int) -> int:
     """Cycles of one step of v = sat(decay * v + x): one only where nothing is multiplied."""
     return 1 if not _slow(decay, steps, kept_words) else 2

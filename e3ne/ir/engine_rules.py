@@ -34,7 +34,17 @@ def _dense(
 def _event(
     graph: Graph, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
 ) -> Iterator[str]:
-    yield "found engine event, accepted dense so far"
+    yield from matrix_problems(graph, synapse, mapping, lanes, skips_slices=True)
+    op = synapse.op
+    if mapping.pixel_lanes != 1:
+        yield f"found pixel_lanes={mapping.pixel_lanes} on engine event, accepted 1"
+    if lanes.in_columns != 1:
+        yield f"found in_columns={lanes.in_columns} on engine event, accepted 1"
+    if isinstance(op, Conv2d) and int(op.weight.shape[1]) % lanes.in_lanes:
+        yield (
+            f"found in_lanes={lanes.in_lanes} on engine event, accepted a divisor of the "
+            f"{int(op.weight.shape[1])} channels of a group"
+        )
 
 
 def _logic(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .graph import Graph, Node
+from .graph import Engine, Graph, Node
 from .ops import Conv2d, Linear, MaxPool2d, Op, Pair, SumPool2d, Upsample2d
 from .shapes import window_shape
+
+MOST_PARTS = 16  # slices in a word that a list of events takes
 
 
 @dataclass(frozen=True)
@@ -247,11 +249,15 @@ def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
     """Elements of its source that synapse `index` of a mapped node takes in one word.
 
     A row memory takes `in_lanes`, a sliding window `in_columns` whole pixels, a bare edge the
-    node's own lanes.
+    node's own lanes; a list of events whole words of its source, so that zeros pass at once.
     """
     assert node.mapping is not None
     op, channels = node.synapses[index].op, graph.edge(node.synapses[index].source).channels
     lanes = node.mapping.synapses[index]
+    if isinstance(op, Linear) and node.mapping.engine is Engine.EVENT:
+        sent = source_lanes(graph, node.synapses[index].source) or 1
+        slices = sent // lanes.in_lanes if sent % lanes.in_lanes == 0 else 1
+        return lanes.in_lanes * max(k for k in range(1, MOST_PARTS + 1) if slices % k == 0)
     if isinstance(op, Linear | Conv2d):
         fold = synapse_fold(node, index)
         return lanes.in_lanes if fold.in_memory else channels * lanes.in_columns

@@ -1,0 +1,167 @@
+"""What of the words of a synapse is zero: the cycles of the EVENT engine depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir import Array, Conv2d, Graph, Linear, Node
+from ..ir.event_cycles import kept_slices, list_parts
+from ..ir.frames import source_windows, synapse_windows, window_steps
+from ..ir.geometry import Fold, Window, op_window, synapse_fold
+from ..ir.order import to_wire
+from ..ir.synapse_products import synapse_products
+
+Trains = Mapping[str, Array]
+"""What inputs and nodes send on some frames: integers (frames, steps, *shape) by name."""
+
+
+@dataclass(frozen=True)
+class ListActivity:
+    """One window of a vector: slices that matter in each word; cycles of each of them, in order.
+
+    `empty`: cycles of a sum without any.
+    """
+
+    pushes: list[int]
+    cycles: list[int]
+    empty: int
+
+
+@dataclass(frozen=True)
+class RowsActivity:
+    """One window of an image: for each position, for each sum, the cycles of its slices."""
+
+    sums: list[list[list[int]]]
+
+
+def synapse_activity(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> list[ListActivity] | list[RowsActivity]:
+    """Of each window of the `frames` of `trains`, in turn; without trains nothing is zero."""
+    op = node.synapses[index].op
+    if isinstance(op, Linear):
+        return _lists(graph, node, index, trains, frames)
+    assert isinstance(op, Conv2d)
+    return _rows(graph, node, index, trains, frames)
+
+
+def slice_cycles(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> Array:
+    """int64 (windows of all frames, slices of the source in wire order): 0 where all is zero.
+
+    Without `trains` those of one window of slices where everything is one.
+    """
+    assert node.mapping is not None
+    synapse, lanes = node.synapses[index], node.mapping.synapses[index]
+    source = graph.edge(synapse.source)
+    steps = window_steps(graph, source.steps)
+    slices = source.neurons // lanes.in_lanes
+    most = synapse_products(graph, node, index).slice_cycles
+    if trains is None:
+        return np.full((1, slices), most, np.int64)
+    values = delayed(trains[synapse.source], synapse.delay, frames, graph.streaming)
+    wire = to_wire(values, source.shape).reshape(len(frames), -1, steps, slices, lanes.in_lanes)
+    if picks_planes(graph, node, index):
+        planes = [((wire >> bit) & 1).any(axis=(2, 4)) for bit in range(source.bits)]
+        there = np.sum(planes, axis=0)
+    else:
+        there = (wire != 0).any(axis=(2, 4)) * most
+    times = synapse_windows(graph, node, index) // source_windows(graph, synapse.source)
+    found: Array = np.tile(there, (1, times, 1)).reshape(-1, slices).astype(np.int64)
+    return found
+
+
+def picks_planes(graph: Graph, node: Node, index: int) -> bool:
+    """Whether only those planes of bits are visited in which a slice has a one."""
+    assert node.mapping is not None
+    products = synapse_products(graph, node, index)
+    return products.element_bits == 1 and products.planes > 1 and products.chunks == 1
+
+
+def delayed(trains: Array, delay: int, frames: list[int], streaming: bool) -> Array:
+    """The `frames` of a train, `delay` steps later: silence first, or the frame before."""
+    chosen = trains[frames]
+    if not delay:
+        return chosen
+    if streaming:
+        steps = chosen.reshape(-1, *chosen.shape[2:])
+        late = np.concatenate([np.zeros_like(steps[:1]).repeat(delay, axis=0), steps])
+        return late[: len(steps)].reshape(chosen.shape)
+    silence = np.zeros_like(chosen[:, :1]).repeat(delay, axis=1)
+    return np.concatenate([silence, chosen], axis=1)[:, : chosen.shape[1]]
+
+
+def empty_cycles(graph: Graph, node: Node, index: int) -> int:
+    """Cycles of a sum without any slice."""
+    if picks_planes(graph, node, index):
+        return 1
+    return synapse_products(graph, node, index).slice_cycles
+
+
+def _lists(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> list[ListActivity]:
+    keep = kept_slices(graph, node, index)
+    parts, empty = list_parts(graph, node, index), empty_cycles(graph, node, index)
+    found = slice_cycles(graph, node, index, trains, frames) * keep
+    pushes = (found != 0).reshape(len(found), -1, parts).sum(axis=2)
+    windows = [
+        ListActivity(pushed.tolist(), row[row != 0].tolist(), empty)
+        for pushed, row in zip(pushes, found, strict=True)
+    ]
+    count = len(frames) * synapse_windows(graph, node, index)
+    return windows * count if trains is None else windows
+
+
+def _rows(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> list[RowsActivity]:
+    op, source = node.synapses[index].op, graph.edge(node.synapses[index].source)
+    fold, window = synapse_fold(node, index), op_window(op, source.shape)
+    found, empty = (
+        slice_cycles(graph, node, index, trains, frames),
+        empty_cycles(graph, node, index),
+    )
+    windows = []
+    for image in found:
+        patches = patch_cycles(image, window, fold)
+        sums = [
+            [(row[row != 0].tolist() or [empty]) for row in groups for _ in range(fold.outs)]
+            for groups in patches
+        ]
+        windows.append(RowsActivity(sums))
+    count = len(frames) * synapse_windows(graph, node, index)
+    return windows * count if trains is None else windows
+
+
+def patch_cycles(image: Array, window: Window, fold: Fold) -> Array:
+    """Cycles of the slices of an image (slices,) under each kernel: (positions, groups, slices)."""
+    words = window.channels // fold.in_lanes
+    pads = [
+        (pad, pad + step + dilation * size)
+        for pad, step, dilation, size in zip(
+            window.padding, window.stride, window.dilation, window.kernel, strict=True
+        )
+    ]
+    padded = np.pad(image.reshape(window.rows, window.columns, words), [*pads, (0, 0)])
+    taps = []
+    for row in range(window.kernel[0]):
+        for column in range(window.kernel[1]):
+            y, x = row * window.dilation[0], column * window.dilation[1]
+            part = padded[y :: window.stride[0], x :: window.stride[1]]
+            taps.append(part[: window.out_shape[0], : window.out_shape[1]])
+    stacked = np.stack(taps, axis=2)  # (rows, columns, positions of the kernel, words)
+    by_group = stacked.reshape(*stacked.shape[:3], fold.groups, words // fold.groups)
+    moved: Array = np.moveaxis(by_group, 3, 2)
+    return moved.reshape(-1, fold.groups, fold.slices)
+
+
+def position_cycles(image: Array, window: Window, fold: Fold, empty: int) -> Array:
+    """Cycles of all sums of each position, int64 (positions,); `empty`: of a sum of nothing."""
+    by_group = patch_cycles(image, window, fold).sum(axis=2)
+    found: Array = np.where(by_group == 0, empty, by_group).sum(axis=1) * fold.outs
+    return found

@@ -1,0 +1,67 @@
+"""Exact cycles from a run of models of all parts (`cost.flow`), of frames that are not too long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir import Engine, Graph
+from .activity import Trains
+from .flow import run_flow
+
+MOST_CYCLES = 100_000  # of one run; longer ones are estimated (`schedule.py`)
+FIRST_FRAMES, MOST_FRAMES = 6, 24  # back to back, until their distance repeats
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of frames: alone in an idle network, one for each, and between two back to back."""
+
+    latencies: tuple[int, ...]
+    interval: float
+
+
+def follows_data(graph: Graph) -> bool:
+    """Whether cycles depend on what is sent: a node leaves out zeros, or frames are events."""
+    engines = [node.mapping.engine for node in graph.nodes if node.mapping is not None]
+    return Engine.EVENT in engines or any(source.events for source in graph.inputs)
+
+
+def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles | None:
+    """Exact cycles of the frames of `trains` (None: of frames in which nothing is zero).
+
+    None where a run may need more than `MOST_CYCLES`; `estimate` says how many a frame may take.
+    """
+    if estimate > MOST_CYCLES:
+        return None
+    count = 1 if trains is None else len(next(iter(trains.values())))
+    latencies = []
+    for frame in range(count if follows_data(graph) else 1):
+        run = run_flow(graph, [frame], trains, MOST_CYCLES)
+        if run is None:
+            return None
+        latencies.append(run.ends[0] - run.starts[0])
+    interval = _mixed(graph, trains, count) if count > 1 and follows_data(graph) else None
+    if interval is None:
+        interval = _repeated(graph, trains)
+    return None if interval is None else Cycles(tuple(latencies), interval)
+
+
+def _mixed(graph: Graph, trains: Trains | None, count: int) -> float | None:
+    """The mean interval of all frames in turn."""
+    run = run_flow(graph, list(range(count)), trains, count * MOST_CYCLES)
+    return None if run is None else (run.ends[-1] - run.ends[0]) / (count - 1)
+
+
+def _repeated(graph: Graph, trains: Trains | None) -> float | None:
+    """The interval of equal frames, once it repeats."""
+    for frames in (FIRST_FRAMES, MOST_FRAMES):
+        run = run_flow(graph, [0] * frames, trains, frames * MOST_CYCLES)
+        if run is None:
+            return None
+        apart = np.diff(run.ends).tolist()
+        for period in range(1, len(apart) // 2):
+            if apart[-period:] == apart[-2 * period : -period]:
+                return float(np.mean(apart[-period:]))
+    return float(np.mean(apart[len(apart) // 2 :]))

@@ -1,0 +1,9 @@
+"""Words on their way through a mapped network, cycle by cycle, without what is in them.
+
+Each part of the hardware has a model here that keeps its handshakes and counts only; so the cycles
+of a run follow from the graph and, where EVENT nodes leave out zeros, from what is zero.
+"""
+
+from .run import FlowRun, run_flow
+
+__all__ = ["FlowRun", "run_flow"]
