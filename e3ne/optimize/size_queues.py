@@ -1,7 +1,8 @@
 """A queue behind every node whose words come faster, for a while, than they are taken.
 
 A sliding window gives nothing at the top of an image and then more than the next node can take,
-though on average that one keeps up. Without a queue it would hold up everything before it.
+though on average that one keeps up; and where branches join again, the words of the short one wait
+for the long one. Without a queue they would hold up everything before them.
 """
 
 from __future__ import annotations
@@ -10,51 +11,81 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..cost import node_cycles
+from ..cost import frame_interval
 from ..cost.pace import Times
+from ..cost.periodic import periodic_times
 from ..cost.schedule import node_times, taken_times
-from ..ir import Flatten, Graph, Identity, Linear, Node, Upsample2d
-from ..ir.geometry import op_window, wanted_lanes
+from ..ir import Graph, Node
+from ..ir.geometry import wanted_lanes
 
 LEAST_WORDS = 3  # fewer words find room in the units themselves
 MOST_BITS = 1 << 17  # of one queue; a longer backlog holds up the node instead
+FRAMES = 5  # back to back, to see what waits
+SPARE = 2  # words, as units begin and end their work a little earlier or later than evenly
 
 
 def size_queues(graph: Graph) -> Graph:
-    """The same layout with `queue_words` for every node (a graph with mappings)."""
-    times = node_times(graph)
+    """The same layout with `queue_words` for every node (a graph with mappings).
+
+    A queue has room for what waits while a single frame passes as fast as it can, so that nothing
+    is held up then; and for what waits while frames come evenly at the interval of the network, so
+    that its slowest part never waits.
+    """
+    single, steady = _single(graph), _steady(graph)
     nodes = []
     for node in graph.nodes:
         assert node.mapping is not None
-        most = 0
-        for consumer, index in graph.consumers(node.name):
-            if consumer.name != node.name and not consumer.synapses[index].delay:
-                taken, lanes = taken_times(graph, consumer, index, times[node.name])
-                words = backlog(times[node.name], taken, lanes, node.mapping.lanes)
-                if node_cycles(graph, consumer) >= node_cycles(graph, node):
-                    words += -(-first_patch(graph, consumer, index) // node.mapping.lanes)
-                most = max(most, words)
+        most = max(single.get(node.name, 0), steady.get(node.name, 0))
         word_bits = node.mapping.lanes * node.type.bits * (graph.steps_in_window or 1)
         depth = min(most, MOST_BITS // word_bits) if most >= LEAST_WORDS else 0
         nodes.append(replace(node, mapping=replace(node.mapping, queue_words=depth)))
     return graph.with_nodes(nodes)
 
 
-def first_patch(graph: Graph, node: Node, index: int) -> int:
-    """Elements of the next frame that synapse `index` can use as soon as it ends a frame.
+def _single(graph: Graph) -> dict[str, int]:
+    """The backlog behind each node while one frame passes; none of feedback."""
+    times = node_times(graph)
+    found = {}
+    for node in graph.nodes:
+        most = 0
+        for consumer, index in _takers(graph, node):
+            taken, lanes = taken_times(graph, consumer, index, times[node.name])
+            most = max(most, _backlog(node, times[node.name], taken, lanes))
+        found[node.name] = most
+    return found
 
-    The pixels before the first patch is whole, which a busy sliding window takes in one go; a row
-    memory takes them ahead but for the rows that do not fit its ring.
-    """
+
+def _steady(graph: Graph) -> dict[str, int]:
+    """The same while frames follow each other; nothing of networks with delays."""
+    bare = graph.with_nodes(
+        [replace(n, mapping=replace(n.mapping, queue_words=0)) for n in graph.nodes if n.mapping]
+    )
+    schedule = periodic_times(bare, frame_interval(bare), FRAMES)
+    if schedule is None:
+        return {}
+    found = {}
+    for node in graph.nodes:
+        most = 0
+        for consumer, index in _takers(graph, node):
+            lanes = wanted_lanes(graph, consumer, index)
+            taken = schedule.taken[consumer.name, index]
+            most = max(most, _backlog(node, schedule.sent[node.name], taken, lanes))
+        found[node.name] = most + SPARE if most else 0
+    return found
+
+
+def _takers(graph: Graph, node: Node) -> list[tuple[Node, int]]:
+    """The synapses that take words of `node` as they come."""
+    return [
+        (consumer, index)
+        for consumer, index in graph.consumers(node.name)
+        if consumer.name != node.name and not consumer.synapses[index].delay
+    ]
+
+
+def _backlog(node: Node, sent: Times, taken: Times, taken_lanes: int) -> int:
     assert node.mapping is not None
-    op, source = node.synapses[index].op, graph.edge(node.synapses[index].source)
-    if isinstance(op, Identity | Flatten | Linear | Upsample2d):
-        return 0
-    window = op_window(op, source.shape)
-    rows, columns = (span - pad for span, pad in zip(window.span, window.padding, strict=True))
-    if wanted_lanes(graph, node, index) == source.channels:
-        return (max(rows - 1, 0) * window.columns + max(columns, 0)) * source.channels
-    return max(rows - window.stride[0], 0) * window.columns * source.channels
+    return backlog(sent, taken, taken_lanes, node.mapping.lanes)
 
 
 def backlog(sent: Times, taken: Times, taken_lanes: int, sent_lanes: int) -> int:
