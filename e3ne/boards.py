@@ -55,6 +55,7 @@ class Board:
     the clock that a build aims at, which a PLL makes from the oscillator. `sources` says where the
     figures come from. `io_pins`: pins with space between them that the ports of a core may take,
     where nextpnr chooses none by itself (gowin, nexus); the first takes the clock.
+    `static_uw` microwatts the part takes without a clock (0: the energy model takes its family's).
     """
 
     name: str
@@ -70,6 +71,7 @@ class Board:
     oscillator: Oscillator
     sources: tuple[tuple[str, str], ...] = ()
     io_pins: str = ""
+    static_uw: int = 0
 
 
 def boards_folder() -> Path:
@@ -142,7 +144,7 @@ def board_table(board: Board) -> dict[str, Any]:
 
 
 ACCEPTED = {"str": str, "int": int, "Family": str}
-OPTIONAL = ("sources", "spram_bits", "lut_ram_bits", "io_pins")
+OPTIONAL = ("sources", "spram_bits", "lut_ram_bits", "io_pins", "static_uw")
 
 
 def _problems(

@@ -1,11 +1,14 @@
 """What a mapped network costs: cycles, and estimates of logic and memory."""
 
+from .energy import Energy, energy, node_energy
 from .predict import Prediction, frame_interval, node_cycles, port_cycles, predict
 from .resources import Resources, node_resources, port_resources
 
 __all__ = [
+    "Energy",
     "Prediction",
     "Resources",
+    "energy",
     "frame_interval",
     "node_cycles",
     "node_resources",

@@ -1,30 +1,39 @@
 """Which memories become block RAM, and what the others take: the rules of Yosys, measured.
 
-`synth_ecp5` and `synth_ice40` compare costs: a block RAM of ECP5 counts 128, one of iCE40 64, a
-LUT RAM of 16 words of 4 bits 4, a bit of a ROM in logic 1/16, a bit of a RAM in flip-flops 1. A
-memory becomes block RAM where that is cheaper; runs over widths 8 .. 72 and depths 2 .. 256 agree.
+Yosys compares costs: a block RAM of ECP5 counts 128, one of iCE40 64, a LUT RAM of 16 words of
+4 bits 4, a bit of a ROM in logic 1/16, a bit of a RAM in flip-flops 1. A memory becomes block RAM
+where that is cheaper (`memory_kinds.py` has the figures of each family).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..boards import Family
 from ..ir import Storage
+from .memory_kinds import (
+    BLOCKS,
+    EMULATIONS,
+    LUT_RAM_EMULATIONS,
+    LUT_RAMS,
+    RAM_BIT_COST,
+    ROM_BIT_COST,
+    Fit,
+    best_fit,
+)
 
-# Words of one block RAM by the width in which it is used.
-BLOCK_SHAPES: dict[Family, dict[int, int]] = {
-    "ecp5": {36: 512, 18: 1024, 9: 2048, 4: 4096, 2: 8192, 1: 16384},
-    "ice40": {16: 256, 8: 512, 4: 1024, 2: 2048},
-}
 LARGE_SHAPES: dict[Family, tuple[int, int]] = {"ice40": (16_384, 16)}
 """(words, bits) of a large RAM without contents of its own (SPRAM), where a family has any."""
 LARGE_BITS = {family: words * bits for family, (words, bits) in LARGE_SHAPES.items()}
 LOADER_LUTS, LOADER_FFS = 60, 30  # the port that fills memories
-BLOCK_COST: dict[Family, int] = {"ecp5": 128, "ice40": 64}
-BLOCK_BITS: dict[Family, int] = {"ecp5": 18_432, "ice40": 4_096}
-LUTS_PER_LUT_RAM = 6  # as synthesis.py counts a TRELLIS_DPR16X4
-LUT_RAM_COST = 4
+BLOCK_BITS: dict[Family, int] = {
+    **{"ecp5": 18_432, "ice40": 4_096, "gowin": 18_432},
+    **{"nexus": 18_432, "xilinx7": 18_432, "ultrascale_plus": 18_432},
+}
+LUT_INPUTS: dict[Family, int] = {
+    **{"ecp5": 4, "ice40": 4, "gowin": 4, "nexus": 4, "xilinx7": 6, "ultrascale_plus": 6}
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class MemoryCells:
     sprams: int = 0
 
 
+@lru_cache(maxsize=65536)
 def memory_cells(memory: Memory, family: Family) -> MemoryCells:
     """The cells of `memory` as Yosys chooses them."""
     width, depth = memory.width_bits, memory.depth
@@ -57,22 +67,52 @@ def memory_cells(memory: Memory, family: Family) -> MemoryCells:
         return _loaded(width, depth, family)
     if width == 0 or (memory.is_rom and depth == 1):
         return MemoryCells(0, 0, 0)
-    blocks = block_rams(width, depth, family)
-    deep = blocks * BLOCK_COST[family] < _logic_cost(memory, family)
-    if memory.storage is not Storage.AUTO:
-        deep = memory.storage is Storage.BLOCK
-    if deep:
-        # A word written and read in one cycle must give the old one: a register and a choice.
-        return MemoryCells(0, 0, blocks) if memory.is_rom else _read_first(width, depth, blocks)
+    found = chosen_cells(memory, family)
+    if found is None:
+        return _logic(memory, family)
+    select = (found.rows - 1).bit_length()
+    choice = _mux_luts(found.rows, family) * width + (0 if memory.is_rom else select * 2)
+    if found.kind.units == 0:
+        return MemoryCells(found.cells * found.kind.luts + choice, width, 0)
+    blocks = found.cells * found.kind.units
+    if memory.is_rom or not EMULATIONS[family]:
+        return MemoryCells(choice, select, blocks)
+    # A word written and read in one cycle must give the old one: a register and a choice.
+    address = (depth - 1).bit_length()
+    return MemoryCells(choice + width + 2 * address, select + 2 * width + address + 2, blocks)
+
+
+def chosen_cells(memory: Memory, family: Family) -> Fit | None:
+    """The cells that cost least; None where plain logic does. Equal costs: logic, then blocks."""
+    width, depth, is_rom = memory.width_bits, memory.depth, memory.is_rom
+    block = best_fit(BLOCKS[family], width, depth, is_rom, 0 if is_rom else EMULATIONS[family])
+    kinds = () if is_rom else LUT_RAMS[family]
+    luts = best_fit(kinds, width, depth, is_rom, LUT_RAM_EMULATIONS)
+    match memory.storage:
+        case Storage.BLOCK:
+            return block
+        case Storage.LUT:
+            return luts
+        case _:
+            logic_cost = width * depth * (ROM_BIT_COST if is_rom else RAM_BIT_COST)
+            fits = [fit for fit in (block, luts) if fit is not None and fit.cost < logic_cost]
+            return min(fits, key=lambda fit: fit.cost) if fits else None
+
+
+def _logic(memory: Memory, family: Family) -> MemoryCells:
+    """A ROM as tables of LUTs, a RAM as flip-flops."""
+    width, depth = memory.width_bits, memory.depth
     address_bits = (depth - 1).bit_length()
     if memory.is_rom:
-        muxes = 2.3 if family == "ice40" and address_bits > 4 else 1  # ECP5 has wide muxes
-        return MemoryCells(width * max(1.0, muxes * (1 << address_bits) / 16), width, 0)
-    if family == "ecp5":
-        rows = -(-depth // 16)
-        cells = -(-width // 4) * rows
-        return MemoryCells(cells * LUTS_PER_LUT_RAM + width * (rows - 1), width, 0)
+        inputs = LUT_INPUTS[family]
+        muxes = 2.3 if family == "ice40" and address_bits > inputs else 1  # others have wide muxes
+        return MemoryCells(width * max(1.0, muxes * (1 << address_bits) / (1 << inputs)), width, 0)
     return MemoryCells(width * depth * 0.7 + depth, width * (depth + 1), 0)
+
+
+def _mux_luts(ways: int, family: Family) -> float:
+    """LUTs of one bit chosen among `ways`."""
+    return (ways - 1) * (0.4 if LUT_INPUTS[family] == 6 else 0.8)
 
 
 def _loaded(width: int, depth: int, family: Family) -> MemoryCells:
@@ -87,23 +127,7 @@ def _loaded(width: int, depth: int, family: Family) -> MemoryCells:
 
 
 def block_rams(width_bits: int, depth: int, family: Family) -> int:
-    """Block RAMs of a memory in the shape that needs fewest."""
-    return min(
-        -(-width_bits // width) * -(-depth // words)
-        for width, words in BLOCK_SHAPES[family].items()
-    )
-
-
-def _logic_cost(memory: Memory, family: Family) -> float:
-    bits = memory.width_bits * memory.depth
-    if memory.is_rom:
-        return bits / 16
-    if family == "ecp5":
-        # One more than the cells count, because equal costs go to block RAM.
-        return LUT_RAM_COST * -(-memory.width_bits // 4) * -(-memory.depth // 16) + 1
-    return bits
-
-
-def _read_first(width: int, depth: int, blocks: int) -> MemoryCells:
-    address_bits = (depth - 1).bit_length()
-    return MemoryCells(width + 2 * address_bits, 2 * width + address_bits + 2, blocks)
+    """Block RAMs of a ROM of this shape that is all in block RAM."""
+    found = best_fit(BLOCKS[family], width_bits, depth, True)
+    assert found is not None
+    return found.cells * found.kind.units

@@ -1,6 +1,7 @@
 """LUTs, flip-flops and block RAM of a mapped network, as estimates of what Yosys gives.
 
-`python -m benchmarks.fit_luts` prints them beside Yosys for a sweep of nodes and for the examples.
+`python -m benchmarks.fit_cost` fits them to Yosys runs of a sweep of components (`lut_table.py`);
+`docs/cost_model.md` has what remains as error.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ..ir.frames import input_format, input_words, source_windows, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .features import node_features
-from .lut_table import FAMILY_FACTOR, LUTS
+from .lut_table import LUTS
 from .memories import BLOCK_BITS, LARGE_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
@@ -26,7 +27,7 @@ FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image foll
 
 @dataclass(frozen=True)
 class Resources:
-    """Four-input LUTs without DSP, flip-flops, block RAMs and the bits that these hold in all,
+    """LUTs of the family's own inputs, flip-flops, block RAMs and the bits that these hold in all,
     multipliers; `spram_bits` those of the large RAMs in use, filled or not."""
 
     luts: int
@@ -41,10 +42,11 @@ def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resourc
     """The resources of one mapped node."""
     features = node_features(graph, node)
     cells = [memory_cells(memory, family) for memory in features.memories]
-    logic = sum(LUTS.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    table = LUTS[family]
+    logic = sum(table.get(kind, 0.0) * amount for kind, amount in features.units.items())
     brams = sum(cell.brams for cell in cells)
     return Resources(
-        round(logic * FAMILY_FACTOR[family] + sum(cell.luts for cell in cells)),
+        round(logic + sum(cell.luts for cell in cells)),
         round(features.ffs + sum(cell.ffs for cell in cells)),
         brams,
         brams * BLOCK_BITS[family],
