@@ -200,9 +200,10 @@ class LogicUnit(wiring.Component):
             for o in range(self.out.lanes)
         ]
         with m.If(moves):
-            m.d.sync += self.o.valid.eq(valid & marks["done"])
-        with m.If(moves & valid):
-            m.d.sync += self.o.payload.last.eq(marks["last"])
+            m.d.sync += [
+                self.o.valid.eq(valid & marks["done"]),
+                self.o.payload.last.eq(marks["last"]),
+            ]
             for o, entries in enumerate(ring):
                 for s in range(plan.step_lanes):
                     before = Mux(marks["first"], 0, entries[-1][s] << plan.bit_lanes)

@@ -17,9 +17,10 @@ from .graph import Graph, Node
 from .ops import Conv2d, Linear
 from .order import wire_index
 from .ranges import Range
+from .sketch import is_sketch
 from .spikes import SpikeType
 
-LOGIC_LEVELS = 2
+LOGIC_LEVELS = 3
 """Levels of tables and adders between two registers."""
 
 
@@ -142,7 +143,7 @@ def logic_plan(
         inputs = [Range(0, (1 << bit_lanes) - 1)] * len(lanes) + [Range(0, 1)]
         matrix = np.concatenate([matrix, offsets[:, None]], axis=1)
         offsets = np.zeros_like(offsets)
-    network = adder_graph(matrix, inputs, offsets.tolist())
+    network = adder_graph(matrix, inputs, offsets.tolist(), is_sketch(op))
     return LogicPlan(network, lanes, step_lanes, bit_lanes, step_chunks, bit_chunks, flips_sign)
 
 

@@ -1,0 +1,108 @@
+"""Small synapses of the LOGIC engine: every line of it counts in one of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from e3ne.cost.logic_clock import logic_cycles
+from e3ne.ir import (
+    Conv2d,
+    Engine,
+    Graph,
+    Linear,
+    Mapping,
+    Op,
+    SpikeType,
+    SynapseMapping,
+    frozen,
+)
+from e3ne.ir.logic_plan import synapse_plan
+
+from .engine_zoo import BOTH, NONE, SLOW_SINK, SLOW_SOURCE, Pauses, conv, integers
+from .test_synapse_units import check, mapped
+
+Case = tuple[Op, SpikeType, Mapping, int, Pauses]
+
+
+def logic(
+    op: Linear | Conv2d,
+    step_lanes: int = 1,
+    bit_lanes: int | None = None,
+    pixel_lanes: int = 1,
+    in_columns: int = 1,
+) -> Mapping:
+    """A mapping of a node with one LOGIC synapse."""
+    lanes = SynapseMapping(int(op.weight[0].size), step_lanes, bit_lanes, in_columns)
+    return Mapping(Engine.LOGIC, len(op.weight), pixel_lanes, (lanes,))
+
+
+def thinned(seed: int, shape: tuple[int, ...]) -> Linear:
+    """Weights -1, 0 and 1 of which most are 0."""
+    random = np.random.default_rng(seed)
+    weight = random.integers(-1, 2, shape) * (random.random(shape) < 0.4)
+    return Linear(frozen(weight, np.int64), integers(seed, shape[:1], 9))
+
+
+def vectors() -> list[Case]:
+    """Bits, small and large integers with and without a sign; all at once or in parts."""
+    one = Linear(integers(1, (5, 9)), integers(2, (5,), 90))
+    wide = Linear(integers(3, (3, 6), 90), integers(4, (3,), 90))
+    few = Linear(frozen([[-1, 64], [-4, 0], [1, -128], [0, -1]], np.int64))
+    return [
+        (one, SpikeType((9,), 1, 1), logic(one), 1, NONE),
+        (one, SpikeType((9,), 1, 2), logic(one), 1, SLOW_SINK),
+        (one, SpikeType((9,), 1, 4, True), logic(one), 1, BOTH),
+        (wide, SpikeType((6,), 1, 8, True), logic(wide), 1, SLOW_SOURCE),
+        (wide, SpikeType((6,), 2, 6), logic(wide, 2), 2, NONE),
+        (one, SpikeType((9,), 2, 3, True), logic(one, 1), 2, SLOW_SINK),
+        (few, SpikeType((2,), 1, 5), logic(few), 1, BOTH),
+        (wide, SpikeType((6,), 4, 6), logic(wide, 1, 2), 4, NONE),
+        (one, SpikeType((9,), 1, 4), logic(one, 1, 1), 1, BOTH),
+        (one, SpikeType((9,), 1, 4, True), logic(one, 1, 1), 1, NONE),
+        (one, SpikeType((9,), 4, 4, True), logic(one, 2, 2), 4, SLOW_SINK),
+        (one, SpikeType((9,), 4, 1), logic(one, 1), 4, SLOW_SOURCE),
+        (one, SpikeType((9,), 4, 1), logic(one, 2), 2, NONE),
+        (wide, SpikeType((2, 3, 1), 2, 3), logic(wide, 1, 3), 2, BOTH),
+        *(
+            (op, SpikeType((30,), 1, bits), logic(op, 1, part), 1, NONE)
+            for op in [thinned(4, (6, 30))]
+            for bits, part in ((1, None), (2, None), (2, 1))
+        ),
+    ]
+
+
+def images() -> list[Case]:
+    """Sliding windows: geometries, several pixels at once, several columns taken at once."""
+    padded = conv(11, (3, 2, 3, 3), True, padding=(1, 1))
+    spread = conv(12, (2, 2, 2, 2), dilation=(1, 2), stride=(2, 1))
+    stepped = conv(13, (2, 1, 2, 3), True, stride=(1, 2))
+    point = conv(14, (4, 3, 1, 1), True)
+    return [
+        (padded, SpikeType((2, 4, 4), 1, 2), logic(padded), 1, NONE),
+        (padded, SpikeType((2, 4, 4), 1, 4), logic(padded, 1, 1), 1, NONE),
+        (padded, SpikeType((2, 4, 4), 1, 4, True), logic(padded, 1, 2, 2, 2), 1, BOTH),
+        (padded, SpikeType((2, 4, 4), 2, 1), logic(padded, 1, None, 4, 4), 2, NONE),
+        (spread, SpikeType((2, 4, 6), 1, 1), logic(spread, 1, None, 2), 1, SLOW_SINK),
+        (stepped, SpikeType((1, 3, 9), 1, 3), logic(stepped, 1, 1, 2), 1, SLOW_SOURCE),
+        (point, SpikeType((3, 2, 3), 1, 2), logic(point), 1, BOTH),
+    ]
+
+
+def check_logic(cases: list[Case]) -> None:
+    """Equal to the reference; without pauses a window takes the cycles of the formula, and a
+    lone vector leaves when the plan says."""
+    for seed, (op, source, mapping, window, pauses) in enumerate(cases):
+        graph = mapped(op, source, mapping, window)
+        run = check(graph, 4, seed, pauses, limit_cycles=1_500)
+        if pauses == NONE:
+            words = len(run.sinks[0].cycles) // 4
+            ends = run.sinks[0].cycles[words - 1 :: words]
+            assert ends[3] - ends[2] == source.steps // window * window_cycles(graph)
+            if isinstance(op, Linear):
+                latency = run.sinks[0].cycles[0] - run.sources[0].cycles[0]
+                assert latency == synapse_plan(graph, graph.nodes[0], 0).latency_cycles
+
+
+def window_cycles(graph: Graph) -> int:
+    """Cycles of a window where nothing is missing."""
+    return max(logic_cycles(graph, graph.nodes[0], 0))
