@@ -11,6 +11,7 @@ __all__ = [
     "energy",
     "frame_interval",
     "node_cycles",
+    "node_energy",
     "node_resources",
     "port_cycles",
     "port_resources",
