@@ -14,6 +14,7 @@ import numpy as np
 from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
+from .data import encoded_inputs
 from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
 from .ir import Array, BadInput, Graph, Integrate, IntegrateFire, Readout, Stage, text, verify
 from .ir.user_arrays import UserArrays, input_arrays
@@ -25,6 +26,7 @@ from .synthesis import part_of, resources_available
 from .trace_frames import example_of, input_names
 
 DEFAULT_BOARD = "ulx3s-85f"
+TRAIN_FRAMES = 16  # calibration frames whose trains the cycles of EVENT nodes are told by
 
 ConfigSource = Config | Mapping[str, Any] | str | Path | None
 Readouts = Readout | str | None | list[Readout | str | None] | tuple[Readout | str | None, ...]
@@ -34,11 +36,16 @@ Wanted = int | str | Sequence[int | str]
 
 @dataclass(frozen=True)
 class Journey:
-    """One network in each stage. `dequantized` is FLOAT with the integer weights loaded back."""
+    """One network in each stage. `dequantized` is FLOAT with the integer weights loaded back.
+
+    `trains`: what every input and node sends on some of the calibration frames, where there are
+    any: integers (frames, steps, *shape).
+    """
 
     traced: Graph
     dequantized: Graph
     mapped: Graph
+    trains: dict[str, Array] | None = None
 
 
 def compile(
@@ -156,9 +163,23 @@ def map_traced(
         traced = encode_inputs(traced, calibration, config)
         ready, integer = lowered(traced, calibration, config, dump)
     with stages("optimize"):
-        mapped = verify(choose_mapping(integer, board, config))
+        trains = calibration_trains(integer, calibration)
+        mapped = verify(choose_mapping(integer, board, config, trains))
         dump_text(dump, "mapped", mapped)
-    return Journey(traced, dequantized(ready, integer, config), mapped)
+    return Journey(traced, dequantized(ready, integer, config), mapped, trains)
+
+
+def calibration_trains(
+    graph: Graph, calibration: Array | Sequence[Array] | None
+) -> dict[str, Array] | None:
+    """What every input and node of an integer graph sends on the first calibration frames."""
+    from . import reference
+
+    if calibration is None:
+        return None
+    arrays = [calibration] if isinstance(calibration, np.ndarray) else list(calibration)
+    frames = tuple(np.asarray(array)[:TRAIN_FRAMES] for array in arrays)
+    return reference.run(graph, *encoded_inputs(graph.inputs, frames))
 
 
 def write(
@@ -192,11 +213,12 @@ def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> 
     """The report after a compile: predictions, times, memory; the rest is measured later."""
     from .cost import predict
 
-    predicted = predict(journey.mapped, board.family)
+    predicted = predict(journey.mapped, board.family, journey.trains)
     report = new_report(title, board.name, board.clock_hz)
     report["graph"] = graph_summary(journey.mapped)
     report["cycles"] = {
         "predicted_latency": predicted.latency_cycles,
+        "predicted_latency_worst": predicted.latency_worst_cycles,
         "predicted_interval": predicted.interval_cycles,
     }
     report["resources"] = {

@@ -209,8 +209,11 @@ def simulation_figures(result: CheckResult) -> dict[str, Any]:
         "cycles": {
             "latency_min": result.cycles.latency_min,
             "latency_mean": round(result.cycles.latency_mean, 2),
+            "latency_p50": round(result.cycles.latency_p50, 2),
             "latency_max": result.cycles.latency_max,
             "interval_mean": round(result.cycles.interval_mean, 2),
+            "interval_p50": round(result.cycles.interval_p50, 2),
+            "interval_max": result.cycles.interval_max,
         },
     }
 

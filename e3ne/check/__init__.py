@@ -48,6 +48,9 @@ class Cycles:
     latency_mean: float
     latency_max: int
     interval_mean: float
+    latency_p50: float = 0.0
+    interval_p50: float = 0.0
+    interval_max: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,9 @@ def _simulate(
             float(latencies.mean()),
             int(latencies.max()),
             float(np.mean(intervals)) if len(intervals) else 0.0,
+            float(np.median(latencies)),
+            float(np.median(intervals)) if len(intervals) else 0.0,
+            int(np.max(intervals)) if len(intervals) else 0,
         )
     wall_s = {"build": built - began, "simulate": time.perf_counter() - built}
     return _result(simulator, total, cycles, labels, wall_s)

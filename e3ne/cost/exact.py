@@ -16,7 +16,10 @@ FIRST_FRAMES, MOST_FRAMES = 6, 24  # back to back, until their distance repeats
 
 @dataclass(frozen=True)
 class Cycles:
-    """Cycles of frames: alone in an idle network, one for each, and between two back to back."""
+    """Cycles of frames: alone in an idle network, one for each, and between two back to back.
+
+    The first beat and the last word of a frame are included.
+    """
 
     latencies: tuple[int, ...]
     interval: float
@@ -41,7 +44,7 @@ def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles |
         run = run_flow(graph, [frame], trains, MOST_CYCLES)
         if run is None:
             return None
-        latencies.append(run.ends[0] - run.starts[0])
+        latencies.append(run.ends[0] - run.starts[0] + 1)
     interval = _mixed(graph, trains, count) if count > 1 and follows_data(graph) else None
     if interval is None:
         interval = _repeated(graph, trains)

@@ -51,7 +51,7 @@ from .schedule import frame_latency, loop_cycles
 
 @dataclass(frozen=True)
 class Prediction:
-    """`latency_cycles` from a frame's first beat to its last word in an idle network;
+    """`latency_cycles` from a frame's first beat to its last word, both included, when idle;
     `interval_cycles` between two frames back to back; resources as estimates, multipliers exact.
 
     Both are the mean over the frames whose trains are known, rounded up; `latency_worst_cycles` is

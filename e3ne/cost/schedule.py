@@ -41,7 +41,9 @@ Windows = list[Times]
 def frame_latency(
     graph: Graph, known: Mapping[str, Times] | None = None, trains: Trains | None = None
 ) -> int:
-    """Cycles from a frame's first input beat to its last output word; the others: see node_times.
+    """Cycles from a frame's first input beat to its last output word, both included.
+
+    `known`, `trains`: see node_times.
 
     The first beats of all inputs come together; the last word is that of the latest output. No
     output leaves before the frame's last beat has shown that the frame is whole.
@@ -57,7 +59,7 @@ def frame_latency(
             int(times[output.source][-1]) + output_latency(graph, output),
             whole + (1 if is_class else readout_latency_cycles(1, output.readout)),
         )
-        ends.append(first + output_format(graph, output).beats - 1)
+        ends.append(first + output_format(graph, output).beats)
     return max(ends)
 
 

@@ -5,8 +5,9 @@ accuracy:   {float, reference, rtl: percent; samples}
 fidelity:   {spikes_compared, spikes_equal, percent, by_node}: quantised torch model against
             the integer reference
 bit_exact:  {simulator, frames, nodes_checked, mismatches}
-cycles:     {latency_min, latency_mean, latency_max, interval_mean, predicted_latency,
-            predicted_interval}
+cycles:     {latency_min, latency_mean, latency_p50, latency_max, interval_mean, interval_p50,
+            interval_max, predicted_latency, predicted_latency_worst, predicted_interval}: what is
+            predicted are means over some calibration frames, the worst is of frames without zeros
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}
 fmax_hz:    {routed: [one a seed], median, worst}
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
@@ -43,6 +44,7 @@ KINDS = {
     "cycles": "simulated",
     "cycles.predicted_interval": "modelled",
     "cycles.predicted_latency": "modelled",
+    "cycles.predicted_latency_worst": "modelled",
     "cycles.roofline": "modelled",
     "energy": "modelled",
     "fidelity": "measured",

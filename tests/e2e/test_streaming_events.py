@@ -260,5 +260,5 @@ def test_predicted_latency_of_events_is_that_of_one(tmp_path: Path) -> None:
     x[:, 0].reshape(6, -1)[:, 0] = 1
     cycles = check.simulate(build, x).cycles
     assert cycles is not None
-    assert cycles.latency_min == cycles.latency_max == predict(graph).latency_cycles + 1
+    assert cycles.latency_min == cycles.latency_max == predict(graph).latency_cycles
     assert cycles.interval_mean == predict(graph).interval_cycles
