@@ -341,7 +341,7 @@ OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("rom", matrices, "(int(value) & mask)", "abs(int(value))"),
     ("rom", matrices, "<< (index * bits)", "<< index"),
     ("pipeline", matrices, "with m.If(moves):", "with m.If(1):"),
-    ("pipeline", matrices, "group[at : at + 2]", "group[at : at + 1]"),
+    ("pipeline", pools, "group[at : at + 2]", "group[at : at + 1]"),
     ("select", selection, "index[bit], *reversed(pair)", "index[bit], *pair"),
     ("select", selection, "for bit in range(len(index))", "for bit in reversed(range(len(index)))"),
 ]  # fmt: skip
