@@ -238,10 +238,8 @@ def field_bits(weight_bits: int, element_bits: int) -> int:
 def packings(weight_bits: int, element_bits: int, multiplier: Multiplier) -> Iterator[int]:
     """The values of products_per_dsp that fit `multiplier`, fewest first; for a search to try.
 
-    Take the last one that divides `out_lanes`: it is never worse. `element_bits` are those taken
-    in a cycle (`bit_lanes` where it is given, and then at least 2); weights have at least two bits.
-    Worth trying for `dsps`: what the part has left, rounded down to a multiple of pixel_lanes *
-    step_lanes, at most pixel_lanes * step_lanes * in_lanes * (out_lanes / products_per_dsp).
+    `element_bits` are those taken in a cycle (`bit_lanes` where it is given). None fits weights or
+    elements of one bit, whose products are gates. `dsp_choices` says what to try with them.
     """
     if weight_bits < 2 or element_bits < 2:
         return
@@ -250,3 +248,26 @@ def packings(weight_bits: int, element_bits: int, multiplier: Multiplier) -> Ite
         large, small = max(packed, element_bits), min(packed, element_bits)
         if large <= multiplier.a_bits and small <= multiplier.b_bits:
             yield count
+
+
+def dsp_choices(
+    bits: tuple[int, int], sums: int, in_lanes: int, out_lanes: int, family: str, available: int
+) -> list[tuple[int, int]]:
+    """(dsps, products_per_dsp) worth trying for one synapse: none, half, as many as there are.
+
+    `bits` of a stored weight and of an element in a cycle; `sums` = pixel_lanes * step_lanes. Only
+    the widest packing that divides `out_lanes`: the same multipliers then form more products. As
+    far as possible all products of an element lie in multipliers or none does, so that what is
+    left over is subtracted once for all outputs.
+    """
+    found = [(0, 1)]
+    part = MULTIPLIERS.get(family, Multiplier(0, 0))
+    each = max((n for n in packings(*bits, part) if out_lanes % n == 0), default=0)
+    if each:
+        groups = out_lanes // each
+        most = min(available // sums, in_lanes * groups)
+        for count in {most, most // 2}:
+            whole = count - count % groups if count > groups else count
+            if whole:
+                found.append((whole * sums, each))
+    return sorted(set(found))
