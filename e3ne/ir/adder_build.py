@@ -14,33 +14,43 @@ from .ranges import Range
 from .shared_terms import PairSharing, Row, least_depth, signed_digits
 from .table_packing import Entity, Group, in_blocks, in_turn
 
-PAIRS_AT_MOST = 1_500_000
-"""Pairs of digits in all rows, above which no shared pairs are looked for."""
+PAIRS_AT_MOST = 300_000
+"""Pairs of digits in all rows, above which no shared pairs are looked for (seconds)."""
 
 
-def adder_graph(matrix: Array, inputs: Sequence[Range], offsets: Sequence[int]) -> AdderGraph:
+def adder_graph(
+    matrix: Array, inputs: Sequence[Range], offsets: Sequence[int], is_sketch: bool = False
+) -> AdderGraph:
     """The graph of matrix @ x + offsets for x[k] in inputs[k]; `matrix` (outputs, inputs), int64.
 
     Always the same for equal arguments; remembered. Of several ways to build it the one of fewest
-    LUTs is taken whose depth is at most one above the least.
+    LUTs is taken whose depth is at most one above the least. A sketch shares no sums: quickly
+    built, larger.
     """
     content = np.ascontiguousarray(matrix, dtype=np.int64).tobytes()
     spans = tuple((span.low, span.high) for span in inputs)
-    return _built(content, len(matrix), spans, tuple(int(offset) for offset in offsets))
+    whole = tuple(int(offset) for offset in offsets)
+    return _built(content, len(matrix), spans, whole, is_sketch)
 
 
 @lru_cache(maxsize=256)
 def _built(
-    content: bytes, rows: int, spans: tuple[tuple[int, int], ...], offsets: tuple[int, ...]
+    content: bytes,
+    rows: int,
+    spans: tuple[tuple[int, int], ...],
+    offsets: tuple[int, ...],
+    is_sketch: bool,
 ) -> AdderGraph:
     matrix = np.frombuffer(content, np.int64).reshape(rows, len(spans))
     inputs = [Range(low, high) for low, high in spans]
-    found = [
-        _Builder(inputs, pack).build(matrix, offsets, shares)
-        for shares in (False, True)
-        if not shares or _pairs(matrix) <= PAIRS_AT_MOST
-        for pack in (in_turn, in_blocks)
-    ]
+    if is_sketch:
+        return _Builder(inputs, in_turn).build(matrix, offsets, False)
+    if all(width_bits(span) <= 1 for span in inputs):
+        # A pair of bits takes as much of a table as the bits do: sharing it saves nothing.
+        ways = [(in_turn, False), (in_blocks, False)]
+    else:
+        ways = [(in_turn, False), (in_turn, True)][: 1 + (_pairs(matrix) <= PAIRS_AT_MOST)]
+    found = [_Builder(inputs, pack).build(matrix, offsets, shares) for pack, shares in ways]
     flattest = min(graph.depth for graph in found)
     return min((g for g in found if g.depth <= flattest + 1), key=luts)
 

@@ -7,7 +7,7 @@ using canonic signed digit multipliers" (1996), with a bound on the depth of the
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .ranges import Range
@@ -58,14 +58,16 @@ class PairSharing:
         self.pairs: list[SharedPair] = []
         self.weights = [sum(1 << levels[node] for node, _ in row) for row in rows]
         self.counts: dict[Pair, int] = {}
+        self.shapes: dict[Pair, tuple[int, int]] = {}  # (level, bits) of the node of a pair
         self.heap: list[tuple[tuple[int, int, int], Pair]] = []  # least first
-        for row in rows:
+        self.rows_of: list[set[int]] = [set() for _ in spans]  # rows that may have a node
+        touched: set[Pair] = set()
+        for place, row in enumerate(rows):
             digits = sorted(row)
             for index, digit in enumerate(digits):
-                self._count(row, digit, digits[index + 1 :], 1)
-        for pair, count in self.counts.items():
-            if count > 1:
-                heapq.heappush(self.heap, (self._place(pair, count), pair))
+                self.rows_of[digit[0]].add(place)
+                self._count(row, digit, digits[index + 1 :], 1, touched)
+        self._push(touched)
 
     def run(self) -> None:
         """All pairs, the most frequent first; of these the lowest, then the narrowest."""
@@ -78,8 +80,8 @@ class PairSharing:
                 heapq.heappush(self.heap, (self._place(pair, count), pair))
                 continue
             places = [
-                (index, self._places(row, pair, self.weights[index]))
-                for index, row in enumerate(self.rows)
+                (index, self._places(self.rows[index], pair, self.weights[index]))
+                for index in sorted(self.rows_of[pair[0]] & self.rows_of[pair[1]])
             ]
             if sum(len(found) for _, found in places) < 2:
                 del self.counts[pair]
@@ -87,7 +89,10 @@ class PairSharing:
             self._take_out(pair, [(index, found) for index, found in places if found])
 
     def _place(self, pair: Pair, count: int) -> tuple[int, int, int]:
-        return -count, self._level(pair), self._span(pair).signed_bits
+        shape = self.shapes.get(pair)
+        if shape is None:
+            shape = self.shapes[pair] = self._level(pair), self._span(pair).signed_bits
+        return -count, *shape
 
     def _factors(self, pair: Pair) -> tuple[int, int]:
         _, _, further, sign = pair
@@ -101,12 +106,21 @@ class PairSharing:
         a, b = (one, other) if one < other else (other, one)
         return a[0], b[0], b[1] - a[1], row[a] * row[b]
 
-    def _count(self, row: Row, digit: Digit, others: Sequence[Digit], change: int) -> None:
+    def _count(
+        self, row: Row, digit: Digit, others: Iterable[Digit], change: int, touched: set[Pair]
+    ) -> None:
         for other in others:
-            pair = self._key(row, digit, other)
-            count = self.counts.get(pair, 0) + change
-            self.counts[pair] = count
-            if change > 0 and count > 1 and self.pairs:
+            if other != digit:
+                pair = self._key(row, digit, other)
+                self.counts[pair] = self.counts.get(pair, 0) + change
+                if change > 0:
+                    touched.add(pair)
+
+    def _push(self, touched: set[Pair]) -> None:
+        """Pairs whose count has grown; the heap's order does not depend on theirs."""
+        for pair in touched:
+            count = self.counts[pair]
+            if count > 1:
                 heapq.heappush(self.heap, (self._place(pair, count), pair))
 
     def _level(self, pair: Pair) -> int:
@@ -137,14 +151,17 @@ class PairSharing:
         self.pairs.append(SharedPair((pair[0], first), (pair[1], second)))
         self.spans.append(self._span(pair))
         self.levels.append(self._level(pair))
+        self.rows_of.append({index for index, _ in places})
+        touched: set[Pair] = set()
         for index, found in places:
             row = self.rows[index]
             for digit, other in found:
                 sign, shift = row[digit], min(digit[1], other[1])
                 for gone in (digit, other):
-                    self._count(row, gone, [d for d in row if d != gone], -1)
+                    self._count(row, gone, row, -1, touched)
                     self.weights[index] -= 1 << self.levels[gone[0]]
                     del row[gone]
                 row[node, shift] = sign
-                self._count(row, (node, shift), [d for d in row if d != (node, shift)], 1)
+                self._count(row, (node, shift), row, 1, touched)
                 self.weights[index] += 1 << self.levels[node]
+        self._push(touched)
