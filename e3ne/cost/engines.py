@@ -25,7 +25,7 @@ from ..ir import (
 )
 from ..ir.arrays import Array
 from ..ir.engine_cycles import pool_latency, upsample_latency
-from ..ir.geometry import op_window, pool_fold, upsample_held_words, wanted_lanes
+from ..ir.geometry import op_window, pool_fold, queue_words, upsample_held_words, wanted_lanes
 from .activity import Trains
 from .dense_clock import dense_clock
 from .event_clock import event_clock
@@ -45,7 +45,7 @@ class SynapseClock:
         self.neurons = graph.edge(synapse.source).neurons
         self.lanes = wanted_lanes(graph, node, index)
         self.split = Pace(1)
-        queued = len(node.synapses) > 1 or _queued(graph, synapse.source)
+        queued = len(node.synapses) > 1 or queue_words(graph, synapse.source) > 0
         self.queue_cycles = 2 if queued and not synapse.delay else 0
         self.engine, self.latency, self.apart = _engine(graph, node, index, trains)
 
@@ -117,11 +117,6 @@ def _engine(
             raise TypeError("ChannelAffine never reaches hardware")
         case _:
             assert_never(synapse.op)
-
-
-def _queued(graph: Graph, name: str) -> bool:
-    """Whether the mapping asks for a queue behind the node called `name`."""
-    return any(n.name == name and n.mapping and n.mapping.queue_words for n in graph.nodes)
 
 
 class Wires:

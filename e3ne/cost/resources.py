@@ -65,6 +65,8 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
         luts += sum(cell.luts for cell in cells)
         ffs += round(sum(cell.ffs for cell in cells))
         brams += sum(cell.brams for cell in cells)
+        if source.queue_words:
+            ffs += 4 * source.queue_words.bit_length()
         if source.events:
             luts += EVENT_LUTS + EVENT_LUTS_PER_BIT * _word_bits(graph, source)
             ffs += EVENT_FFS
@@ -93,15 +95,16 @@ def _word_bits(graph: Graph, source: Input) -> int:
 
 
 def _frame_memories(graph: Graph, source: Input) -> list[Memory]:
-    """What holds whole frames behind an input: two banks of events, a queue of a stream."""
+    """What holds words behind an input: a queue, two banks of events, a frame of a stream."""
     words, width = input_words(graph, source), _word_bits(graph, source)
+    queues = [Memory(width + 1, source.queue_words + 1, False)] if source.queue_words else []
     if source.events:
         steps = source.type.steps if source_windows(graph, source.name) > 1 else 1
         times = Memory((max(words, steps) - 1).bit_length(), steps, is_rom=True)
-        return [*[Memory(width, words, is_rom=False)] * 2, times]
+        return [*queues, *[Memory(width, words, is_rom=False)] * 2, times]
     if graph.streaming:
-        return [Memory(width + 1, words + GATE_QUEUE_SPARE + 1, is_rom=False)]
-    return []
+        return [*queues, Memory(width + 1, words + GATE_QUEUE_SPARE + 1, is_rom=False)]
+    return queues
 
 
 def _number_bits(type: SpikeType, readout: Readout) -> int:

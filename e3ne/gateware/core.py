@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
 from ..ir.frames import source_windows, synapse_windows, window_steps
+from ..ir.geometry import queue_words
 from .delays import Delay, FrameStart
 from .node_unit import NodeUnit
 from .plumbing import Fork, Queue, Regroup, Replay
@@ -124,14 +125,6 @@ class Core(wiring.Component):
                 return word
         return self.units[name].word
 
-    def _queue_words(self, name: str) -> int:
-        """Words of the queue that the mapping asks for behind `name`."""
-        if name not in self.units:
-            return 0
-        mapping = self.graph.node(name).mapping
-        assert mapping is not None
-        return mapping.queue_words
-
     def _entry(self, m, name: str, node: Node, index: int):
         """The stream that takes words of `name` for synapse `index` of `node`."""
         word, unit = self._word(name), self.units[node.name]
@@ -145,8 +138,8 @@ class Core(wiring.Component):
             words = self.graph.edge(name).neurons // word.lanes
             chain.append(("replay", Replay(word, words, times)))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
-        depth = 0 if delay is not None else max(depth, self._queue_words(name))
-        if wanted.lanes > word.lanes:  # a queue of wide words empties faster
+        depth = 0 if delay is not None else max(depth, queue_words(self.graph, name))
+        if word.lanes % wanted.lanes:  # what is not only split goes on behind a full engine
             chain.append(("regroup", Regroup(word, wanted.lanes)))
             depth = -(-depth * word.lanes // wanted.lanes)
             word = wanted

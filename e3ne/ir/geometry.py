@@ -266,6 +266,15 @@ def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
     return node.mapping.lanes
 
 
+def queue_words(graph: Graph, name: str) -> int:
+    """Words of the queue that is asked for behind the input or node called `name`."""
+    for source in graph.inputs:
+        if source.name == name:
+            return source.queue_words
+    mapping = graph.node(name).mapping
+    return 0 if mapping is None else mapping.queue_words
+
+
 def source_lanes(graph: Graph, name: str) -> int | None:
     """Elements in a word of the input or node called `name`; None before it is mapped."""
     for source in graph.inputs:

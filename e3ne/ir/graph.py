@@ -143,7 +143,8 @@ class Input:
     that rounds its samples itself, by this very rule; it sends that integer times `scale`.
     `lanes` elements travel in one beat (stage MAPPED; it divides the neurons). With `events` frames
     arrive as address events instead (`ir/events.py`), and `lanes` elements in one word behind it.
-    `packed`: elements of a beat follow each other without padding to whole bytes.
+    `packed`: elements of a beat follow each other without padding to whole bytes. `queue_words` is
+    the depth of the queue behind the port (0: none), as of a `Mapping`.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Input:
     lanes: int = 1
     events: bool = False
     packed: bool = False
+    queue_words: int = 0
 
 
 @dataclass(frozen=True)

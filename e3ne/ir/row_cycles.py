@@ -34,7 +34,8 @@ class RowReader:
         `arrives(row, room)` says when the last word of an image row comes, for which there is room
         from cycle `room` on; it is asked once for each row, in order.
         """
-        starts, ends = [], []  # of output rows; the last words of image rows
+        starts: list[int] = []
+        ends: list[int] = []  # the last words of image rows
         first = 0
         for needed, freed in self.rows:
             while len(ends) < first + needed:

@@ -33,6 +33,7 @@ def text(graph: Graph) -> str:
         f"input {source.name}: {type_text(source.type)} scale={source.scale:.9g}"
         + (" events" if source.events else "")
         + (" packed" if source.packed else "")
+        + (f" queue={source.queue_words}" if source.queue_words else "")
         for source in graph.inputs
     ]
     lines += [_node_text(node) for node in graph.nodes]

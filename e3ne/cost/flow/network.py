@@ -28,7 +28,7 @@ from ...ir.frames import (
     synapse_windows,
     window_steps,
 )
-from ...ir.geometry import source_lanes, wanted_lanes
+from ...ir.geometry import queue_words, source_lanes, wanted_lanes
 from ..activity import Trains
 from .delays import Delay, FrameStart
 from .links import Collect, Fork, Link, Part, Pipe, Queue, RegisterSlice, Replay, Split, Sum
@@ -203,20 +203,13 @@ class FlowNetwork:
         depth = 0
         if delay is None:
             depth = self._words(name) if len(node.synapses) > 1 else 0
-            depth = max(depth, self._queue_words(name))
-        if wanted > sent:
+            depth = max(depth, queue_words(self.graph, name))
+        if sent % wanted:
             link, depth = self._regroup(link, sent, wanted), -(-depth * sent // wanted)
             sent = wanted
         if depth:
             link = self._add(Queue(link, depth))
         return self._regroup(link, sent, wanted)
-
-    def _queue_words(self, name: str) -> int:
-        if any(source.name == name for source in self.graph.inputs):
-            return 0
-        mapping = self.graph.node(name).mapping
-        assert mapping is not None
-        return mapping.queue_words
 
     def _regroup(self, link: Link, lanes: int, wanted: int) -> Link:
         common = int(np.gcd(lanes, wanted))
