@@ -6,8 +6,12 @@ from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.frames import window_steps
 from ..ir.geometry import op_window, synapse_fold
 from ..ir.logic_plan import synapse_plan
+from ..ir.sketch import is_sketch
 from .counts import Features
 from .dense_features import current_bits, patch_features
+
+SHARED = 0.7
+"""What shared sums leave of a sketched network of several bits: 0.64 .. 0.8 of those of LeNet-5."""
 
 
 def logic_features(
@@ -22,10 +26,12 @@ def logic_features(
         window, pixels = op_window(op, source.shape), mapping.pixel_lanes
         fold, columns = synapse_fold(node, index), mapping.synapses[index].in_columns
         patch_features(found, window, fold, pixels, source.bits * steps, columns)
-    found.add("logic_tables", plan.network.table_luts * plan.step_lanes)
-    found.add("logic_gate_bits", plan.network.gate_bits * plan.step_lanes)
-    found.add("logic_carry_bits", plan.network.carry_bits * plan.step_lanes)
-    found.ffs += plan.register_bits * plan.step_lanes + 3 * plan.stages
+    shared = SHARED if is_sketch(op) and plan.bit_lanes > 1 else 1.0
+    copies = plan.step_lanes * shared
+    found.add("logic_tables", plan.network.table_luts * copies)
+    found.add("logic_gate_bits", plan.network.gate_bits * copies)
+    found.add("logic_carry_bits", plan.network.carry_bits * copies)
+    found.ffs += plan.register_bits * copies + 3 * plan.stages
     if plan.chunks > 1:
         held = len(plan.lanes) * source.bits * steps
         sums = mapping.lanes * current_bits(synapse, source)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..boards import Board
 from ..cost import Prediction, port_cycles, predict
-from ..ir import Graph
+from ..ir import Graph, Mapping
 from .labels import Found, search
 from .limits import COLUMNS, Limits
 from .size_queues import size_queues
@@ -20,6 +20,7 @@ PLAIN_LABELS = 96  # of layouts whose latency is not looked at
 TIMED_LABELS = 128  # of those whose latency is, with the widest beats; fewer with others
 OTHER_LABELS = 48
 RANKED = 40  # designs that are looked at in full behind the first one that fits
+REFUSED = 8  # designs that fit as sketches, and not when their networks are built
 
 Rank = tuple[float, ...]
 
@@ -41,21 +42,36 @@ class Design:
     costs: tuple[int, ...]
 
     @cached_property
-    def graph(self) -> Graph:
-        """The mapped network, with its queues."""
-        mappings = {
-            node.name: node.mapping
-            for part, pick in zip(self.stages.parts, self.found.picks(self.label), strict=True)
-            for node in part.choices[pick].nodes
-        }
+    def sketch(self) -> Graph:
+        """The mapped sketch, with its queues."""
         laid = self.stages.graph
-        nodes = [replace(node, mapping=mappings[node.name]) for node in self.original.nodes]
+        mappings = self._mappings()
+        nodes = [replace(node, mapping=mappings[node.name]) for node in laid.nodes]
         return size_queues(laid.with_nodes(nodes))
 
     @cached_property
     def prediction(self) -> Prediction:
-        """What the network costs."""
-        return predict(self.graph, self.stages.family, exact=False)
+        """What the sketch costs; cycles as of the schedule."""
+        return predict(self.sketch, self.stages.family, self.stages.trains, exact=False)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The mapped network, with its queues."""
+        mappings = {node.name: node.mapping for node in self.sketch.nodes}
+        nodes = [replace(node, mapping=mappings[node.name]) for node in self.original.nodes]
+        return self.stages.graph.with_nodes(nodes)
+
+    @cached_property
+    def outcome(self) -> Prediction:
+        """What the network itself costs."""
+        return predict(self.graph, self.stages.family, self.stages.trains, exact=False)
+
+    def _mappings(self) -> dict[str, Mapping | None]:
+        return {
+            node.name: node.mapping
+            for part, pick in zip(self.stages.parts, self.found.picks(self.label), strict=True)
+            for node in part.choices[pick].nodes
+        }
 
     def fits(self, limits: Limits) -> bool:
         """Whether the costs without queues are within the limits."""
@@ -141,6 +157,20 @@ def best_of(
 
     `bound` is no higher than the rank, as far as is known without queues.
     """
+    for _ in range(REFUSED):
+        best = _best_sketch(designs, limits, bound, rank)
+        if best is None or not limits.exceeded(best.outcome):
+            return best
+        designs = [design for design in designs if design is not best]
+    return None
+
+
+def _best_sketch(
+    designs: list[Design],
+    limits: Limits,
+    bound: Callable[[Design], Rank],
+    rank: Callable[[Prediction], Rank],
+) -> Design | None:
     best: tuple[Rank, Design] | None = None
     looked = 0
     for design in sorted(designs, key=lambda design: (bound(design), design.costs)):

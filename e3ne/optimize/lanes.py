@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
+import numpy as np
+
+from ..boards import Board
 from ..config import MappingConfig
 from ..ir import (
     Conv2d,
+    Engine,
     Graph,
     Linear,
     Mapping,
     MaxPool2d,
     Node,
+    Op,
+    SpikeType,
+    Storage,
     SumPool2d,
     SynapseMapping,
     Upsample2d,
 )
+from ..ir.engine_rules import engine_problems
+from ..ir.geometry import in_column_choices, op_window
+from ..ir.products import MULTIPLIERS, dsp_choices, packings
+from ..ir.synapse_products import stored_kind
+from ..ir.verify_mapping import patch_elements
 
-MOST_LANES = 2048  # products a cycle of one node
+MOST_LANES = 2048  # products a cycle of one node with weights from a memory
+WEIGHTS_PER_LUT = 0.25  # constant weights that are not zero, of a node that may become logic
 
 
 def node_mappings(
-    graph: Graph, node: Node, window: int, fixed: MappingConfig | None
+    graph: Graph, node: Node, window: int, fixed: MappingConfig | None, board: Board
 ) -> Iterator[Mapping]:
-    """Legal mappings of `node` in windows of `window` steps; `fixed` lanes are kept."""
+    """Legal mappings of `node` in windows of `window` steps; what is `fixed` is kept."""
     fixed = fixed or MappingConfig()
-    for out_lanes in _chosen(out_lane_choices(node), fixed.out_lanes):
-        for pixel_lanes in _chosen(pixel_lane_choices(node, out_lanes), fixed.pixel_lanes):
-            options = [
-                list(_synapse_mappings(graph, node, index, window, fixed))
-                for index in range(len(node.synapses))
-            ]
-            for synapses in _aligned(options):
-                lanes = out_lanes * pixel_lanes
-                if all(lanes * s.in_lanes * s.step_lanes <= MOST_LANES for s in synapses) or (
-                    lanes == 1
-                ):
-                    yield Mapping(
-                        out_lanes=out_lanes, pixel_lanes=pixel_lanes, synapses=tuple(synapses)
-                    )
+    matrix = any(isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses)
+    for engine in _chosen(list(Engine) if matrix else [Engine.DENSE], _engine(fixed, matrix)):
+        lane_choices = [node.type.channels] if engine is Engine.LOGIC else out_lane_choices(node)
+        for out_lanes in _chosen(lane_choices, fixed.out_lanes):
+            for pixel_lanes in _chosen(pixel_lane_choices(node, out_lanes), fixed.pixel_lanes):
+                mapping = Mapping(engine, out_lanes, pixel_lanes)
+                options = [
+                    _synapse_mappings(graph, node, index, window, fixed, mapping, board)
+                    for index in range(len(node.synapses))
+                ]
+                if all(options):
+                    for synapses in _aligned(options):
+                        yield replace(mapping, synapses=tuple(synapses))
+
+
+def _engine(fixed: MappingConfig, matrix: bool) -> Engine | None:
+    return None if fixed.engine is None or not matrix else Engine(fixed.engine)
 
 
 def divisors(number: int) -> list[int]:
@@ -58,34 +76,116 @@ def out_lane_choices(node: Node) -> list[int]:
 
 
 def pixel_lane_choices(node: Node, out_lanes: int) -> list[int]:
-    """Several output columns at once where all channels are; no pooling, no upsampling."""
-    single = MaxPool2d | SumPool2d | Upsample2d
-    pools = any(isinstance(synapse.op, single) for synapse in node.synapses)
-    if out_lanes != node.type.channels or len(node.type.shape) == 1 or pools:
+    """Several output columns at once where all channels are; no upsampling."""
+    single = any(isinstance(synapse.op, Upsample2d) for synapse in node.synapses)
+    if out_lanes != node.type.channels or len(node.type.shape) == 1 or single:
         return [1]
     return [lanes for lanes in divisors(node.type.shape[2]) if lanes <= 8]
 
 
 def _synapse_mappings(
-    graph: Graph, node: Node, index: int, window: int, fixed: MappingConfig
-) -> Iterator[SynapseMapping]:
-    op = node.synapses[index].op
-    source = graph.edge(node.synapses[index].source)
+    graph: Graph,
+    node: Node,
+    index: int,
+    window: int,
+    fixed: MappingConfig,
+    mapping: Mapping,
+    board: Board,
+) -> list[SynapseMapping]:
+    """What the rules allow for one synapse of a node of this engine and these lanes."""
+    synapse = node.synapses[index]
+    source = graph.edge(synapse.source)
     steps = min(window, source.steps)
-    if not isinstance(op, Linear | Conv2d):
-        yield SynapseMapping(1, steps)
-        return
-    if isinstance(op, Linear):
-        elements = source.neurons
-    else:
-        elements = op.kernel[0] * op.kernel[1] * int(op.weight.shape[1])
-    for in_lanes, step_lanes in product(
-        _chosen(divisors(elements), fixed.in_lanes), _chosen(divisors(steps), fixed.step_lanes)
+    columns = _chosen(column_choices(synapse.op, source, mapping.pixel_lanes), fixed.in_columns)
+    if not isinstance(synapse.op, Linear | Conv2d):
+        return [SynapseMapping(1, steps, in_columns=count) for count in columns]
+    elements = source.neurons if isinstance(synapse.op, Linear) else patch_elements(synapse.op)
+    in_lanes = [elements] if mapping.engine is Engine.LOGIC else divisors(elements)
+    if mapping.engine is Engine.LOGIC and too_much_logic(synapse.op, board):
+        return []
+    whole: list[int | None] = [None]
+    bits = whole + ([1] if source.bits > 1 or mapping.engine is Engine.EVENT else [])
+    found = []
+    for lanes, step_lanes in product(
+        _chosen(in_lanes, fixed.in_lanes), _chosen(divisors(steps), fixed.step_lanes)
     ):
-        yield SynapseMapping(in_lanes, step_lanes)
+        products = mapping.lanes * lanes * step_lanes
+        if mapping.engine is not Engine.LOGIC and products > MOST_LANES:
+            continue
+        sums = mapping.pixel_lanes * step_lanes
+        for bit_lanes, count in product(_chosen(bits, fixed.bit_lanes), columns):
+            kinds = (stored_kind(synapse.op)[0], bit_lanes or source.bits)
+            for dsps, each in _multipliers(
+                kinds, sums, lanes, mapping.out_lanes, board, fixed.dsps
+            ):
+                option = SynapseMapping(
+                    lanes, step_lanes, bit_lanes, count, *_fixed_storage(fixed), dsps, each
+                )
+                if not any(engine_problems(graph, synapse, mapping, option)):
+                    found.append(option)
+    return found
 
 
-def _chosen(choices: list[int], fixed: int | None) -> list[int]:
+def column_choices(op: Op, source: SpikeType, pixel_lanes: int) -> list[int]:
+    """Columns of the source in one word of a sliding window."""
+    if isinstance(op, Conv2d | MaxPool2d | SumPool2d):
+        return in_column_choices(op_window(op, source.shape), pixel_lanes)
+    return [1]
+
+
+def too_much_logic(op: Linear | Conv2d, board: Board) -> bool:
+    """Whether an adder for every few weights alone is more than the board has."""
+    return int(np.count_nonzero(op.weight)) > WEIGHTS_PER_LUT * board.resources.luts
+
+
+def other_storages(graph: Graph, node: Node, fixed: MappingConfig | None) -> Iterator[Mapping]:
+    """The layout of a mapped node with its memories where the synthesizer would not put them."""
+    mapping = node.mapping
+    assert mapping is not None
+    kinds = (Storage.AUTO, Storage.BLOCK, Storage.LUT)
+    for weights, buffers in product(kinds, kinds):
+        if (weights is not Storage.AUTO and fixed and fixed.storage) or (
+            buffers is not Storage.AUTO and fixed and fixed.buffer_storage
+        ):
+            continue
+        synapses = tuple(
+            replace(
+                lanes,
+                storage=lanes.storage if weights is Storage.AUTO else weights,
+                buffer_storage=lanes.buffer_storage if buffers is Storage.AUTO else buffers,
+            )
+            if isinstance(synapse.op, Linear | Conv2d)
+            else lanes
+            for synapse, lanes in zip(node.synapses, mapping.synapses, strict=True)
+        )
+        legal = all(
+            not any(engine_problems(graph, synapse, mapping, lanes))
+            for synapse, lanes in zip(node.synapses, synapses, strict=True)
+            if isinstance(synapse.op, Linear | Conv2d)
+        )
+        if legal and synapses != mapping.synapses:
+            yield replace(mapping, synapses=synapses)
+
+
+def _fixed_storage(fixed: MappingConfig) -> tuple[Storage, Storage]:
+    """(of the weights, of what is kept of the source)."""
+    return Storage(fixed.storage or "auto"), Storage(fixed.buffer_storage or "auto")
+
+
+def _multipliers(
+    bits: tuple[int, int], sums: int, in_lanes: int, out_lanes: int, board: Board, fixed: int | None
+) -> list[tuple[int, int]]:
+    """(multipliers of the part, products of each); with a `fixed` number every packing."""
+    if fixed is None:
+        return dsp_choices(bits, sums, in_lanes, out_lanes, board.family, board.resources.dsps)
+    part = MULTIPLIERS.get(board.family)
+    if not fixed or part is None:
+        return [(fixed, 1)]
+    return [(fixed, each) for each in reversed([*packings(*bits, part)])] or [(fixed, 1)]
+
+
+def _chosen(choices: list[Any], fixed: Any) -> list[Any]:
+    """All choices, or the one that the user fixed, where it is one of them."""
     if fixed is None:
         return choices
     return [fixed] if fixed in choices else []

@@ -34,8 +34,6 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.optimize import choose_mapping
-from e3ne.optimize.fronts import balanced, node_front
-from e3ne.optimize.shorten import shorten_latency
 from e3ne.optimize.windows import allowed_windows
 
 LARGE = load_board("ulx3s-85f")
@@ -133,7 +131,7 @@ def test_networks_of_every_structure_map(build, utilisation):
     mapped = choose_mapping(build(), LARGE, Config(utilisation=utilisation))
     assert mapped.stage is Stage.MAPPED
     found = predict(mapped)
-    assert found.luts <= utilisation * LARGE.resources.luts + 600
+    assert found.luts <= utilisation * LARGE.resources.luts
     assert found.interval_cycles <= found.latency_cycles + 50
 
 
@@ -178,7 +176,9 @@ def test_the_chosen_window_is_no_slower_than_any_fixed_one():
 
 def test_fixed_lanes_are_kept():
     fixed = {"first": MappingConfig(in_lanes=8, out_lanes=4, step_lanes=2)}
-    mapped = choose_mapping(spiking(), LARGE, Config(mapping=fixed, input_lanes=4)).node("first").mapping
+    mapped = (
+        choose_mapping(spiking(), LARGE, Config(mapping=fixed, input_lanes=4)).node("first").mapping
+    )
     assert mapped is not None
     assert (mapped.out_lanes, mapped.synapses[0].in_lanes) == (4, 8)
     assert mapped.synapses[0].step_lanes == 2
@@ -220,22 +220,6 @@ def test_too_much_memory_names_need_have_and_what_would_fit():
     assert "block RAMs in its smallest layout, accepted 30; take " in message
 
 
-def test_balanced_layouts_are_the_cheapest_of_their_interval():
-    graph = replace(spiking(), stage=Stage.MAPPED, steps_in_window=10)
-    fronts = [node_front(graph, node, Config(), 10, "ecp5") for node in graph.nodes]
-    for front in fronts:
-        assert [choice.cycles for choice in front] == sorted(choice.cycles for choice in front)
-        luts = [choice.luts for choice in front]
-        assert luts == sorted(luts, reverse=True)
-    before = None
-    for interval, choices in balanced(fronts, floor=100):
-        assert interval >= 100
-        assert all(choice.cycles <= interval for choice in choices)
-        spent = sum(choice.luts for choice in choices)
-        assert before is None or spent <= before
-        before = spent
-
-
 def test_latency_from_known_times_is_the_same():
     mapped = choose_mapping(grouped(), LARGE, Config(utilisation=0.1))
     times = node_times(mapped)
@@ -243,25 +227,6 @@ def test_latency_from_known_times_is_the_same():
     assert frame_latency(mapped, known) == frame_latency(mapped)
     late = {**known, "depthwise": times["depthwise"] + 100}
     assert frame_latency(mapped, late) == frame_latency(mapped) + 100
-
-
-def test_a_faster_layout_is_taken_only_where_it_is_worth_its_luts():
-    graph = replace(spiking(), stage=Stage.MAPPED, steps_in_window=10)
-    fronts = [node_front(graph, node, Config(), 10, "ecp5") for node in graph.nodes]
-    slow = graph.with_nodes([front[-1].node for front in fronts])
-    spent = sum(front[-1].luts for front in fronts)
-    same = shorten_latency(slow, fronts, spent, budget=spent, brams=100)
-    assert [node.mapping for node in same.nodes] == [node.mapping for node in slow.nodes]
-    faster = shorten_latency(slow, fronts, spent, budget=4 * spent, brams=100)
-    gain = 1 - frame_latency(faster) / frame_latency(slow)
-    taken = sum(
-        choice.luts
-        for front, node in zip(fronts, faster.nodes, strict=True)
-        for choice in front
-        if choice.node.mapping == node.mapping
-    )
-    assert spent < taken <= 4 * spent
-    assert gain > 0.1
 
 
 def test_mapping_is_quick():
@@ -304,18 +269,3 @@ def map_like(mapped: Graph, steps: int) -> int:
     inputs = tuple(replace(x, type=replace(x.type, steps=steps)) for x in mapped.inputs)
     nodes = [replace(n, type=replace(n.type, steps=steps)) for n in mapped.nodes]
     return frame_interval(replace(mapped, inputs=inputs).with_nodes(nodes))
-
-
-def test_loops_are_shortened_as_a_whole():
-    """Times that are known before a loop stay so; none inside of it counts as known."""
-    graph = replace(looped(), stage=Stage.MAPPED, steps_in_window=1)
-    fronts = [node_front(graph, item, Config(), 1, "ecp5") for item in graph.nodes]
-    slow = graph.with_nodes([front[-1].node for front in fronts])
-    spent = sum(front[-1].luts for front in fronts)
-    faster = shorten_latency(slow, fronts, spent, budget=6 * spent, brams=100)
-    assert faster.node("second").mapping != slow.node("second").mapping
-    assert frame_latency(faster) < 0.7 * frame_latency(slow)
-    assert frame_interval(faster) <= frame_interval(slow)
-    times = node_times(faster)
-    some = {"input": times["input"], "first": times["first"] + 1000}
-    assert frame_latency(faster, some) == frame_latency(faster)
