@@ -239,7 +239,7 @@ def described(subject: Subject, space: Space, plan: Plan) -> dict[str, Any]:
     return {
         "network and calibration": subject.key,
         "data": content_key(subject.data_keys),
-        "board": subject.board.name,
+        "board": f"{subject.board.name} {content_key(subject.board)[:8]}",
         "objectives": list(plan.objectives),
         "measure": plan.measure,
         "space": space.figures(),

@@ -10,6 +10,7 @@ import importlib
 import logging
 import pickle
 import queue
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,7 +121,9 @@ class Crew:
         """Turns what a client raises without a scheduler into our words."""
         try:
             yield
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
+            if self.client.status == "running":
+                raise
             raise self._lost() from error
 
     def _lost(self) -> ToolFailed:
@@ -207,13 +210,15 @@ def open_crew(jobs: int, scheduler: str | None) -> Iterator[Crew]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what Dask logs: what matters to a user is said by us."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = {name: logging.getLogger(name).level for name in ("distributed", *names)}
+    for name in before:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
@@ -248,6 +253,7 @@ def connect(scheduler: str) -> Client:
     """A client of a running scheduler that has workers."""
     distributed: Any = importlib.import_module("distributed")
     try:
+        wait_for_port(scheduler)
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except ValueError as error:
         raise BadInput(
@@ -267,3 +273,20 @@ def connect(scheduler: str) -> Client:
             f"`dask worker {scheduler} --nthreads 1`"
         ) from error
     return client
+
+
+def wait_for_port(address: str) -> None:
+    """Waits until something listens at an address; OSError where nothing does, ValueError where
+    it is no address."""
+    comm: Any = importlib.import_module("distributed.comm")
+    host, port = comm.get_address_host_port(address)
+    end = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=CONNECT_S).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return

@@ -6,9 +6,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..choosing.bench import quiet
 from ..compile import Journey, first_report, map_traced
 from ..config import parse_config
+from ..cost import energy
 from ..ir import BadInput, DoesNotFit, Graph, UnsupportedModel
 from ..lower import lower
 from ..progress import Stages
@@ -45,8 +48,13 @@ class Desk:
         except REFUSED as error:
             return {"infeasible": list(error.problems), "kind": type(error).__name__}
         report = first_report(journey, self.subject.board, self.subject.title, Stages())
-        mapped = content_key(journey.mapped)
-        return {**accuracy, "mapped": mapped, **predicted_figures(report)}
+        used = energy(journey.mapped, self.subject.board, activity=shares_of_ones(journey))
+        return {
+            **accuracy,
+            "mapped": content_key(journey.mapped),
+            "energy_nj": used.nominal_nj,
+            **predicted_figures(report),
+        }
 
     def judge(self, tree: Tree) -> Figures:
         """`accuracy` and `frames` on the held out frames; no layout is made for it."""
@@ -88,10 +96,17 @@ def predicted_figures(report: Mapping[str, Any]) -> Figures:
         "interval_cycles": cycles["predicted_interval"],
         **report["resources"]["predicted"],
     }
-    energy = report["energy"].get("model_nominal")
-    if energy is not None:
-        found["energy_nj"] = energy
     return found | times_us(found, report["clock_hz"])
+
+
+def shares_of_ones(journey: Journey) -> dict[str, float]:
+    """By input and node: the share of ones among the bits that it sends on calibration frames."""
+    found = {}
+    for name, sent in (journey.trains or {}).items():
+        bits = max(1, journey.mapped.edge(name).bits)
+        ones = np.bitwise_count((sent & ((1 << bits) - 1)).astype(np.uint64)).sum()
+        found[name] = float(ones) / (sent.size * bits)
+    return found
 
 
 def times_us(figures: Mapping[str, Any], clock_hz: float) -> Figures:

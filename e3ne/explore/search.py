@@ -82,7 +82,10 @@ class Evaluations:
 
     def begin(self, name: Any, tree: Tree, part: Part, measured: bool = True) -> Figures | None:
         """The figures where they are known; else the work begins and `next` will give them."""
-        key = content_key(compiler_key(), self.subject.key, self.subject.data_keys[part], tree)
+        subject = self.subject
+        key = content_key(
+            *(compiler_key(), subject.key, subject.board, subject.data_keys[part], tree)
+        )
         figures = self.cache.get(key)
         if figures is None:
             self._open[name] = (tree, part, key, None)

@@ -58,9 +58,9 @@ class Subject:
 
     @functools.cached_property
     def key(self) -> str:
-        """The key of everything in it but the frames that judge, and its title."""
+        """The key of networks and calibration."""
         graphs = {str(steps): graph for steps, graph in self.traced.items()}
-        return content_key(graphs, self.calibration, self.board)
+        return content_key(graphs, self.calibration)
 
     @functools.cached_property
     def data_keys(self) -> dict[str, str]:
