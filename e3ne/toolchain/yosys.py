@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .carry_chains import free_carry_outputs
 from .errors import ToolFailed
 from .locate import Program, find
 from .multipliers import multiplier_commands
@@ -87,6 +88,8 @@ def synthesize(
     run(lines, cwd, netlist, cwd / f"{netlist}.log", timeout_s)
     if family == "nexus":
         free_carry_inputs(cwd / f"{netlist}.json")
+    if family == "ecp5":
+        free_carry_outputs(cwd / f"{netlist}.json")
     return cell_counts(cwd / f"{netlist}.stat.json", top)
 
 
