@@ -23,6 +23,7 @@ from e3ne.ir import (
     Node,
     Op,
     Output,
+    OutputWords,
     Readout,
     Relay,
     Requantize,
@@ -36,6 +37,7 @@ from e3ne.ir import (
     op_shape,
     verify,
 )
+from e3ne.ir.frames import is_image
 from e3ne.ir.ranges import membrane_range, summed_current_range
 
 
@@ -288,6 +290,19 @@ def mapped_graphs(
         graph = with_feedback(draw, graph)
     verify(graph)
     return draw_layout(draw, graph, delays)
+
+
+def draw_ports(draw: Any, graph: Graph) -> Graph:
+    """The same network with packed inputs or not, and outputs of any words and widths."""
+    inputs = tuple(
+        replace(source, packed=not source.events and draw(st.booleans())) for source in graph.inputs
+    )
+    outputs = []
+    for output in graph.outputs:
+        kinds = list(OutputWords)[: 1 if is_image(graph.edge(output.source)) else 2]
+        words, bits = draw(st.sampled_from(kinds)), draw(st.sampled_from([8, 16, 32]))
+        outputs.append(replace(output, words=words, bits=bits))
+    return verify(replace(graph, inputs=inputs, outputs=tuple(outputs)))
 
 
 def with_feedback(draw: Any, graph: Graph) -> Graph:

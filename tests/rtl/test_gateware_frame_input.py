@@ -31,9 +31,9 @@ class Frames:
     """Frames of an input edge, some sent with another number of beats than they have."""
 
     def __init__(
-        self, type: SpikeType, lanes: int, window: int, lengths: list[int], seed=0
+        self, type: SpikeType, lanes: int, window: int, lengths: list[int], seed=0, packed=False
     ) -> None:
-        source = Input("x", type, lanes=lanes)
+        source = Input("x", type, lanes=lanes, packed=packed)
         graph = Graph(Stage.MAPPED, (source,), (), (Output("x", Rule.LAST),), window)
         self.type, self.lengths = type, lengths
         self.form = input_format(graph, source)
@@ -92,7 +92,7 @@ def any_frames(draw):
     beats = type.neurons // lanes * windows
     counts = st.one_of(st.just(beats), st.integers(1, 2 * beats + 1))
     lengths = draw(st.lists(counts, min_size=1, max_size=5))
-    return Frames(type, lanes, window, lengths, draw(st.integers(0, 2**32)))
+    return Frames(type, lanes, window, lengths, draw(st.integers(0, 2**32)), draw(st.booleans()))
 
 
 @QUIET

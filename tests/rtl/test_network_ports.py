@@ -10,12 +10,13 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from e3ne.emit.vectors import output_words
+from e3ne.emit.vectors import output_beats, output_words
 from e3ne.gateware.network import Network
 from e3ne.ir import Graph
 from e3ne.ir.frames import input_format, input_ports, output_ports, to_beats
 from e3ne.reference import run as reference_run
 from tests.small_networks import inputs_of, segmentation, two_inputs, two_outputs
+from tests.strategies import draw_ports
 
 from .bench import Run, Sink, Source, always, simulate
 
@@ -66,9 +67,9 @@ def run_frames(
     values = reference_run(graph, *frames)
     expected = []
     for output in graph.outputs:
-        words = output_words(graph, output, values)[good] & 0xFFFFFFFF
-        words[:, -1] |= 1 << 32
-        expected.append(words.reshape(-1).tolist())
+        beats = output_beats(graph, output, values)[good]
+        beats[:, -1] |= 1 << output.bits
+        expected.append(beats.reshape(-1).tolist())
     awake = awake or {}
     run = simulate(
         network,
@@ -82,8 +83,8 @@ def run_frames(
             for place, port in enumerate(input_ports(graph))
         ],
         [
-            Sink(Port(network, port), len(words), pauses[1], awake=awake.get(port, always))
-            for port, words in zip(output_ports(graph), expected, strict=True)
+            Sink(Port(network, port), len(beats), pauses[1], awake=awake.get(port, always))
+            for port, beats in zip(output_ports(graph), expected, strict=True)
         ],
         seed=seed,
         limit_cycles=30_000,
@@ -100,6 +101,7 @@ def whole(graph: Graph, frames: int) -> list[list[int]]:
 @given(st.data())
 def test_a_frame_that_is_bad_on_one_input_leaves_no_output(data):
     graph = data.draw(st.sampled_from([two_inputs(), two_outputs(), segmentation()]))
+    graph = draw_ports(data.draw, graph)
     lengths = [
         [
             data.draw(st.one_of(st.just(beats), st.integers(1, 2 * beats + 1)), f"beats of {k}")

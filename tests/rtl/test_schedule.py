@@ -30,7 +30,7 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.ir.frames import output_format, to_beats
-from tests.strategies import draw_frames, mapped_graphs
+from tests.strategies import draw_frames, draw_ports, mapped_graphs
 
 from .bench import Sink, Source, simulate
 from .test_deadlock_loops import looped_graphs
@@ -58,20 +58,20 @@ def run_frames(graph, x):
         for position, beat in enumerate(frame):
             last = position == len(frame) - 1
             payloads.append(int.from_bytes(beat.tobytes(), "little") | last << 8 * len(beat))
-    words = output_format(graph, graph.outputs[0]).words
+    beats_out = output_format(graph, graph.outputs[0]).beats
     run = simulate(
         network,
         [Source(Ports(network, "s"), payloads)],
-        [Sink(Ports(network, "m"), words * len(x))],
+        [Sink(Ports(network, "m"), beats_out * len(x))],
         limit_cycles=60_000,
     )
-    return run.sources[0].cycles, run.sinks[0].cycles[words - 1 :: words]
+    return run.sources[0].cycles, run.sinks[0].cycles[beats_out - 1 :: beats_out]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
 @given(st.data())
 def test_latency_of_a_single_frame(data):
-    graph = data.draw(mapped_graphs())
+    graph = draw_ports(data.draw, data.draw(mapped_graphs()))
     x = draw_frames(data.draw, graph, 1)
     starts, ends = run_frames(graph, x)
     predicted = predict(graph).latency_cycles
