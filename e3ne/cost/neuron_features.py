@@ -12,6 +12,7 @@ from ..ir.cycles import multiplies, searches_spikes, shift_of
 from ..ir.frames import kept_words, window_steps
 from ..ir.parameters import parameter_words
 from ..ir.ranges import Range
+from ..ir.thresholds import compares
 from .counts import Features
 from .encoder_features import encoder_features
 from .memories import Memory
@@ -104,6 +105,11 @@ def state_bits(neuron: IntegrateFire | Integrate) -> int:
 def _requantize(found: Features, node: Node, width: int, values: int) -> None:
     neuron = node.neuron
     assert isinstance(neuron, Requantize)
+    assert node.mapping is not None
+    if compares(neuron, node.type, node.mapping.lanes):
+        found.add("compared_bits", values * width * node.type.high)
+        found.ffs += values * node.type.bits
+        return
     factor = Dyadic(neuron.multiplier, neuron.shift)
     if multiplies(factor):
         grown = int(np.max(np.abs(np.asarray(neuron.multiplier)))).bit_length()

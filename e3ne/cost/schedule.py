@@ -28,6 +28,7 @@ from ..ir.frames import (
     window_steps,
 )
 from ..ir.geometry import source_lanes, wanted_lanes
+from ..ir.thresholds import compares
 from .activity import Trains
 from .engines import DelayClock, SynapseClock
 from .pace import Pace, Times
@@ -192,7 +193,8 @@ class NodeClock:
         steps_out = window_steps(graph, node.type.steps)
         kept = kept_words(graph, node)
         apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
-        self.latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept)
+        few_levels = compares(node.neuron, node.type, node.mapping.lanes)
+        self.latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept, few_levels)
         if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:
             self.latency += 1  # a SumUnit, or the Hold before a slow neuron
         # An engine whose currents wait at the sum stands still, and goes on at its own pace.

@@ -68,12 +68,17 @@ def neuron_cycles_per_word(
 
 
 def neuron_latency_cycles(
-    neuron: Neuron, steps_in: int, steps_out: int, kept_words: int = 0
+    neuron: Neuron, steps_in: int, steps_out: int, kept_words: int = 0, compares: bool = False
 ) -> int:
-    """Cycles from the first word of a current, offered to an idle unit, to its spikes."""
+    """Cycles from the first word of a current, offered to an idle unit, to its spikes.
+
+    `compares`: a Requantize that compares (`ir.thresholds`).
+    """
     before = step_sum_stages(steps_in, steps_out)
     match neuron:
         case Relay():
+            return before + 1
+        case Requantize() if compares:
             return before + 1
         case Requantize():
             return before + drive_stages(Dyadic(neuron.multiplier, neuron.shift), 0) + 1

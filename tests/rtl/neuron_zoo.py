@@ -114,6 +114,8 @@ def stateless() -> list[tuple[Case, tuple[float, float]]]:
         (Requantize(1, 2), (1, 1, 5), 6, 3, NONE),
         (Relay(), (3, 1, 3), 2, 4, BOTH),
         (Relay(), (4, 1, 1), 3, 8, SLOW),
+        (Requantize(6, 7), (1, 1, 3), 2, 2, NONE),  # signed (at an even place), so not compared
+        (Requantize(channels(5, 3, 9, 1, 7, 40), 5), (1, 1, 1), 6, 2, BOTH),
     ]
     return [
         (_case(neuron, layout, lanes, bits, 7, index), pauses)

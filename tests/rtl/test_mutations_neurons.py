@@ -184,6 +184,12 @@ STATELESS = [
     ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(o.ready)"),
     ("pipeline", "self.advance.eq(~o.valid | o.ready)", "self.advance.eq(1)"),
     ("requantize", "lane * steps + step % steps", "lane * steps"),
+    ("requantize", "three | (one & ~two)", "three | one"),
+    ("requantize", "three | (one & ~two)", "one & ~two"),
+    ("requantize", "return Const(0, 1)", "return Const(1, 1)"),
+    ("requantize", "bits[-1] = ~bits[-1]", "bits[-1] = bits[-1]"),
+    ("requantize", "found: Value = Const(1, 1)", "found: Value = Const(0, 1)"),
+    ("requantize", "self.levels[k // steps]", "self.levels[0]"),
     ("requantize", "clamp(x, span.low, span.high) for", "clamp(x, span.low, span.high - 1) for"),
 ]
 NEURON_MUTATIONS = [

@@ -29,6 +29,7 @@ from ...ir.frames import (
     window_steps,
 )
 from ...ir.geometry import queue_words, source_lanes, wanted_lanes
+from ...ir.thresholds import compares
 from ..activity import Trains
 from .delays import Delay, FrameStart
 from .links import Collect, Fork, Link, Part, Pipe, Queue, RegisterSlice, Replay, Split, Sum
@@ -176,7 +177,9 @@ class FlowNetwork:
             link = self._add(Pipe(link, stages))
         stepwise = isinstance(neuron, Encode) and is_stepwise(neuron)
         if not stepwise and not isinstance(neuron, IntegrateFire | Integrate):
-            latency = neuron_latency_cycles(neuron, steps_in, steps, kept)
+            assert node.mapping is not None
+            few_levels = compares(neuron, node.type, node.mapping.lanes)
+            latency = neuron_latency_cycles(neuron, steps_in, steps, kept, few_levels)
             return self._add(Pipe(link, latency - stages))
         if steps > 1:
             link = self._add(StepSplit(link, steps))

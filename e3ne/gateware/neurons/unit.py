@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ...ir import ONE, Encode, Integrate, IntegrateFire, Node, Rectify, Relay, Requantize
 from ...ir.cycles import drive_stages, neuron_cycles_per_word, neuron_latency_cycles
 from ...ir.neurons import goes_on
+from ...ir.thresholds import compares
 from ..rom import RomForm, RomImage
 from ..streams import Word
 from .drive import Drive
@@ -122,7 +123,8 @@ class NeuronUnit(wiring.Component):
         self.roms: tuple[RomImage, ...] = self.core.roms
         shape = (node.neuron, current_word.steps, steps, layout.kept_words)
         self.cycles_per_word = neuron_cycles_per_word(*shape)
-        self.latency_cycles = neuron_latency_cycles(*shape)
+        few_levels = compares(node.neuron, type, word.lanes)
+        self.latency_cycles = neuron_latency_cycles(*shape, few_levels)
         super().__init__({"i": In(current_word.signature), "o": Out(self.spike_word.signature)})
 
     def elaborate(self, platform):
