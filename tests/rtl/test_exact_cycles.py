@@ -1,0 +1,84 @@
+"""Predicted cycles are the counted ones: whole random networks on all engines, every frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from e3ne.cost import predict
+from e3ne.cost.exact import follows_data
+from e3ne.cost.flow import run_flow
+from e3ne.ir import Engine
+from e3ne.reference import run as reference_run
+from tests.strategies import draw_frames
+
+from .engine_graphs import engine_graphs
+from .test_deadlock_loops import looped_graphs
+from .test_schedule import run_frames
+
+FRAMES = 3
+ALWAYS = settings(
+    max_examples=36,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def check_exact(graph, x):
+    """Each frame's end in a row of frames, and what is predicted of the first one alone."""
+    starts, ends = run_frames(graph, x)
+    trains = reference_run(graph, x)
+    run = run_flow(graph, list(range(len(x))), trains)
+    assert run is not None
+    assert [end - run.starts[0] for end in run.ends] == [end - starts[0] for end in ends]
+
+    first = {name: train[:1] for name, train in trains.items()}
+    predicted = predict(graph, trains=first)
+    assert predicted.latency_cycles == ends[0] - starts[0] + 1
+    apart = np.diff(ends)
+    if not follows_data(graph) and apart[-1] == apart[-2]:
+        assert predicted.interval_cycles == apart[-1]
+    if not follows_data(graph):
+        assert predict(graph).latency_worst_cycles == predicted.latency_cycles
+
+
+@settings(ALWAYS)
+@given(st.data())
+def test_cycles_of_networks_on_all_engines(data):
+    graph = data.draw(engine_graphs(max_nodes=3))
+    x = draw_frames(data.draw, graph, FRAMES)
+    random = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    share = data.draw(st.sampled_from([0.1, 0.4, 1.0]))
+    check_exact(graph, x * (random.random(x.shape) < share))
+
+
+@settings(ALWAYS, max_examples=3)
+@given(st.data())
+def test_cycles_of_loops_of_images(data):
+    graph = data.draw(looped_graphs())
+    check_exact(graph, draw_frames(data.draw, graph, 3))
+
+
+@settings(ALWAYS, max_examples=3)
+@given(st.data())
+def test_mean_and_worst_of_frames(data):
+    """The latency of frames is the mean of each alone; the worst is that of frames of ones."""
+    graph = data.draw(
+        engine_graphs(max_nodes=2, recurrent=False).filter(
+            lambda graph: any(n.mapping.engine is Engine.EVENT for n in graph.nodes)
+        )
+    )
+    x = draw_frames(data.draw, graph, 3)
+    x[1] = 0
+    trains = reference_run(graph, x)
+    alone = [run_frames(graph, x[k : k + 1]) for k in range(3)]
+    latencies = [ends[0] - starts[0] + 1 for starts, ends in alone]
+    predicted = predict(graph, trains=trains)
+    assert predicted.latency_cycles == math.ceil(np.mean(latencies))
+    assert max(latencies) <= predicted.latency_worst_cycles == predict(graph).latency_cycles
