@@ -212,6 +212,7 @@ def write(
 def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> Report:
     """The report after a compile: predictions, times, memory; the rest is measured later."""
     from .cost import predict
+    from .cost.clock import clock_hz_estimate
 
     predicted = predict(journey.mapped, board.family, journey.trains)
     report = new_report(title, board.name, board.clock_hz)
@@ -225,9 +226,31 @@ def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> 
         "predicted": predicted_resources(predicted),
         "available": resources_available(board.resources),
     }
+    report["fmax_hz"] = {"predicted": clock_hz_estimate(journey.mapped, board)}
+    report["energy"] |= energy_figures(journey, board, predicted)
     report["wall_s"] = stages.wall_s
     report["memory"] = {"compile_peak_bytes": peak_memory_bytes()}
     return report
+
+
+def energy_figures(journey: Journey, board: Board, predicted: Any) -> dict[str, Any]:
+    """`energy` of report.json after a compile: the model, in nJ a frame, and bits of memories."""
+    from .cost import energy
+    from .cost.energy import memory_bits
+    from .optimize.stages import ones_among_bits
+
+    shares = None if journey.trains is None else ones_among_bits(journey.mapped, journey.trains)
+    found = energy(journey.mapped, board, predicted, shares)
+    read, written = memory_bits(journey.mapped, board.family)
+    return {
+        "proxies": {"memory_bits_read": read, "memory_bits_written": written},
+        "unit": "nJ a frame",
+        "model_low": round(found.low_nj, 3),
+        "model_nominal": round(found.nominal_nj, 3),
+        "model_high": round(found.high_nj, 3),
+        "power_w": round(found.power_w, 6),
+        "time_us": round(found.time_s * 1e6, 3),
+    }
 
 
 def predicted_resources(predicted: Any) -> dict[str, int]:

@@ -93,6 +93,10 @@ BRAM_BITS = {
 }
 
 
+LUT_SHARE = 0.4
+"""Of the period of the clock aimed at, what LUTs may take; wires take the rest."""
+
+
 def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> dict[str, int]:
     """The resources of the build in `folder` after Yosys; the netlist stays in synth/."""
     with stages("synthesize"):
@@ -100,6 +104,7 @@ def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> 
             *(board.family, files, TOP, folder, NETLIST),
             options=OPTIONS[board.family],
             defines=defines_of(part_of(board)),
+            delay_ps=round(LUT_SHARE * 1e12 / board.clock_hz),
         )
     return resources_used(board.family, cells)
 

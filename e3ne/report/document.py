@@ -9,9 +9,10 @@ cycles:     {latency_min, latency_mean, latency_p50, latency_max, interval_mean,
             interval_max, predicted_latency, predicted_latency_worst, predicted_interval}: what is
             predicted are means over some calibration frames, the worst is of frames without zeros
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}
-fmax_hz:    {routed: [one a seed], median, worst}
+fmax_hz:    {predicted, routed: [one a seed], median, worst}; predicted is null without a fit
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
-energy:     {proxies, model_low, model_nominal, model_high}: null where no model exists
+energy:     {proxies, unit, model_low, model_nominal, model_high, power_w, time_us}: modelled for
+            frames back to back at clock_hz; nominal = power_w times time_us
 wall_s:     {trace, lower, optimize, emit, simulate, synthesize, route, ...}
 memory:     {compile_peak_bytes, ...}
 kinds:      {dotted path: measured | simulated | post-synthesis | post-route | modelled |
@@ -49,6 +50,7 @@ KINDS = {
     "energy": "modelled",
     "fidelity": "measured",
     "fmax_hz": "post-route",
+    "fmax_hz.predicted": "modelled",
     "memory": "measured",
     "resources.available": "quoted",
     "resources.predicted": "modelled",
@@ -129,7 +131,7 @@ def merged(report: Report, part: Report) -> Report:
     result = dict(report)
     for key, value in part.items():
         old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and key not in ("activity", "fmax_hz"):
+        if isinstance(value, dict) and isinstance(old, dict) and key != "activity":
             result[key] = merged(old, value)
         else:
             result[key] = value

@@ -67,12 +67,15 @@ def synthesize(
     options: Sequence[str] = (),
     defines: Sequence[str] = (),
     timeout_s: float = DAY_S,
+    delay_ps: int | None = None,
 ) -> dict[str, int]:
     """Verilog to the cells of `family` (a key of SYNTHESIS); cells by type.
 
     `netlist` is a path under `cwd` without suffix: `.json` (for nextpnr), `.v`, `.log`,
     `.stat.json` and the script `.ys` are written there. `options` go to the synth command. Each
     instance of `e3ne_multiply` becomes a multiplier of the part, whatever `options` say of others.
+    `delay_ps` of LUTs is what abc9 aims at: it gives back what no longer path needs (None: as fast
+    as it can).
     """
 
     command = SYNTHESIS[family].format(top=top)
@@ -80,6 +83,7 @@ def synthesize(
     lines = [
         f"read_verilog -sv {flags} {' '.join(files)}",
         *multiplier_commands(family, top),
+        *([] if delay_ps is None else [f"scratchpad -set abc9.D {delay_ps}"]),
         " ".join([command, *options]),
         f"write_json {netlist}.json",
         f"write_verilog -noattr {netlist}.v",

@@ -42,8 +42,8 @@ def test_stages_add_to_the_report(tmp_path: Path) -> None:
 
 def test_lists_of_nodes_and_seeds_are_replaced_as_a_whole() -> None:
     old = {"activity": {"gone": 1}, "fmax_hz": {"routed": [1, 2], "median": 1}}
-    new = merged(old, {"activity": {"kept": 2}, "fmax_hz": {"routed": [3]}})
-    assert new == {"activity": {"kept": 2}, "fmax_hz": {"routed": [3]}}
+    new = merged(old, {"activity": {"kept": 2}, "fmax_hz": {"routed": [3], "median": 3}})
+    assert new == {"activity": {"kept": 2}, "fmax_hz": {"routed": [3], "median": 3}}
 
 
 def test_unknown_key_is_an_error(tmp_path: Path) -> None:

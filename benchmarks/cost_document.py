@@ -1,0 +1,85 @@
+"""What the area estimate is worth: predicted beside measured resources of the sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from e3ne.boards import Family
+from e3ne.cost.features import node_features
+from e3ne.cost.memories import memory_cells
+from e3ne.ir import Graph
+from e3ne.toolchain import versions
+
+NEAR = 0.15
+WORST = 5
+Runs = dict[str, dict[str, int]]
+
+HEAD = """# The cost model
+
+Cycles are exact (they are the formulas of the hardware). Area is estimated: `e3ne/cost` counts what
+a node is made of (bits of adders, of multiplexers, of products, memories, multipliers), and one
+figure per kind and family turns that into LUTs. This page is written by
+`python -m benchmarks.fit_cost --write`, which synthesizes every node of `benchmarks/cost_cases.py`
+with Yosys {yosys}, alone, and fits the figures (`e3ne/cost/lut_table.py`).
+
+LUTs are the family's own: four inputs, six on Xilinx. Block RAMs count 18 kbit (4 kbit on iCE40;
+half a RAMB36 on Xilinx). Where a memory lies follows Yosys's own costs
+(`e3ne/cost/memory_kinds.py`); `tests/golden/memory_choices.json` has 310 memories of each family,
+all predicted as Yosys chose.
+
+The fit is on the nodes it is judged by; nodes in a network share less and differ a little more.
+
+"""
+
+TABLE = """| family | nodes | LUTs within 15 % | within 25 % | median | largest \
+| flip-flops within 15 % | block RAM exact | multipliers exact |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def predicted(graph: Graph, family: Family, table: dict[str, float]) -> tuple[float, float, int]:
+    """(LUTs, flip-flops, block RAMs) of the only node, with the figures of `table`."""
+    features = node_features(graph, graph.nodes[0])
+    cells = [memory_cells(memory, family) for memory in features.memories]
+    luts = sum(table.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    return (
+        luts + sum(cell.luts for cell in cells),
+        features.ffs + sum(cell.ffs for cell in cells),
+        sum(cell.brams for cell in cells),
+    )
+
+
+def write_document(
+    found: dict[Family, tuple[dict[str, Graph], Runs]],
+    tables: dict[Family, dict[str, float]],
+    page: Path | None,
+) -> None:
+    """Prints the figures of every family; writes them as `page` as well."""
+    rows, worst = [], []
+    for family, (graphs, runs) in found.items():
+        errors, ff_errors, blocks, dsps = {}, [], 0, 0
+        for name, graph in graphs.items():
+            luts, ffs, brams = predicted(graph, family, tables[family])
+            errors[name] = luts / runs[name]["luts"] - 1
+            ff_errors.append(ffs / max(1, runs[name]["ffs"]) - 1)
+            blocks += brams == runs[name]["brams"]
+            dsps += node_features(graph, graph.nodes[0]).dsps == runs[name]["dsps"]
+        sizes = np.abs(np.array(list(errors.values())))
+        count = len(errors)
+        rows.append(
+            f"| {family} | {count} | {np.mean(sizes <= NEAR):.0%} | {np.mean(sizes <= 0.25):.0%} "
+            f"| {np.median(sizes):.1%} | {sizes.max():.0%} "
+            f"| {np.mean(np.abs(ff_errors) <= NEAR):.0%} "
+            f"| {blocks} of {count} | {dsps} of {count} |"
+        )
+        largest = sorted(errors, key=lambda name: -abs(errors[name]))[:WORST]
+        worst += [f"| {family} | {name} | {errors[name]:+.0%} |" for name in largest]
+    text = HEAD.format(yosys=versions()["yosys"])
+    text += TABLE + "\n".join(rows)
+    text += "\n\n## The largest errors\n\n| family | node | LUTs |\n|---|---|---|\n"
+    text += "\n".join(worst) + "\n"
+    print(text)
+    if page is not None:
+        page.write_text(text)
