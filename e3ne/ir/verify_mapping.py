@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .engine_rules import engine_problems
 from .events import event_problems
 from .geometry import in_column_choices, op_window
-from .graph import Graph, Mapping, Node, Storage, Synapse
+from .graph import Engine, Graph, Mapping, Node, Storage, Synapse
 from .neurons import Encode
 from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d, Upsample2d
 from .port_rules import output_problems, port_problems, weight_port_problems
@@ -90,10 +90,11 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
             )
         yield from _synapse(graph, node, synapse, mapping, lanes.in_lanes)
         yield from _columns(graph, synapse, mapping, lanes.in_columns)
-        if lanes.buffer_storage is Storage.LOADED:
-            yield "found buffer_storage=loaded, accepted auto, block or lut"
         has_weights = isinstance(synapse.op, Linear | Conv2d)
-        if not has_weights and Storage.LOADED in (lanes.storage, lanes.buffer_storage):
+        own_rule = has_weights and mapping.engine is not Engine.LOGIC
+        if not own_rule and lanes.buffer_storage is Storage.LOADED:
+            yield "found buffer_storage loaded, accepted auto, block or lut"
+        if not has_weights and lanes.storage is Storage.LOADED:
             yield "found storage loaded, accepted for the weights of a Linear or a Conv2d alone"
         if isinstance(synapse.op, Linear | Conv2d):
             yield from engine_problems(graph, synapse, mapping, lanes)
