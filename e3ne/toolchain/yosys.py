@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .carry_chains import free_carry_outputs
+from .carry_chains import ODD_CHAINS, free_carries
 from .errors import ToolFailed
 from .locate import Program, find
 from .multipliers import multiplier_commands
@@ -84,7 +84,7 @@ def synthesize(
         f"read_verilog -sv {flags} {' '.join(files)}",
         *multiplier_commands(family, top),
         *([] if delay_ps is None else [f"scratchpad -set abc9.D {delay_ps}"]),
-        " ".join([command, *options]),
+        *_synth(family, " ".join([command, *options]), cwd, netlist),
         f"write_json {netlist}.json",
         f"write_verilog -noattr {netlist}.v",
         f"tee -q -o {netlist}.stat.json stat -json",
@@ -93,8 +93,22 @@ def synthesize(
     if family == "nexus":
         free_carry_inputs(cwd / f"{netlist}.json")
     if family == "ecp5":
-        free_carry_outputs(cwd / f"{netlist}.json")
+        free_carries(cwd / f"{netlist}.json")
     return cell_counts(cwd / f"{netlist}.stat.json", top)
+
+
+def _synth(family: str, command: str, cwd: Path, netlist: str) -> list[str]:
+    """The synth command, for ECP5 with an adder of our own in the middle."""
+    if family != "ecp5":
+        return [command]
+    chains = f"{netlist}.chains.v"
+    with clear_os_errors("yosys", cwd):
+        (cwd / chains).write_text(ODD_CHAINS)
+    return [
+        f"{command} -run begin:map_gates",
+        f"techmap -map {chains}",
+        f"{command} -run map_gates:",
+    ]
 
 
 def free_carry_inputs(netlist: Path) -> None:
