@@ -62,7 +62,11 @@ ROWS = {
             "peer_a",
             "examples/peer_a",
             "Network A: 784-128-10 snnTorch Leaky, 25 steps",
-            settings={"target": "latency", "budget": {"luts": 19_000, "brams": 45}},
+            settings={
+                "target": "latency",
+                "budget": {"luts": 19_000, "brams": 45},
+                "input": {"packed": True},
+            },
             input_has_steps=True,
             rivals=("spiker_a",),
             goals=(
@@ -76,7 +80,11 @@ ROWS = {
             "peer_b",
             "examples/peer_b",
             "Network B: 64-32-10 snnTorch Leaky, 25 steps",
-            settings={"target": "latency", "budget": {"luts": 11_000}},
+            settings={
+                "target": "latency",
+                "budget": {"luts": 10_500},
+                "input": {"packed": True},
+            },
             input_has_steps=True,
             rivals=("spiker_b", "sc_neurocore_b"),
             goals=(Goal("latency_us", at_most=1.5), Goal("luts", at_most=12_000)),
@@ -85,7 +93,11 @@ ROWS = {
             "peer_b_small",
             "examples/peer_b",
             "Network B, small",
-            settings={"target": "latency", "budget": {"luts": 2_700}},
+            settings={
+                "target": "latency",
+                "budget": {"luts": 2_600},
+                "input": {"packed": True},
+            },
             input_has_steps=True,
             rivals=("spiker_b", "sc_neurocore_b"),
             goals=(Goal("latency_us", at_most=10), Goal("luts", at_most=3_000)),
@@ -124,7 +136,11 @@ ROWS = {
             "mlp_lif",
             "accuracy/mlp_lif_w4",
             "MLP 784-128-10 LIF on MNIST, 4-bit weights, 3 steps",
-            settings={"target": "latency", "budget": {"luts": 7_000, "brams": 18}},
+            settings={
+                "target": "latency",
+                "budget": {"luts": 6_500, "brams": 18},
+                "input": {"packed": True},
+            },
             rivals=("spiker_mnist", "snn_fpga"),
             goals=(
                 Goal("latency_us", at_most=60),
@@ -143,6 +159,13 @@ ROWS = {
             "mlp_logic",
             "accuracy/mlp_sparse",
             "MLP 784-128-10 on MNIST, 3,797 ternary weights, radix 2, as logic",
+            settings={
+                "target": "latency",
+                "input": {"packed": True},
+                "input_lanes": 112,
+                "output": {"words": "class", "bits": 8},
+                "mapping": {"linear1": {"engine": "logic"}, "linear2": {"engine": "logic"}},
+            },
             rivals=("syn2logic",),
             goals=(
                 Goal("core_us", at_most=0.15),
