@@ -75,6 +75,8 @@ class Hardware:
         frames: int | None = None,
         simulator: Simulator = "verilator",
         stalls: int = 0,
+        jobs: int | None = None,
+        scheduler: str | None = None,
         progress: Tell | None = None,
     ) -> CheckResult:
         """Real frames `x` through the hardware, every word of every node against the reference.
@@ -83,8 +85,10 @@ class Hardware:
         there are several inputs; axes of length 1 may be missing. `labels` int (frames,) are those
         of the first output, (frames, rows, columns) where it is an image. `frames` takes the first
         ones only (Icarus and Amaranth: two unless given). `stalls` is the seed of random pauses on
-        all ports, 0 for none. Accuracy, bit-exactness, cycles, activity and fidelity go
-        into the report. The caller looks at `mismatches`, or calls `raise_for_mismatch`.
+        all ports, 0 for none. `jobs` simulators run side by side (2 unless given), or
+        as many as the workers of the Dask `scheduler` (tcp://host:port) have threads: the result
+        is that of one. Accuracy, bit-exactness, cycles, activity and fidelity go into the report.
+        The caller looks at `mismatches`, or calls `raise_for_mismatch`.
         """
         stages = Stages(progress)
         some = first_frames(self._by_input(x), frames)
@@ -93,7 +97,8 @@ class Hardware:
         integers = encoded_inputs(self.graph.inputs, given.x)
         with stages("simulate"):
             result = simulate(
-                *(self.build, integers, y, frames, simulator, stalls),
+                *(self.build, integers, y, frames, simulator, stalls, jobs),
+                scheduler=scheduler,
                 progress=lambda done, total: stages.tell("simulate", done, total),
             )
         with stages("measure"):

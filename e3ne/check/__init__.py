@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from ..emit import Build
 from ..ir import Array, BadInput, Graph, Mismatch
 from ..ir.frames import is_image
 from ..ir.user_arrays import UserArrays, input_arrays
-from .compare import Comparison, Difference, compare
+from .compare import Comparison, Difference
+from .pieces import Progress, Run, pieces_of, run_pieces
 from .runs import RunOptions, build_simulator, run_amaranth, run_icarus, run_verilator
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,9 @@ SLOW_FRAMES = 2
 """Frames that Icarus and Amaranth's simulator run where nobody asks for a number."""
 
 LATENCY_FRAMES = 16
-PIECE_FRAMES = 1000
-PIECE_VALUES = 64_000_000
-"""Frames, and values that all nodes send, in one run of the simulator: bounds memory and disk."""
-
-Progress = Callable[[int, int], None]
-"""Told (frames done, frames in all)."""
+JOBS = 2
+MOST_JOBS = 16
+"""Simulators side by side unless the user says otherwise; pieces for a cluster at least."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +91,9 @@ def simulate(
     frames: int | None = None,
     simulator: Simulator = "verilator",
     stalls: int = 0,
-    jobs: int = 2,
+    jobs: int | None = None,
     progress: Progress | None = None,
+    scheduler: str | None = None,
 ) -> CheckResult:
     """Runs integer frames through the build's hardware and compares all with the reference.
 
@@ -103,8 +101,11 @@ def simulate(
     one step (`reference.encode_input` makes them of real samples); a tuple or a dict of them where
     there are several inputs. `y` are labels of the first output: (frames,), or (frames, rows,
     columns) of an image. `frames` takes the first ones only (Icarus and Amaranth: 2 unless given).
-    `stalls` is the seed of random pauses on all ports, 0 for none. `jobs` simulations run side by
-    side. BadInput where `x` is not what the inputs take; ToolError where a tool fails.
+    `stalls` is the seed of random pauses on all ports, 0 for none. `jobs`
+    simulators of Verilator run side by side (2 unless given), or as many as the workers of the
+    Dask `scheduler` (its address, tcp://host:port) have threads; the result is that of one.
+    BadInput where `x` is not what the inputs take, or a streaming network shall run in parts;
+    ToolError where a tool fails.
     """
     if simulator not in SIMULATORS:
         raise BadInput(f"simulator: found {simulator}, accepted {', '.join(SIMULATORS)}")
@@ -124,7 +125,16 @@ def simulate(
         )
     if simulator == "reference":
         return _reference_only(build, integers, labels)
-    return _simulate(build, integers, labels, simulator, stalls, jobs, progress)
+    if scheduler is not None and simulator != "verilator":
+        raise BadInput(f"--scheduler: found simulator {simulator}, accepted verilator")
+    if build.graph.streaming and (scheduler is not None or (jobs or 1) > 1):
+        raise BadInput(
+            f"{'--jobs' if scheduler is None else '--scheduler'}: found a streaming network, "
+            "accepted one without state between frames; leave it out: one simulator runs all "
+            "frames in their order"
+        )
+    jobs = JOBS if jobs is None else jobs
+    return _simulate(build, integers, labels, simulator, stalls, jobs, scheduler, progress)
 
 
 def checked_labels(graph: Graph, y: Array) -> Array:
@@ -152,20 +162,30 @@ def _simulate(
     simulator: Simulator,
     stalls: int,
     jobs: int,
+    scheduler: str | None,
     progress: Progress | None,
 ) -> CheckResult:
-    began = time.perf_counter()
-    run: Callable[[tuple[Array, ...], RunOptions], Any]
-    if simulator == "verilator":
-        run = partial(run_verilator, build, build_simulator(build))
-    else:
-        run = partial(run_icarus if simulator == "icarus" else run_amaranth, build)
-        jobs = 1
-    built = time.perf_counter()
-    total, intervals = _compare_pieces(build, integers, run, stalls, jobs, progress)
+    began = built = time.perf_counter()
     few = LATENCY_FRAMES if simulator == "verilator" else 1
-    alone = run(tuple(array[:few] for array in integers), RunOptions(isolated=True))
-    latencies = alone.latencies
+    first = tuple(array[:few] for array in integers)
+    if scheduler is not None:
+        from .cluster import run_on_cluster
+
+        pieces = pieces_of(build.graph, len(integers[0]), stalls, MOST_JOBS)
+        found = run_on_cluster(build, integers, pieces, first, scheduler, progress)
+        (total, intervals), latencies = found
+    else:
+        run: Run
+        if simulator == "verilator":
+            run = partial(run_verilator, build, build_simulator(build))
+        else:
+            run = partial(run_icarus if simulator == "icarus" else run_amaranth, build)
+            jobs = 1
+        built = time.perf_counter()
+        pieces = pieces_of(build.graph, len(integers[0]), stalls, jobs)
+        with ThreadPoolExecutor(jobs) as pool:
+            total, intervals = run_pieces(build, run, integers, pieces, pool, progress)
+        latencies = run(first, RunOptions(isolated=True)).latencies
     cycles = None
     if len(latencies):
         cycles = Cycles(
@@ -179,45 +199,6 @@ def _simulate(
         )
     wall_s = {"build": built - began, "simulate": time.perf_counter() - built}
     return _result(simulator, total, cycles, labels, wall_s)
-
-
-def _compare_pieces(
-    build: Build,
-    integers: tuple[Array, ...],
-    run: Callable[[tuple[Array, ...], RunOptions], Any],
-    stalls: int,
-    jobs: int,
-    progress: Progress | None,
-) -> tuple[Comparison, Array]:
-    """Simulates and compares range after range of frames, `jobs` at a time.
-
-    All frames of a streaming network at once: they follow each other from one reset on.
-    """
-    values = sum(node.type.neurons * node.type.steps for node in build.graph.nodes)
-    count = len(integers[0])
-    size = max(1, min(PIECE_FRAMES, PIECE_VALUES // values, -(-count // jobs)))
-    if build.graph.streaming:
-        size = count
-    starts = range(0, count, size)
-
-    def piece(start: int) -> tuple[Comparison, Array]:
-        part = tuple(array[start : start + size] for array in integers)
-        capture = run(part, RunOptions(stall_seed=stalls + start if stalls else 0))
-        return compare(build.graph, build.nodes, part, capture, start), capture.intervals
-
-    total: Comparison | None = None
-    intervals = []
-    with ThreadPoolExecutor(jobs) as pool:
-        for found, gaps in pool.map(piece, starts):
-            intervals.append(gaps)
-            if total is None:
-                total = found
-            else:
-                total.add(found)
-            if progress is not None:
-                progress(total.frames, count)
-    assert total is not None
-    return total, np.concatenate(intervals)
 
 
 def _reference_only(build: Build, integers: tuple[Array, ...], labels: Array | None) -> CheckResult:

@@ -18,6 +18,7 @@ Examples:
   e3ne simulate build/net --data test.npz
   e3ne simulate build/net --data test.npz --frames 20 --simulator icarus
   e3ne simulate build/net --data test.npz --json > result.json
+  e3ne simulate build/net --data test.npz --jobs 4
   e3ne simulate build/net --data recordings.npz --duration-us 300000
 """
 
@@ -54,6 +55,16 @@ Examples:
     show_default=True,
     help="Seed of random pauses on both sides; 0: none.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Simulators of Verilator side by side. Default: 2, of a streaming network 1.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="A Dask scheduler, tcp://host:8786, whose workers run the frames in pieces instead.",
+)
 @command_options
 def simulate(
     build: Path,
@@ -62,6 +73,8 @@ def simulate(
     frames: int | None,
     simulator: Simulator,
     stalls: int,
+    jobs: int | None,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     """Run frames through the emitted Verilog and compare every node with the reference.
@@ -74,7 +87,13 @@ def simulate(
     given = load_frames(data, hardware.graph.inputs, duration_us)
     with progress() as tell:
         outcome = hardware.simulate(
-            given.x, given.y, frames=frames, simulator=simulator, stalls=stalls, progress=tell
+            *(given.x, given.y),
+            frames=frames,
+            simulator=simulator,
+            stalls=stalls,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=tell,
         )
     figures = hardware.figures()
     if as_json:
