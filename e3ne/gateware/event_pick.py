@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir.geometry import Fold, Window
 from .event_scan import column_bits, patch_signature
-from .picking import encoded_by, lowest, selected_by, several
+from .picking import encoded_by, lowest, many, selected_by, several
 from .slices import AddressedSlice
 
 
@@ -49,27 +49,34 @@ class EventPick(wiring.Component):
         starts = [Signal(self.bits, name=f"start_{r}") for r in range(self.window.kernel[0])]
         column = Signal(self.bits)
         frees, ends = Signal(range(self.window.rows + 1)), Signal()
+        # Whether `left` has one flag or none; known a cycle ahead, as much depends on it.
         final, group_ends, done = Signal(), Signal(), Signal()
+        few = [Signal(name=f"few_{g}") for g in range(self.fold.groups)]  # the same of `groups`
         m.d.comb += [
             moves.eq(~self.o.valid | self.o.ready),
-            final.eq(~several(left)),
             group_ends.eq(final & (out == self.fold.outs - 1)),
             done.eq(group_ends & (group == self.fold.groups - 1)),
             self.i.ready.eq(~busy | (moves & done)),
         ]
         with m.If(moves & busy):
-            m.d.sync += [first.eq(final), left.eq(left & ~lowest(left)), busy.eq(~done)]
+            m.d.sync += [
+                first.eq(final),
+                left.eq(left & ~lowest(left)),
+                final.eq(~many(left)),
+                busy.eq(~done),
+            ]
             with m.If(final):
                 m.d.sync += [
                     left.eq(groups[0]),
+                    final.eq(few[0]),
                     out.eq(Mux(group_ends, 0, out + 1)),
                     base.eq(Mux(done, 0, base + self.fold.slices)),
                 ]
             with m.If(group_ends):
                 m.d.sync += [group.eq(group + 1), column.eq(column + self.group_words)]
                 if self.fold.groups > 1:
-                    m.d.sync += left.eq(groups[1])
-                m.d.sync += [here.eq(following) for here, following in pairwise(groups)]
+                    m.d.sync += [left.eq(groups[1]), final.eq(few[1])]
+                m.d.sync += [a.eq(b) for row in (groups, few) for a, b in pairwise(row)]
         with m.If(self.i.valid & self.i.ready):
             patches = self._by_group(self.i.payload.flags)
             rows = [Const(slot * self._row_words) for slot in range(self.window.ring_rows)]
@@ -77,11 +84,13 @@ class EventPick(wiring.Component):
                 busy.eq(1),
                 group.eq(0),
                 left.eq(patches[0]),
+                final.eq(~several(patches[0])),
                 column.eq(self.i.payload.column),
                 frees.eq(self.i.payload.frees),
                 ends.eq(self.i.payload.ends),
             ]
             m.d.sync += [here.eq(patch) for here, patch in zip(groups, patches, strict=True)]
+            m.d.sync += [flag.eq(~several(patch)) for flag, patch in zip(few, patches, strict=True)]
             m.d.sync += [
                 start.eq(Array(rows)[slot])
                 for start, slot in zip(starts, self.i.payload.slots, strict=True)

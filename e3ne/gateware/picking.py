@@ -14,16 +14,31 @@ def lowest(flags: Value):
 
 def several(flags: Value):
     """Whether two flags or more are up: a tree, which is shorter than a sum or a carry."""
-    level = [(flag, Const(0, 1)) for flag in flags]  # (any, several) of a group of flags
+    return _counted(flags)[1]
+
+
+def many(flags: Value):
+    """Whether three flags or more are up."""
+    return _counted(flags)[2]
+
+
+def _counted(flags: Value):
+    """Whether one, two, three flags or more are up."""
+    none = Const(0, 1)
+    level = [(flag, none, none) for flag in flags]
     while len(level) > 1:
         pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
-        level = [
-            (pair[0][0] | pair[1][0], pair[0][1] | pair[1][1] | (pair[0][0] & pair[1][0]))
-            if len(pair) == 2
-            else pair[0]
-            for pair in pairs
-        ]
-    return level[0][1]
+        level = [_both(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0]
+
+
+def _both(left, right):
+    one, two, three = zip(left, right, strict=True)
+    return (
+        one[0] | one[1],
+        two[0] | two[1] | (one[0] & one[1]),
+        three[0] | three[1] | (two[0] & one[1]) | (one[0] & two[1]),
+    )
 
 
 def selected_by(one_hot: Value, values: Sequence):

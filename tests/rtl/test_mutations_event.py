@@ -175,8 +175,18 @@ OF_ROWS = [
     ),
     Mutation(
         "picking",
-        "pair[0][1] | pair[1][1] | (pair[0][0] & pair[1][0])",
-        "pair[0][0] & pair[1][0]",
+        "two[0] | two[1] | (one[0] & one[1]),",
+        "one[0] & one[1],",
+    ),
+    Mutation(
+        "picking",
+        "three[0] | three[1] | (two[0] & one[1]) | (one[0] & two[1]),",
+        "two[0] & two[1],",
+    ),
+    Mutation(
+        "event_pick",
+        "final.eq(few[1])]",
+        "final.eq(few[0])]",
     ),
 ]
 
