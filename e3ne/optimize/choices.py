@@ -104,10 +104,11 @@ def node_choices(
     """
     assert graph.steps_in_window is not None
     fixed = config.mapping.get(node.name)
-    mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board)
+    zeros = trains is not None
+    mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board, zeros)
     judged = _judged(graph, node, mappings, board, trains)
     plain = _few(_unbeaten(graph, judged, board))
-    others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed)]
+    others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed, board)]
     found = plain
     if others:
         moved = _judged(graph, node, others, board, trains)

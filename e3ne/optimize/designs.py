@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ..boards import Board
-from ..cost import Prediction, port_cycles, predict
+from ..cost import Prediction, energy, port_cycles, predict
 from ..ir import Graph, Mapping
 from .labels import Found, search
 from .limits import COLUMNS, Limits
@@ -17,8 +18,8 @@ from .size_queues import size_queues
 from .stages import Stages
 
 PLAIN_LABELS = 96  # of layouts whose latency is not looked at
-TIMED_LABELS = 128  # of those whose latency is, with the widest beats; fewer with others
-OTHER_LABELS = 48
+TIMED_LABELS = 96  # of those whose latency is, with the widest beats; fewer with others
+OTHER_LABELS = 24
 RANKED = 40  # designs that are looked at in full behind the first one that fits
 REFUSED = 8  # designs that fit as sketches, and not when their networks are built
 
@@ -66,6 +67,18 @@ class Design:
         """What the network itself costs."""
         return predict(self.graph, self.stages.family, self.stages.trains, exact=False)
 
+    @cached_property
+    def energy_nj(self) -> float:
+        """Nanojoules of a frame, modelled, at the board's clock."""
+        stages = self.stages
+        return energy(self.sketch, stages.board, self.prediction, stages.activity).nominal_nj
+
+    def keeps(self, limits: Limits) -> bool:
+        """Whether the sketch is within all limits."""
+        if limits.exceeded(self.prediction):
+            return False
+        return limits.energy_nj == math.inf or self.energy_nj <= limits.energy_nj
+
     def _mappings(self) -> dict[str, Mapping | None]:
         return {
             node.name: node.mapping
@@ -89,10 +102,17 @@ class Designs:
     def __init__(self, original: Graph, every: list[Stages], board: Board) -> None:
         self.original = original
         self.every = every
+        self.board = board
         have = board.resources
         self.ceilings = np.array([getattr(have, name) for name in COLUMNS], np.float64)
         self.widest = max(lanes for stages in every for _, lanes in stages.input_lanes())
         self._kept: dict[tuple[int, float, bool], list[Design]] = {}
+
+    def unbounded(self) -> Designs:
+        """The designs of the same network on a board that has enough of everything."""
+        free = Designs(self.original, self.every, self.board)
+        free.ceilings = np.full(len(COLUMNS), np.inf)
+        return free
 
     def plain(self, within: float) -> list[Design]:
         """Designs of few resources that keep an interval."""
@@ -179,7 +199,7 @@ def _best_sketch(
         if best is not None and (bound(design) > best[0] or looked >= RANKED):
             break
         looked += best is not None
-        if not limits.exceeded(design.prediction):
+        if design.keeps(limits):
             found = rank(design.prediction)
             if best is None or found < best[0]:
                 best = (found, design)

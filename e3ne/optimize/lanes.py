@@ -37,12 +37,24 @@ WEIGHTS_PER_LUT = 0.25  # constant weights that are not zero, of a node that may
 
 
 def node_mappings(
-    graph: Graph, node: Node, window: int, fixed: MappingConfig | None, board: Board
+    graph: Graph,
+    node: Node,
+    window: int,
+    fixed: MappingConfig | None,
+    board: Board,
+    skips_zeros: bool = True,
 ) -> Iterator[Mapping]:
-    """Legal mappings of `node` in windows of `window` steps; what is `fixed` is kept."""
+    """Legal mappings of `node` in windows of `window` steps; what is `fixed` is kept.
+
+    Unless `skips_zeros`, nothing is known to be zero: then EVENT is only larger than DENSE.
+    """
     fixed = fixed or MappingConfig()
     matrix = any(isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses)
-    for engine in _chosen(list(Engine) if matrix else [Engine.DENSE], _engine(fixed, matrix)):
+    engines = [Engine.DENSE]
+    if matrix:
+        wanted = fixed.engine is not None or skips_zeros
+        engines = [engine for engine in Engine if wanted or engine is not Engine.EVENT]
+    for engine in _chosen(engines, _engine(fixed, matrix)):
         lane_choices = [node.type.channels] if engine is Engine.LOGIC else out_lane_choices(node)
         for out_lanes in _chosen(lane_choices, fixed.out_lanes):
             for pixel_lanes in _chosen(pixel_lane_choices(node, out_lanes), fixed.pixel_lanes):
@@ -138,12 +150,15 @@ def too_much_logic(op: Linear | Conv2d, board: Board) -> bool:
     return int(np.count_nonzero(op.weight)) > WEIGHTS_PER_LUT * board.resources.luts
 
 
-def other_storages(graph: Graph, node: Node, fixed: MappingConfig | None) -> Iterator[Mapping]:
+def other_storages(
+    graph: Graph, node: Node, fixed: MappingConfig | None, board: Board
+) -> Iterator[Mapping]:
     """The layout of a mapped node with its memories where the synthesizer would not put them."""
     mapping = node.mapping
     assert mapping is not None
     kinds = (Storage.AUTO, Storage.BLOCK, Storage.LUT)
-    for weights, buffers in product(kinds, kinds):
+    large = (Storage.LOADED,) if board.resources.spram_bits else ()
+    for weights, buffers in product((*kinds, *large), kinds):
         if (weights is not Storage.AUTO and fixed and fixed.storage) or (
             buffers is not Storage.AUTO and fixed and fixed.buffer_storage
         ):

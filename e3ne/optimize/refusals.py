@@ -60,7 +60,8 @@ def unreachable(designs: Designs, limits: Limits, board: Board, config: Config) 
     free = replace(limits, latency_cycles=math.inf, interval_cycles=math.inf, energy_nj=math.inf)
     within = [design for design in found if not free.exceeded(design.prediction)]
     if not within:
-        return _too_large(found, free, board, config)
+        every = found or designs.unbounded().plain(math.inf)
+        return _too_large(every, free, board, config)
     problems = []
     for name in ("latency_cycles", "interval_cycles"):
         limit = getattr(limits, name)

@@ -50,8 +50,8 @@ class Stages:
         known: dict[object, list[Choice]] | None = None,
     ) -> None:
         self.graph = graph
-        self.family = board.family
-        self.trains = trains
+        self.board, self.family, self.trains = board, board.family, trains
+        self.activity = None if trains is None else ones_among_bits(graph, trains)
         self.parts = parts_of(graph, config, board, trains, {} if known is None else known)
         self.port_costs = self._costs(port_resources(graph, board.family))
         self.outputs = {output.source for output in graph.outputs}
@@ -148,3 +148,13 @@ class Stages:
     @staticmethod
     def _costs(found: object) -> Array:
         return np.array([getattr(found, name, 0) for name in COLUMNS], np.int64)
+
+
+def ones_among_bits(graph: Graph, trains: Trains) -> dict[str, float]:
+    """By input and node the share of ones among the bits that it sends."""
+    found = {}
+    for name, values in trains.items():
+        bits = graph.edge(name).bits
+        ones = np.bitwise_count(np.asarray(values, np.int64) & ((1 << bits) - 1))
+        found[name] = float(ones.mean()) / bits
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from ..boards import Board
 from ..config.records import Target
@@ -11,6 +12,7 @@ from .designs import Design, Designs, Rank, best_of
 from .limits import Limits
 
 FEW_INTERVALS = 12  # of all, where each takes a search
+TIMED_INTERVALS = 2  # the shortest of these, for which latency is looked at, too
 
 
 def best_design(target: Target, designs: Designs, limits: Limits, board: Board) -> Design | None:
@@ -18,8 +20,8 @@ def best_design(target: Target, designs: Designs, limits: Limits, board: Board) 
 
     throughput: the least interval, then the least latency that is worth its LUTs (a latency
     shorter by 1 % may cost 2 % more LUTs). latency: the least latency, then interval, then LUTs.
-    area: the least sum of shares of the board's LUTs, block RAMs, multipliers. energy: the least
-    energy.
+    area: the least sum of shares of the board's LUTs, block RAMs and multipliers, then interval.
+    energy: the least energy of a frame, then interval.
     """
     match target:
         case "throughput":
@@ -29,7 +31,9 @@ def best_design(target: Target, designs: Designs, limits: Limits, board: Board) 
         case "area":
             return _area(designs, limits, board)
         case "energy":
-            raise NotImplementedError
+            return _energy(designs, limits)
+        case _:
+            assert_never(target)
 
 
 def _throughput(designs: Designs, limits: Limits) -> Design | None:
@@ -66,10 +70,22 @@ def _latency(designs: Designs, limits: Limits) -> Design | None:
     def bound(design: Design) -> Rank:
         return (design.latency_cycles or 0,)
 
+    return best_of(_of_all_paces(designs, limits), limits, bound, rank)
+
+
+def _of_all_paces(designs: Designs, limits: Limits) -> list[Design]:
+    """Designs of low latency, of any interval and of some short ones; and small ones for many.
+
+    A search in which every part keeps a pace thins its labels less.
+    """
     found = list(designs.timed(limits.interval_cycles))
-    for interval in few([k for k in designs.intervals() if k <= limits.interval_cycles]):
+    paces = few([k for k in designs.intervals() if k <= limits.interval_cycles])
+    fitting = [k for k in paces if designs.may_fit(k, limits)]
+    for interval in fitting[:TIMED_INTERVALS]:
+        found += designs.timed(interval)
+    for interval in fitting:
         found += smallest(designs.plain(interval), limits)
-    return best_of(found, limits, bound, rank)
+    return found
 
 
 def _area(designs: Designs, limits: Limits, board: Board) -> Design | None:
@@ -89,10 +105,18 @@ def _area(designs: Designs, limits: Limits, board: Board) -> Design | None:
 
     found = list(designs.plain(limits.interval_cycles))
     if limits.latency_cycles < math.inf:
-        found += designs.timed(limits.interval_cycles)
-        for interval in few([k for k in designs.intervals() if k <= limits.interval_cycles]):
-            found += smallest(designs.plain(interval), limits)
+        found += _of_all_paces(designs, limits)
     return best_of(found, limits, bound, rank)
+
+
+def _energy(designs: Designs, limits: Limits) -> Design | None:
+    """Of designs of every pace, small and of low latency, the one of the least energy."""
+    found = _of_all_paces(designs, limits)
+    fitting = [design for design in found if design.fits(limits) and design.keeps(limits)]
+    for design in sorted(fitting, key=lambda d: (d.energy_nj, d.prediction.interval_cycles)):
+        if not limits.exceeded(design.outcome):
+            return design
+    return None
 
 
 def smallest(found: list[Design], limits: Limits) -> list[Design]:
