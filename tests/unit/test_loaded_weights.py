@@ -6,10 +6,22 @@ from dataclasses import replace
 
 import pytest
 
+from e3ne.boards import load_board
+from e3ne.config import parse_config
 from e3ne.cost import node_resources, port_cycles, predict
 from e3ne.cost.memories import Memory, memory_cells
-from e3ne.ir import OutputWords, Storage, UnsupportedModel, text, verify
+from e3ne.ir import (
+    DoesNotFit,
+    Graph,
+    OutputWords,
+    Stage,
+    Storage,
+    UnsupportedModel,
+    text,
+    verify,
+)
 from e3ne.ir.weight_port import loads_weights
+from e3ne.optimize import choose_mapping
 from tests.small_networks import convolution, few_pins, spiking, wide, with_loaded_weights
 
 
@@ -67,3 +79,30 @@ def test_narrow_beats_cost_cycles_and_the_class_alone_none() -> None:
     assert port_cycles(wide()) == 4 + 1
     assert port_cycles(few_pins(wide())) == 4 * 4
     assert port_cycles(few_pins(wide(), OutputWords.CLASS)) == 1
+
+
+def unmapped(graph: Graph) -> Graph:
+    inputs = tuple(replace(source, lanes=1) for source in graph.inputs)
+    nodes = tuple(replace(node, mapping=None) for node in graph.nodes)
+    return replace(graph, stage=Stage.INTEGER, inputs=inputs, nodes=nodes, steps_in_window=None)
+
+
+def test_the_mapper_loads_what_a_configuration_asks_for() -> None:
+    config = parse_config({"mapping": {"hidden": {"storage": "loaded"}}})
+    mapped = choose_mapping(unmapped(spiking()), load_board("icebreaker"), config)
+    assert [
+        node.mapping.synapses[0].storage is Storage.LOADED for node in mapped.nodes if node.mapping
+    ] == [True, False]
+    assert 0 < predict(mapped, "ice40").spram_bits <= 4 * 262_144
+
+
+def test_more_large_ram_than_there_is_does_not_fit() -> None:
+    words = {"storage": "loaded", "engine": "dense", "in_lanes": 10, "out_lanes": 8}
+    config = parse_config({"mapping": {"hidden": words}})
+    with pytest.raises(DoesNotFit) as caught:
+        choose_mapping(unmapped(spiking()), load_board("icebreaker"), config)
+    assert str(caught.value) == (
+        "board icebreaker: found a network of 3,932,160 bits of large RAM in its smallest layout, "
+        "accepted 1,048,576; take a larger part, give fewer nodes `storage: loaded`, or use fewer "
+        "weight bits, steps or channels"
+    )
