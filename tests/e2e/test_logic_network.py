@@ -34,21 +34,21 @@ FRAMES = 40
 
 def radix(bit_lanes: int | None, pixel_lanes: int) -> Graph:
     """4-bit radix: a convolution of several pixels at once, a vector, the classes."""
-    convolution = Conv2d(weights(4, 2, 3, 3, seed=1), weights(4, seed=2), padding=(1, 1))
-    vector, classes = Linear(weights(6, 4 * 4 * 4, seed=3)), Linear(weights(3, 6, seed=4))
+    convolution = Conv2d(weights(3, 1, 3, 3, seed=1), weights(3, seed=2), padding=(1, 1))
+    vector, classes = Linear(weights(4, 3 * 4 * 4, seed=3)), Linear(weights(3, 4, seed=4))
     nodes = (
         Node(
             "features.0",
             (Synapse(convolution, "x"),),
             Requantize(1, 3),
-            SpikeType((4, 4, 4), 1, 4),
+            SpikeType((3, 4, 4), 1, 4),
             logic(convolution, 1, bit_lanes, pixel_lanes, pixel_lanes),
         ),
         Node(
             "linear1",
             (Synapse(vector, "features.0"),),
             Requantize(1, 4),
-            SpikeType((6,), 1, 2),
+            SpikeType((4,), 1, 2),
             logic(vector, 1, bit_lanes),
         ),
         Node(
@@ -59,7 +59,7 @@ def radix(bit_lanes: int | None, pixel_lanes: int) -> Graph:
             logic(classes),
         ),
     )
-    source = Input("x", SpikeType((2, 4, 4), 1, 4), lanes=2 * pixel_lanes)
+    source = Input("x", SpikeType((1, 4, 4), 1, 4), lanes=pixel_lanes)
     output = (Output("linear2", Readout.LAST),)
     return verify(Graph(Stage.MAPPED, (source,), nodes, output, 1))
 

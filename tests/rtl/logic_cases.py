@@ -47,6 +47,7 @@ def vectors() -> list[Case]:
     """Bits, small and large integers with and without a sign; all at once or in parts."""
     one = Linear(integers(1, (5, 9)), integers(2, (5,), 90))
     wide = Linear(integers(3, (3, 6), 90), integers(4, (3,), 90))
+    thin = thinned(4, (5, 20))
     few = Linear(frozen([[-1, 64], [-4, 0], [1, -128], [0, -1]], np.int64))
     return [
         (one, SpikeType((9,), 1, 1), logic(one), 1, NONE),
@@ -56,6 +57,7 @@ def vectors() -> list[Case]:
         (wide, SpikeType((6,), 2, 6), logic(wide, 2), 2, NONE),
         (one, SpikeType((9,), 2, 3, True), logic(one, 1), 2, SLOW_SINK),
         (few, SpikeType((2,), 1, 5), logic(few), 1, BOTH),
+        (few, SpikeType((2,), 1, 8, True), logic(few, 1, 4), 1, BOTH),
         (wide, SpikeType((6,), 4, 6), logic(wide, 1, 2), 4, NONE),
         (one, SpikeType((9,), 1, 4), logic(one, 1, 1), 1, BOTH),
         (one, SpikeType((9,), 1, 4, True), logic(one, 1, 1), 1, NONE),
@@ -63,11 +65,8 @@ def vectors() -> list[Case]:
         (one, SpikeType((9,), 4, 1), logic(one, 1), 4, SLOW_SOURCE),
         (one, SpikeType((9,), 4, 1), logic(one, 2), 2, NONE),
         (wide, SpikeType((2, 3, 1), 2, 3), logic(wide, 1, 3), 2, BOTH),
-        *(
-            (op, SpikeType((30,), 1, bits), logic(op, 1, part), 1, NONE)
-            for op in [thinned(4, (6, 30))]
-            for bits, part in ((1, None), (2, None), (2, 1))
-        ),
+        (thin, SpikeType((20,), 1, 1), logic(thin), 1, NONE),
+        (thin, SpikeType((20,), 1, 2), logic(thin), 1, NONE),
     ]
 
 
