@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -36,12 +37,12 @@ def limit_problem(name: str, value: Any) -> str | None:
         if share is None or not shares or float(share[1]) > 100:
             return accepted
         number = float(share[1])
-    elif isinstance(value, bool) or not isinstance(value, int | float):
+    elif isinstance(value, bool) or not (isinstance(value, int | float) and math.isfinite(value)):
         return accepted
     elif name in COUNTED and value != int(value):
         return f"{accepted}; it is counted in whole ones"
     fits = number >= 0 if name in MAY_BE_NONE else number > 0
-    return None if fits and number < float("inf") else accepted
+    return None if fits else accepted
 
 
 def limit_of(value: float | str, available: int = 0) -> float:

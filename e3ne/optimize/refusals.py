@@ -16,6 +16,7 @@ from .limits import COLUMNS, Limits
 from .stages import Stages
 from .targets import few
 
+FIGURES = ("latency_cycles", "interval_cycles", "energy_nj")
 NAMES = {
     "luts": "LUTs",
     "ffs": "flip-flops",
@@ -69,21 +70,30 @@ def unreachable(designs: Designs, limits: Limits, board: Board, config: Config) 
             best = min(within, key=lambda design: getattr(design.prediction, name))
             if getattr(best.prediction, name) > limit:
                 problems.append(_too_slow(name, limit, best, found, limits, board))
+    frugal = min(within, key=lambda design: design.energy_nj)
+    if frugal.energy_nj > limits.energy_nj:
+        problems.append(
+            f"config.budget.energy_nj: found {limits.energy_nj:g}, accepted at least "
+            f"{frugal.energy_nj:,.1f}: that is the best layout found on {board.name}; raise it, or "
+            "take fewer bits, steps or channels"
+        )
     if problems:
         return problems
     best = min(within, key=lambda design: design.prediction.latency_cycles)
+    named = [name for name in FIGURES if getattr(limits, name) < math.inf]
     return [
-        f"config.budget: found latency_cycles<={limits.latency_cycles:g} and "
-        f"interval_cycles<={limits.interval_cycles:g}, accepted either of them: no layout found "
-        f"keeps both on {board.name}; the one of the least latency has "
-        f"{best.prediction.latency_cycles:,} and {best.prediction.interval_cycles:,}"
+        f"config.budget: found {' and '.join(f'{n}<={getattr(limits, n):g}' for n in named)}, "
+        f"accepted one of them: no layout found keeps all on {board.name}; the one of the least "
+        f"latency has {best.prediction.latency_cycles:,} cycles, "
+        f"{best.prediction.interval_cycles:,} between frames and {best.energy_nj:,.1f} nJ; "
+        "raise one of them"
     ]
 
 
 def _everything(designs: Designs, limits: Limits) -> list[Design]:
     """Designs of every kind, the smallest ones and the fastest ones among them."""
     found = list(designs.plain(math.inf))
-    if limits.latency_cycles < math.inf or limits.interval_cycles < math.inf:
+    if any(getattr(limits, name) < math.inf for name in FIGURES):
         found += designs.timed(math.inf)
         for interval in few(designs.intervals()):
             found += designs.plain(interval)
@@ -150,6 +160,8 @@ def _too_large(designs: list[Design], limits: Limits, board: Board, config: Conf
             more = f"raise {name} of `budget`, "
         elif name == "luts":
             accepted, more = f"{config.utilisation:.0%} of {have:,}", "raise `utilisation`, "
+        elif name == "spram_bits":
+            more = "give fewer nodes `storage: loaded`, "
         about = "about " if name in ("luts", "ffs") else ""
         problems.append(
             f"board {board.name}: found a network of {about}{least:,} {NAMES[name]} in its "
@@ -181,6 +193,7 @@ def _would_fit(found: list[Prediction], board: Board, config: Config) -> str:
     """The boards of the family that hold the smallest layout."""
     luts = min(prediction.luts for prediction in found)
     brams = min(prediction.brams for prediction in found)
+    spram_bits = min(prediction.spram_bits for prediction in found)
     fitting = [
         name
         for name in list_boards()
@@ -188,6 +201,7 @@ def _would_fit(found: list[Prediction], board: Board, config: Config) -> str:
         if other.family == board.family
         and other.resources.luts * config.utilisation >= luts
         and other.resources.brams >= brams
+        and other.resources.spram_bits >= spram_bits
         and other.name != board.name
     ]
     return f"take {' or '.join(fitting)}" if fitting else "take a larger part"

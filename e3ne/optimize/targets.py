@@ -104,7 +104,7 @@ def _area(designs: Designs, limits: Limits, board: Board) -> Design | None:
         return (shares(luts, brams, dsps),)
 
     found = list(designs.plain(limits.interval_cycles))
-    if limits.latency_cycles < math.inf:
+    if min(limits.latency_cycles, limits.energy_nj) < math.inf:
         found += _of_all_paces(designs, limits)
     return best_of(found, limits, bound, rank)
 
