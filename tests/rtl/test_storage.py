@@ -48,9 +48,14 @@ def synthesized(folder: Path, dut, ports: list[Signal], family: str) -> dict[str
     return yosys.synthesize(family, ["e3ne_rom.v", "dut.v"], "dut", folder, "net")
 
 
-@pytest.mark.parametrize(("family", "cell"), [("ecp5", "KD"), ("ice40", "SB_RAM40_4K")])
 @pytest.mark.parametrize(
-    ("storage", "in_block"), [(Storage.AUTO, False), (Storage.BLOCK, True), (Storage.LUT, False)]
+    ("family", "cell", "storage", "in_block"),
+    [
+        ("ecp5", "KD", Storage.AUTO, False),
+        ("ecp5", "KD", Storage.BLOCK, True),
+        ("ecp5", "KD", Storage.LUT, False),
+        ("ice40", "SB_RAM40_4K", Storage.BLOCK, True),
+    ],
 )
 def test_weights_lie_where_the_mapping_says(tmp_path, family, cell, storage, in_block):
     (tmp_path / "rom").mkdir()
