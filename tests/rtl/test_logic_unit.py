@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Const, Module, signed
+from amaranth.hdl import Const, Fragment, Module, signed
 from amaranth.sim import Simulator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from e3ne.gateware.logic_unit import added, table_value
+from e3ne.gateware.logic_units import logic_units
 from e3ne.ir import Conv2d, Linear, SpikeType, UnsupportedModel, frozen
 from e3ne.ir.logic_plan import synapse_plan
 
+from .engine_zoo import integers
 from .logic_cases import check_logic, images, logic, vectors
 from .test_synapse_units import check, divisors, mapped, trains
 
@@ -144,3 +146,15 @@ def test_layouts_that_logic_does_not_have(change, problem):
         mapping = replace(mapping, synapses=(replace(mapping.synapses[0], **change),))
     with pytest.raises(UnsupportedModel, match=problem):
         mapped(op, SpikeType((6,), 1, 4), mapping, 1)
+
+
+@pytest.mark.parametrize("bits", [1, 3])
+def test_registers_are_counted_one_by_one(bits):
+    op = Linear(integers(7, (9, 40), 3), integers(8, (9,), 9))
+    graph = mapped(op, SpikeType((40,), 1, bits), logic(op), 1)
+    plan = synapse_plan(graph, graph.nodes[0], 0)
+    unit = logic_units(graph, graph.nodes[0], 0, "memory")[0]
+    registers = Fragment.get(unit, None).statements["sync"]._lhs_signals()
+    marks = 2 * plan.stages  # valid, and last of the frame
+    assert plan.stages > 1
+    assert sum(len(register) for register in registers) == plan.register_bits + marks
