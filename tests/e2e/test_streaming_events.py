@@ -20,7 +20,7 @@ from e3ne.check.compare import compare
 from e3ne.check.runs import RunOptions, build_simulator, run_icarus, run_verilator
 from e3ne.cost import predict
 from e3ne.emit import Build
-from e3ne.ir import Array, BadInput, Graph, Node, SpikeType, Synapse, UnsupportedModel
+from e3ne.ir import Array, BadInput, Engine, Graph, Node, SpikeType, Synapse, UnsupportedModel
 from e3ne.toolchain import yosys
 from tests.small_networks import built, inputs_of, spiking, two_inputs
 from tests.streaming_networks import (
@@ -106,6 +106,24 @@ def test_dense_frames_are_sent_as_events(events: Any) -> None:
     x = e3ne.data.events_to_frames(recordings(5, seed=2), SHAPE, 4, 1000)
     for simulator in ("verilator", "icarus", "amaranth"):
         events.simulate(x, frames=2, simulator=simulator).raise_for_mismatch()
+
+
+def test_an_event_camera_on_the_event_engine(tmp_path: Path) -> None:
+    """Events in, populations that leave out zeros: every node, and cycles as predicted."""
+    layouts = {name: {"engine": "event"} for name in ("conv", "fc")}
+    hw = compiled(tmp_path, {"input": {"events": True}, "mapping": layouts})
+    assert all(node.mapping.engine is Engine.EVENT for node in hw.graph.nodes)  # type: ignore[union-attr]
+    x = e3ne.data.events_to_frames(recordings(6, seed=4), SHAPE, 4, 1000)
+    x[2] = 0
+    result = hw.simulate(x)
+    result.raise_for_mismatch()
+    figures = json.loads((hw.folder / "report.json").read_text())["cycles"]
+    trains = reference.run(hw.graph, x.astype(np.int64))
+    predicted = predict(hw.graph, trains=trains)
+    assert predicted.latency_cycles == np.ceil(figures["latency_mean"])
+    assert figures["latency_max"] <= figures["predicted_latency_worst"] + x.sum()
+    assert figures["latency_p50"] <= figures["latency_max"]
+    assert figures["interval_p50"] <= figures["interval_max"]
 
 
 def test_manifest_and_verilog_say_what_a_beat_is(events: Any) -> None:
