@@ -10,7 +10,9 @@ from ..ir import Engine, Graph
 from .activity import Trains
 from .flow import run_flow
 
-MOST_CYCLES = 100_000  # of one run; longer ones are estimated (`schedule.py`)
+MOST_PART_CYCLES = 6_000_000  # parts x cycles of all runs, some 5 s; more is estimated
+PARTS_OF_NODE, PARTS_OF_PORTS = 6, 8  # about
+LEAST_LIMIT = 10_000  # cycles after which a run that was to take few is given up
 FIRST_FRAMES, MOST_FRAMES = 6, 24  # back to back, until their distance repeats
 
 
@@ -34,33 +36,36 @@ def follows_data(graph: Graph) -> bool:
 def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles | None:
     """Exact cycles of the frames of `trains` (None: of frames in which nothing is zero).
 
-    None where a run may need more than `MOST_CYCLES`; `estimate` says how many a frame may take.
+    None where the runs may need more than `MOST_PART_CYCLES`; `estimate` says how many cycles a
+    frame may take.
     """
-    if estimate > MOST_CYCLES:
-        return None
     count = 1 if trains is None else len(next(iter(trains.values())))
+    parts = PARTS_OF_NODE * len(graph.nodes) + PARTS_OF_PORTS
+    if estimate * parts * (max(FIRST_FRAMES, count) + count) > MOST_PART_CYCLES:
+        return None
+    limit = 4 * estimate + LEAST_LIMIT
     latencies = []
     for frame in range(count if follows_data(graph) else 1):
-        run = run_flow(graph, [frame], trains, MOST_CYCLES)
+        run = run_flow(graph, [frame], trains, limit)
         if run is None:
             return None
         latencies.append(run.ends[0] - run.starts[0] + 1)
-    interval = _mixed(graph, trains, count) if count > 1 and follows_data(graph) else None
+    interval = _mixed(graph, trains, count, limit) if count > 1 and follows_data(graph) else None
     if interval is None:
-        interval = _repeated(graph, trains)
+        interval = _repeated(graph, trains, limit)
     return None if interval is None else Cycles(tuple(latencies), interval)
 
 
-def _mixed(graph: Graph, trains: Trains | None, count: int) -> float | None:
+def _mixed(graph: Graph, trains: Trains | None, count: int, limit: int) -> float | None:
     """The mean interval of all frames in turn."""
-    run = run_flow(graph, list(range(count)), trains, count * MOST_CYCLES)
+    run = run_flow(graph, list(range(count)), trains, count * limit)
     return None if run is None else (run.ends[-1] - run.ends[0]) / (count - 1)
 
 
-def _repeated(graph: Graph, trains: Trains | None) -> float | None:
+def _repeated(graph: Graph, trains: Trains | None, limit: int) -> float | None:
     """The interval of equal frames, once it repeats."""
     for frames in (FIRST_FRAMES, MOST_FRAMES):
-        run = run_flow(graph, [0] * frames, trains, frames * MOST_CYCLES)
+        run = run_flow(graph, [0] * frames, trains, frames * limit)
         if run is None:
             return None
         apart = np.diff(run.ends).tolist()

@@ -99,7 +99,7 @@ def predict(
     elif trains is None:
         latency, interval = worst, frame_interval(graph)
     else:
-        latency = frame_latency(graph, trains=trains)
+        latency = _scheduled_latency(graph, trains) if exact else frame_latency(graph, None, trains)
         interval = frame_interval(graph, trains)
     return Prediction(
         math.ceil(latency),
@@ -112,6 +112,13 @@ def predict(
         sum(part.spram_bits for part in parts),
         worst,
     )
+
+
+def _scheduled_latency(graph: Graph, trains: Trains) -> float:
+    """The mean over all frames, from the schedule."""
+    count = len(next(iter(trains.values())))
+    each = ({name: train[k : k + 1] for name, train in trains.items()} for k in range(count))
+    return float(np.mean([frame_latency(graph, trains=frame) for frame in each]))
 
 
 def frame_interval(graph: Graph, trains: Trains | None = None) -> int:
