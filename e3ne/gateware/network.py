@@ -11,7 +11,14 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Output
 from ..ir.cycles import GATE_QUEUE_SPARE
-from ..ir.frames import input_format, input_ports, output_format, output_ports, window_steps
+from ..ir.frames import (
+    input_format,
+    input_ports,
+    input_words,
+    output_format,
+    output_ports,
+    window_steps,
+)
 from ..ir.weight_port import WEIGHT_PORT, LoadedMemory
 from .class_readout import ClassReadout
 from .core import Core, Probe
@@ -25,6 +32,8 @@ from .rom import RomForm, RomImage
 from .streams import Word
 from .verdicts import Verdicts
 from .weight_loader import WeightLoader
+
+VERDICT_WORDS = 64  # of the frames on their way whose verdicts find room
 
 
 class Network(wiring.Component):
@@ -53,8 +62,9 @@ class Network(wiring.Component):
         self.roms: tuple[RomImage, ...] = self.core.roms
         self.probes: tuple[Probe, ...] = self.core.probes
         # A verdict waits from a frame's last word until its output: each population holds parts
-        # of at most two frames, the ports of one more each.
-        depth = 2 * len(graph.nodes) + 4
+        # of at most two frames, the ports of one more each; frames of few words are more.
+        words = min(input_words(graph, source) for source in graph.inputs)
+        depth = max(2 * len(graph.nodes) + 4, -(-VERDICT_WORDS // words))
         self.heads = {
             port: input_head(graph, source, depth, rom_form)
             for port, source in zip(input_ports(graph), graph.inputs, strict=True)

@@ -135,6 +135,16 @@ def class_stages(lanes: int) -> int:
     return stages
 
 
+def class_comparisons(lanes: int) -> int:
+    """Comparators of that tree: every pair of the up to 4 numbers that meet."""
+    found, terms = 0, lanes
+    while terms > 1:
+        whole, rest = divmod(terms, CLASS_WAYS)
+        found += whole * (CLASS_WAYS * (CLASS_WAYS - 1) // 2) + rest * (rest - 1) // 2
+        terms = whole + (rest > 0)
+    return found
+
+
 def class_readout_latency_cycles(
     steps_in_window: int, rule: Readout, lanes: int, words: int
 ) -> int:

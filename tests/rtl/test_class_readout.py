@@ -11,21 +11,45 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from e3ne.cost import predict
+from e3ne.cost.schedule import frame_latency
 from e3ne.gateware.class_readout import ClassReadout
 from e3ne.gateware.frame_input import VERDICT, beat_signature
 from e3ne.gateware.narrow import Narrow
+from e3ne.gateware.network import Network
 from e3ne.gateware.readout import Readout
 from e3ne.gateware.streams import Word
-from e3ne.ir import Output
+from e3ne.ir import (
+    Graph,
+    Identity,
+    Input,
+    Mapping,
+    Node,
+    Output,
+    OutputWords,
+    Relay,
+    SpikeType,
+    Stage,
+    Synapse,
+    SynapseMapping,
+    verify,
+)
 from e3ne.ir import Readout as Rule
 from e3ne.ir.cycles import class_readout_latency_cycles, readout_cycles
-from e3ne.ir.frames import OutputFormat, from_output_beats, to_output_beats
+from e3ne.ir.frames import (
+    OutputFormat,
+    from_output_beats,
+    input_format,
+    to_beats,
+    to_output_beats,
+)
 from e3ne.ir.order import to_words
 from e3ne.reference import read_out
 
 from .bench import Run, Sink, Source, simulate, to_payloads
 from .mutations import CHECK, Mutation, survives
 from .test_gateware_readout import readouts
+from .test_network_ports import Port
 
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 PAUSES = st.sampled_from([(0.0, 0.0, 0.0), (0.4, 0.4, 0.4), (0.0, 0.8, 0.0), (0.0, 0.0, 0.8)])
@@ -216,3 +240,39 @@ def narrow_check(found, bits, pause):
 )
 def test_narrow_mutations_are_killed(pair):
     assert not survives(Mutation("narrow", *pair), (narrow_check,))
+
+
+def one_beat_network() -> Graph:
+    """Frames of one beat, a word a frame everywhere, the class alone out."""
+    nodes = (
+        Node(
+            "copy",
+            (Synapse(Identity(), "x"),),
+            Relay(),
+            SpikeType((6,), 1, 4),
+            Mapping(out_lanes=6, synapses=(SynapseMapping(),)),
+        ),
+    )
+    source = Input("x", SpikeType((6,), 1, 4), lanes=6, packed=True)
+    output = Output("copy", Rule.LAST, OutputWords.CLASS, 8)
+    return verify(Graph(Stage.MAPPED, (source,), nodes, (output,), 1))
+
+
+def test_a_frame_a_cycle_through_a_network():
+    graph = one_beat_network()
+    x = np.random.default_rng(0).integers(0, 16, (100, 1, 6))
+    network = Network(graph, "memory")
+    beats = [
+        int.from_bytes(frame[0].tobytes(), "little")
+        for frame in to_beats(graph, graph.inputs[0], x)
+    ]
+    assert input_format(graph, graph.inputs[0]).beat_bytes == 3
+    run = simulate(
+        network,
+        [Source(Port(network, "s_axis"), [beat | 1 << 24 for beat in beats])],
+        [Sink(Port(network, "m_axis"), 100)],
+    )
+    assert [payload & 255 for payload in run.sinks[0].payloads] == x[:, 0].argmax(axis=1).tolist()
+    assert set(np.diff(run.sinks[0].cycles)) == {1}
+    assert run.sinks[0].cycles[0] - run.sources[0].cycles[0] + 1 == frame_latency(graph) == 5
+    assert predict(graph).interval_cycles == 1
