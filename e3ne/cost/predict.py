@@ -86,21 +86,7 @@ def predict(
     for node in graph.nodes:
         parts.append(node_resources(graph, node, family))
         parts += [regroup_resources(graph, node, index) for index in range(len(node.synapses))]
-    worst = frame_latency(graph)
-    found = worst_found = None
-    if exact:
-        found = worst_found = exact_cycles(graph, None, worst)
-        if trains is not None and follows_data(graph):
-            found = exact_cycles(graph, trains, worst)
-    if worst_found is not None:
-        worst = worst_found.latencies[0]
-    if found is not None:
-        latency, interval = float(np.mean(found.latencies)), found.interval
-    elif trains is None:
-        latency, interval = worst, frame_interval(graph)
-    else:
-        latency = _scheduled_latency(graph, trains) if exact else frame_latency(graph, None, trains)
-        interval = frame_interval(graph, trains)
+    latency, interval, worst = _cycles(graph, trains, exact)
     return Prediction(
         math.ceil(latency),
         math.ceil(interval),
@@ -112,6 +98,22 @@ def predict(
         sum(part.spram_bits for part in parts),
         worst,
     )
+
+
+def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[float, float, int]:
+    """(latency, interval, latency of a frame without zeros)."""
+    worst = frame_latency(graph)
+    found = densest = exact_cycles(graph, None, worst) if exact else None
+    if exact and trains is not None and follows_data(graph):
+        found = exact_cycles(graph, trains, worst)
+    if densest is not None:
+        worst = densest.latencies[0]
+    if found is not None:
+        return float(np.mean(found.latencies)), found.interval, worst
+    if trains is None:
+        return worst, frame_interval(graph), worst
+    latency = _scheduled_latency(graph, trains) if exact else frame_latency(graph, None, trains)
+    return latency, frame_interval(graph, trains), worst
 
 
 def _scheduled_latency(graph: Graph, trains: Trains) -> float:
