@@ -18,10 +18,17 @@ from e3ne.explore import Counts, Explored, Plan, explore, wishes_of
 from e3ne.explore.output import CSV_FILE, JSON_FILE, SVG_FILE, front_rows, write_all
 from e3ne.ir import BadInput, DoesNotFit
 from e3ne.toolchain import ToolFailed, ToolMissing
-from tests.unit.explore_cases import OBJECTIVES, cluster_here, relu_network, small
+from tests.unit.explore_cases import (
+    OBJECTIVES,
+    cluster_here,
+    quick_evaluate,
+    relu_network,
+    small,
+)
 
 search_module = importlib.import_module("e3ne.explore.search")
 crew_module = importlib.import_module("e3ne.explore.crew")
+TRIALS = 7
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +48,20 @@ def run(tmp_path: Path, address: str, trials: int, **changes: Any) -> Explored:
     return explore(**small(**{**arguments, **changes}))
 
 
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations take no time: what is tested is the search."""
+    monkeypatch.setattr(search_module, "_evaluate", quick_evaluate)
+
+
 @pytest.fixture(scope="module")
 def explored(address: str, tmp_path_factory: pytest.TempPathFactory) -> Explored:
-    return run(tmp_path_factory.mktemp("explored"), address, 14)
+    return run(tmp_path_factory.mktemp("explored"), address, TRIALS)
 
 
 def test_the_front_is_that_of_all_trials(explored: Explored) -> None:
-    assert [trial.number for trial in explored.trials] == list(range(14))
-    assert explored.counts.finished == 14
+    assert [trial.number for trial in explored.trials] == list(range(TRIALS))
+    assert explored.counts.finished == TRIALS
     best = [point.trial.figures["accuracy"] for point in explored.front]
     assert best == sorted(best, reverse=True)
     for point in explored.front:
@@ -98,7 +111,7 @@ def test_what_is_written(explored: Explored, tmp_path: Path) -> None:
     assert len(lines) == 1 + len(explored.front)
     found = json.loads((tmp_path / JSON_FILE).read_text())
     assert found["front"] == json.loads(json.dumps(front_rows(explored)))
-    assert len(found["trials"]) == 14
+    assert len(found["trials"]) == TRIALS
     assert (tmp_path / SVG_FILE).read_text().startswith("<svg")
     number = str(explored.front[0].trial.number)
     text = (tmp_path / "pareto" / number / "e3ne.yaml").read_text()
@@ -108,17 +121,20 @@ def test_what_is_written(explored: Explored, tmp_path: Path) -> None:
     assert not (tmp_path / "pareto" / "9998" / "e3ne.yaml").exists()
 
 
+@pytest.mark.usefixtures("quickly")
 def test_one_worker_and_one_seed_suggest_the_same_also_in_two_runs(
-    explored: Explored, address: str, tmp_path: Path
+    address: str, tmp_path: Path
 ) -> None:
-    run(tmp_path, address, 9)
-    again = run(tmp_path, address, 14)
-    assert [t.values for t in again.trials] == [t.values for t in explored.trials]
-    assert [t.figures for t in again.trials] == [t.figures for t in explored.trials]
-    other = run(tmp_path, address, 14, study="other", plan=Plan(OBJECTIVES, seed=4))
-    assert [t.values for t in other.trials] != [t.values for t in explored.trials]
+    whole = run(tmp_path, address, 20, cache=tmp_path / "one")
+    run(tmp_path, address, 13, study="two", cache=tmp_path / "two")
+    again = run(tmp_path, address, 20, study="two", cache=tmp_path / "two")
+    assert [t.values for t in again.trials] == [t.values for t in whole.trials]
+    assert [t.figures for t in again.trials] == [t.figures for t in whole.trials]
+    other = run(tmp_path, address, 20, study="other", plan=Plan(OBJECTIVES, seed=4))
+    assert [t.values for t in other.trials] != [t.values for t in whole.trials]
 
 
+@pytest.mark.usefixtures("quickly")
 def test_nothing_is_evaluated_twice(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +149,7 @@ def test_nothing_is_evaluated_twice(
     assert [t.figures for t in again.trials] == [t.figures for t in first.trials]
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("sampler", ["nsga2", "random"])
 def test_other_samplers(sampler: Any, address: str, tmp_path: Path) -> None:
     plan = Plan(("accuracy", "luts"), sampler=sampler)
@@ -155,6 +172,7 @@ def test_nothing_fits(address: str, tmp_path: Path) -> None:
         run(tmp_path, address, 3, board="icebreaker", wishes=wishes)
 
 
+@pytest.mark.usefixtures("quickly")
 def test_a_study_of_something_else_is_refused(address: str, tmp_path: Path) -> None:
     run(tmp_path, address, 2)
     with pytest.raises(BadInput, match="study 'explore' with other board"):
@@ -164,6 +182,7 @@ def test_a_study_of_something_else_is_refused(address: str, tmp_path: Path) -> N
         run(tmp_path, address, 3, plan=plan)
 
 
+@pytest.mark.usefixtures("quickly")
 def test_a_study_of_somebody_else_is_refused(address: str, tmp_path: Path) -> None:
     import optuna
 
@@ -177,6 +196,7 @@ def test_a_study_of_somebody_else_is_refused(address: str, tmp_path: Path) -> No
         run(tmp_path, address, 3)
 
 
+@pytest.mark.usefixtures("quickly")
 def test_trials_of_a_dead_process_are_tried_again(
     address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -210,6 +230,7 @@ def fail_first(*arguments: Any) -> dict[str, Any]:
     return {"luts": 7, "ffs": 5, "brams": 0, "dsps": 0}
 
 
+@pytest.mark.usefixtures("quickly")
 def test_failures_of_tools_are_told_and_kept(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +254,7 @@ def test_workers_that_die_one_after_the_other_end_the_search(
     monkeypatch.setattr(search_module, "_evaluate", die)
     with pytest.raises(ToolFailed, match="every worker died"):
         run(tmp_path, address, 9)
-    monkeypatch.undo()
+    monkeypatch.setattr(search_module, "_evaluate", quick_evaluate)
     assert run(tmp_path, address, 5).counts.failed == 3
 
 
@@ -248,6 +269,7 @@ def test_a_defect_is_no_trial(
         run(tmp_path, address, 2)
 
 
+@pytest.mark.usefixtures("quickly")
 def test_progress_is_told(address: str, tmp_path: Path) -> None:
     told: list[Counts] = []
     run(tmp_path, address, 4, watch=lambda counts: told.append(Counts(**vars(counts))))
