@@ -48,6 +48,7 @@ def vectors() -> list[Case]:
     one = Linear(integers(1, (5, 9)), integers(2, (5,), 90))
     wide = Linear(integers(3, (3, 6), 90), integers(4, (3,), 90))
     thin = thinned(4, (5, 20))
+    deep = Linear(frozen([[1] + 23 * [0], [85] * 24], np.int64))  # one sum waits for the other
     few = Linear(frozen([[-1, 64], [-4, 0], [1, -128], [0, -1]], np.int64))
     return [
         (one, SpikeType((9,), 1, 1), logic(one), 1, NONE),
@@ -56,6 +57,7 @@ def vectors() -> list[Case]:
         (wide, SpikeType((6,), 1, 8, True), logic(wide), 1, SLOW_SOURCE),
         (wide, SpikeType((6,), 2, 6), logic(wide, 2), 2, NONE),
         (one, SpikeType((9,), 2, 3, True), logic(one, 1), 2, SLOW_SINK),
+        (deep, SpikeType((24,), 1, 5), logic(deep), 1, NONE),
         (few, SpikeType((2,), 1, 5), logic(few), 1, BOTH),
         (few, SpikeType((2,), 1, 8, True), logic(few, 1, 4), 1, BOTH),
         (wide, SpikeType((6,), 4, 6), logic(wide, 1, 2), 4, NONE),
