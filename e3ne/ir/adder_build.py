@@ -10,6 +10,7 @@ import numpy as np
 
 from .adder_graph import TABLE_BITS, AdderGraph, Sum, Term, width_bits
 from .arrays import Array
+from .normal_rows import NormalRow, distinct_rows, negated_row, normal_row
 from .ranges import Range
 from .shared_terms import PairSharing, Row, least_depth, signed_digits
 from .table_packing import Entity, Group, in_blocks, in_turn
@@ -72,23 +73,6 @@ def _pairs(matrix: Array) -> int:
     return int((digits(matrix) ** 2).sum()) // 2
 
 
-NormalRow = tuple[tuple[Entity, ...], int]
-"""(weights of a row that are not 0, offset) without the power of two that all of it shares."""
-
-
-def _normal_row(weights: list[int], offset: int) -> tuple[NormalRow, int]:
-    """(the row, the shift that it lost)."""
-    common = offset
-    for weight in weights:
-        common |= weight
-    shift = (common & -common).bit_length() - 1 if common else 0
-    return (tuple((k, w >> shift) for k, w in enumerate(weights) if w), offset >> shift), shift
-
-
-def _negated(row: NormalRow) -> NormalRow:
-    return tuple((k, -w) for k, w in row[0]), -row[1]
-
-
 class _Builder:
     """Nodes so far, each with its range as a linear form of the inputs."""
 
@@ -107,8 +91,8 @@ class _Builder:
 
     def build(self, matrix: Array, offsets: Sequence[int], shares: bool) -> AdderGraph:
         """The graph of matrix @ x + offsets."""
-        rows = [_normal_row(*pair) for pair in zip(matrix.tolist(), offsets, strict=True)]
-        own, negated = self._distinct([row for row, _ in rows])
+        rows = [normal_row(*pair) for pair in zip(matrix.tolist(), offsets, strict=True)]
+        own, negated = distinct_rows([row for row, _ in rows])
         parts = [list(row[0]) for row in own]
         if shares:
             parts = self._shared(parts)
@@ -118,7 +102,7 @@ class _Builder:
         for row, groups in zip(own, planned, strict=True):
             found[row] = self._tree(self._entities(groups, row[1], signs))
         for row in negated:
-            entity = found[_negated(row)]
+            entity = found[negated_row(row)]
             assert entity is not None
             found[row] = entity[0], -entity[1]
         outputs = [(found[row], shift) for row, shift in rows]
@@ -129,22 +113,6 @@ class _Builder:
         return width_bits(self.spans[node])
 
     # ------------------------------------------------------------------------------ rows
-
-    def _distinct(self, rows: list[NormalRow]) -> tuple[list[NormalRow], list[NormalRow]]:
-        """(each row once, those that are the negation of one of these): the more frequent sign."""
-        counts: dict[NormalRow, int] = {}
-        for row in rows:
-            counts[row] = counts.get(row, 0) + 1
-        own: dict[NormalRow, None] = {}
-        negated: list[NormalRow] = []
-        for row, count in counts.items():
-            other = _negated(row)
-            rival = counts.get(other, 0) if row[0] else 0
-            if rival > count or (rival == count and other in own):
-                negated.append(row)
-            else:
-                own[row] = None
-        return list(own), negated
 
     def _shared(self, rows: list[list[Entity]]) -> list[list[Entity]]:
         """The same rows with common pairs of digits as nodes of their own."""
