@@ -112,8 +112,9 @@ def event() -> Iterator[tuple[str, Graph]]:
         text = f"in={in_lanes} out={out_lanes} bit_lanes={bit_lanes}"
         yield f"event radix {text}", laid(graph, Engine.EVENT, lanes)
     for in_lanes, out_lanes in ((1, 4), (2, 2), (4, 8)):
-        op = Conv2d(integers((8, 4, 3, 3), 4), padding=(1, 1))
-        graph = one_node(op, SpikeType((4, 8, 8), 4, 1), LEAKY, 1, (in_lanes, out_lanes, 1, 4), 4)
+        image = Conv2d(integers((8, 4, 3, 3), 4), padding=(1, 1))
+        four = (in_lanes, out_lanes, 1, 4)
+        graph = one_node(image, SpikeType((4, 8, 8), 4, 1), LEAKY, 1, four, 4)
         lanes = SynapseMapping(in_lanes, 4)
         yield f"event conv in={in_lanes} out={out_lanes}", laid(graph, Engine.EVENT, lanes)
 

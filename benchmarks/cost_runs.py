@@ -77,7 +77,13 @@ def measured(
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(run, groups))
-    return {name: json.loads(file.read_text()) for name, file in files.items()}
+    return {name: counted(family, json.loads(file.read_text())) for name, file in files.items()}
+
+
+def counted(family: str, kept: dict[str, int]) -> dict[str, int]:
+    """Resources and cells, counted again from the cells that were kept."""
+    cells = {key.removeprefix("cell "): n for key, n in kept.items() if key.startswith("cell ")}
+    return {**resources_used(family, cells), **{f"cell {kind}": n for kind, n in cells.items()}}
 
 
 def synthesize(parts: list[Component], family: str) -> list[dict[str, int]]:

@@ -1,8 +1,8 @@
 """Fits the estimate of the clock to nextpnr runs: `python -m benchmarks.fit_clock --write`.
 
-Single nodes of `cost_cases.py` are routed alone: on ecp5 out of context, on ice40 where their
-ports are few enough for pins (registers are inside of every node, so paths from and to ports count
-little). Non-negative least squares of the relative error gives nanoseconds of each kind.
+Single nodes of `cost_cases.py` are routed alone, where their ports are few enough for pins (a node
+has registers inside, and nextpnr judges paths between registers). Non-negative
+least squares of the relative error gives nanoseconds of each kind.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .cost_runs import DELAY_PS, TEMPLATES, Component, command_of, component, po
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "e3ne" / "cost" / "clock_table.py"
-MOST_PINS = 190
-EACH = 7
+EACH = 5
+SMALL_TEXT = 500_000  # bytes of RTLIL: a run in a minute
 PARTS = {
-    "ecp5": ("ecp5", "85k", "CABGA381", ["--speed", "6", "--out-of-context"]),
-    "ice40-hx": ("ice40", "hx8k", "ct256", []),
-    "ice40-up": ("ice40", "up5k", "sg48", []),
+    "ecp5": ("ecp5", "85k", "CABGA756", ["--speed", "6"], 350),
+    "ice40-hx": ("ice40", "hx8k", "ct256", [], 190),
 }
+"""nextpnr's family, die, package and options; most bits of ports of a node that is routed."""
 
 
 def routed_hz(part: Component, kind: str) -> float:
     """Hz after routing of one component alone."""
-    family, device, package, options = PARTS[kind]
+    family, device, package, options, _ = PARTS[kind]
     with TemporaryDirectory(prefix="e3ne-") as place:
         folder = Path(place)
         (folder / "rom").mkdir()
@@ -65,12 +65,12 @@ def measured(graphs: dict[str, Graph], kind: str, cache: Path, jobs: int) -> dic
     file = cache / f"clock-{kind}.json"
     found: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
     parts = {name: component(graph) for name, graph in graphs.items() if name not in found}
-    if kind != "ecp5":
-        parts = {
-            name: part
-            for name, part in parts.items()
-            if sum(bits for _, _, bits in ports_of(part)) <= MOST_PINS
-        }
+    parts = {
+        name: part
+        for name, part in parts.items()
+        if sum(bits for _, _, bits in ports_of(part)) <= PARTS[kind][-1]
+        and len(part.rtlil) < SMALL_TEXT
+    }
 
     def run(name: str) -> None:
         found[name] = routed_hz(parts[name], kind)

@@ -1,4 +1,4 @@
-"""The networks of one node that `benchmarks/fit_luts.py` synthesizes."""
+"""Networks of one node, DENSE: the older part of the sweep of `benchmarks/cost_cases.py`."""
 
 from __future__ import annotations
 

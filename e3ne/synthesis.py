@@ -78,9 +78,9 @@ CELLS: dict[str, dict[str, dict[str, int]]] = {
         # A CCU2 is two LUTs with their carry, a WIDEFN9 two with what joins them.
         "luts": {"LUT4": 1, "CCU2": 2, "WIDEFN9": 2, "DPR16X4": 4, "INV": 1, "OXIDE_COMB": 1},
         "ffs": {"FD1P3*": 1, "OXIDE_FF": 1},
-        "brams": {"DP16K_MODE": 1, "PDP16K_MODE": 1, "PDPSC16K_MODE": 1, "OXIDE_EBR": 1},
+        "brams": {"DP16K": 1, "PDP16K": 1, "PDPSC16K": 1, "OXIDE_EBR": 1},
         "dsps": {"MULT18X18": 1, "MULT18_CORE": 1},
-        "spram_bits": {"DPSC512K_MODE": 524_288, "LRAM_CORE": 524_288},
+        "spram_bits": {"DPSC512K": 524_288, "LRAM_CORE": 524_288},
     },
     "xilinx7": XILINX,
     "ultrascale_plus": XILINX,

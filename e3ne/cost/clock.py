@@ -2,8 +2,8 @@
 
 The longest path of a node is taken as a sum: what every path has, bits of the longest carry chain,
 adders and comparisons one behind the other in its neuron, and how far a node spreads. The figures
-(`clock_table.py`) are fitted by `python -m benchmarks.fit_clock` to nextpnr runs of single nodes
-out of context; families without any have no estimate.
+(`clock_table.py`) are fitted by `python -m benchmarks.fit_clock` to nextpnr runs of single nodes;
+families without any have no estimate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the logic of a node is made of, as numbers that its LUTs and flip-flops follow.
 
 Each feature counts bits of one kind of logic (adder bits, multiplexed bits, bits of products). The
-LUTs of one unit of each are fitted to Yosys (`lut_table.py`, `benchmarks/fit_luts.py`); flip-flops
+LUTs of one unit of each are fitted to Yosys (`lut_table.py`, `benchmarks/fit_cost.py`); flip-flops
 are counted one by one.
 """
 

@@ -191,3 +191,24 @@ LUTS: dict[Family, dict[str, float]] = {
     },
 }
 """Fitted to Yosys without multipliers of the part; a feature that is not here costs nothing."""
+
+FFS: dict[Family, dict[str, float]] = {
+    "ecp5": {
+        "counted": 1.0,
+    },
+    "ice40": {
+        "counted": 1.0,
+    },
+    "gowin": {
+        "counted": 1.0,
+    },
+    "nexus": {
+        "counted": 1.0,
+    },
+    "xilinx7": {
+        "counted": 1.0,
+    },
+    "ultrascale_plus": {
+        "counted": 1.0,
+    },
+}

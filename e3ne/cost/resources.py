@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boards import Family
-from ..ir import Graph, Input, Node, Readout, SpikeType
-from ..ir.cycles import GATE_QUEUE_SPARE
+from ..ir import Graph, Input, Node, OutputWords, Readout, SpikeType
+from ..ir.cycles import GATE_QUEUE_SPARE, class_comparisons
 from ..ir.frames import input_format, input_words, source_windows, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .features import node_features
-from .lut_table import LUTS
+from .lut_table import FFS, LUTS
 from .memories import BLOCK_BITS, LARGE_BITS, Memory, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
+CLASS_LUTS_PER_BIT = 2.5  # a bit of a comparator and of the choice behind it, of the class alone
 EVENT_LUTS, EVENT_LUTS_PER_BIT = 180, 10.0  # judging; a bit of a word in which events are counted
 EVENT_FFS = 160
 FEW_READOUT_BITS = 512  # the numbers of a class readout; those of an image follow their memory
@@ -42,12 +43,14 @@ def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resourc
     """The resources of one mapped node."""
     features = node_features(graph, node)
     cells = [memory_cells(memory, family) for memory in features.memories]
-    table = LUTS[family]
+    table, ff_table = LUTS[family], FFS[family]
     logic = sum(table.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    ffs = ff_table.get("counted", 1.0) * features.ffs
+    ffs += sum(ff_table.get(kind, 0.0) * amount for kind, amount in features.units.items())
     brams = sum(cell.brams for cell in cells)
     return Resources(
         round(logic + sum(cell.luts for cell in cells)),
-        round(features.ffs + sum(cell.ffs for cell in cells)),
+        round(ffs + sum(cell.ffs for cell in cells)),
         brams,
         brams * BLOCK_BITS[family],
         features.dsps,
@@ -76,15 +79,21 @@ def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:
         lanes = 1 if mapping is None else mapping.lanes
         sums = type.bits + type.steps.bit_length()
         bits = lanes * sums * window_steps(graph, type.steps)
-        if type.neurons * sums > FEW_READOUT_BITS:
-            # Two banks; what several windows add up to is read back while it is collected.
-            width = lanes * _number_bits(type, output.readout)
-            rows = Memory(width, 2 * type.neurons // lanes, is_rom=False)
-            stored = memory_cells(rows, family)
-            copies = 1 + (type.steps > window_steps(graph, type.steps))
+        # Numbers of two banks; of the class alone only what several windows add up to is kept.
+        several = type.steps > window_steps(graph, type.steps)
+        adds_up = several and output.readout is not Readout.LAST
+        is_class = output.words is OutputWords.CLASS
+        banks = int(adds_up) if is_class else 2
+        width = lanes * _number_bits(type, output.readout)
+        stored = memory_cells(Memory(width, banks * type.neurons // lanes, False), family)
+        if is_class:
+            luts += CLASS_LUTS_PER_BIT * class_comparisons(lanes) * width / lanes
+        if banks and (stored.brams or type.neurons * sums > FEW_READOUT_BITS):
+            # What several windows add up to is read back while it is collected.
+            copies = 1 + (adds_up and not is_class)
             luts, ffs = luts + copies * stored.luts, ffs + round(copies * stored.ffs)
             brams += copies * stored.brams
-        else:
+        elif banks:
             bits += type.neurons * sums
         luts, ffs = luts + READOUT_LUTS_PER_BIT * bits, ffs + 2 * bits
     return Resources(round(luts), ffs, brams, brams * BLOCK_BITS[family])

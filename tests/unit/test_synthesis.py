@@ -72,7 +72,7 @@ def test_part_in_the_words_of_nextpnr() -> None:
     ("family", "cells", "luts", "ffs", "brams"),
     [
         ("gowin", {"LUT1": 1, "LUT4": 9, "ALU": 5, "DFFRE": 3, "pROMX9": 2, "SDPB": 1}, 15, 3, 3),
-        ("nexus", {"LUT4": 9, "CCU2": 5, "WIDEFN9": 2, "FD1P3IX": 3, "PDPSC16K_MODE": 1}, 23, 3, 1),
+        ("nexus", {"LUT4": 9, "CCU2": 5, "WIDEFN9": 2, "FD1P3IX": 3, "PDPSC16K": 1}, 23, 3, 1),
         ("xilinx7", {"LUT2": 1, "LUT6": 9, "CARRY4": 5, "FDRE": 3, "RAMB36E1": 1}, 10, 3, 2),
         ("ultrascale_plus", {"LUT5": 1, "RAM32M16": 1, "FDSE": 3, "RAMB18E2": 1}, 9, 3, 1),
     ],
