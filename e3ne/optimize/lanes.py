@@ -33,6 +33,7 @@ from ..ir.synapse_products import stored_kind
 from ..ir.verify_mapping import patch_elements
 
 MOST_LANES = 2048  # products a cycle of one node with weights from a memory
+MOST_LOGIC_WEIGHTS = 12_000  # that are not zero, of all pixel lanes of a node on LOGIC
 WEIGHTS_PER_LUT = 0.25  # constant weights that are not zero, of a node that may become logic
 
 
@@ -113,7 +114,7 @@ def _synapse_mappings(
         return [SynapseMapping(1, steps, in_columns=count) for count in columns]
     elements = source.neurons if isinstance(synapse.op, Linear) else patch_elements(synapse.op)
     in_lanes = [elements] if mapping.engine is Engine.LOGIC else divisors(elements)
-    if mapping.engine is Engine.LOGIC and too_much_logic(synapse.op, board):
+    if mapping.engine is Engine.LOGIC and too_much_logic(synapse.op, mapping, board):
         return []
     whole: list[int | None] = [None]
     bits = whole + ([1] if source.bits > 1 or mapping.engine is Engine.EVENT else [])
@@ -145,9 +146,13 @@ def column_choices(op: Op, source: SpikeType, pixel_lanes: int) -> list[int]:
     return [1]
 
 
-def too_much_logic(op: Linear | Conv2d, board: Board) -> bool:
-    """Whether an adder for every few weights alone is more than the board has."""
-    return int(np.count_nonzero(op.weight)) > WEIGHTS_PER_LUT * board.resources.luts
+def too_much_logic(op: Linear | Conv2d, mapping: Mapping, board: Board) -> bool:
+    """Whether the adders of all constant weights are sure to be more than the board has.
+
+    Or more than a search can sketch in a second.
+    """
+    weights = int(np.count_nonzero(op.weight)) * mapping.pixel_lanes
+    return weights > min(WEIGHTS_PER_LUT * board.resources.luts, MOST_LOGIC_WEIGHTS)
 
 
 def other_storages(
