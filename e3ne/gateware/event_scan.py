@@ -76,19 +76,16 @@ class FlagScan(wiring.Component):
         top = Signal(range(min(first_top, 0), max(last_top, 0) + 1), init=first_top)
         top_slot = Signal(range(ring), init=first_top % ring)
         out_row, window_index = Signal(range(out_rows)), Signal(range(self.windows))
-        freed = Signal(range(window.rows + 1))
+        tops = [row * window.stride[0] - window.padding[0] for row in range(out_rows)]
+        # At least one row, so that padding alone never starts a frame that may not come.
+        bottoms = [min(max(top + window.span[0], 1), window.rows) for top in tops]
+        needed = Signal(range(window.rows + 1), init=bottoms[0])  # for the next row of positions
         # Whole rows since this window began; those that are still missing once it is done.
         seen = Signal(range(-window.rows, window.rows + ring + 1))
         final = Signal()
-        limit = Mux(final, window.rows, clamped(top + window.stride[0], 0, window.rows))
         m.d.comb += [
             final.eq(out_row == out_rows - 1),
-            # At least one row, so that padding alone never starts a frame that may not come.
-            starts.eq(
-                ~walking
-                & (~self.o.valid | self.o.ready)
-                & (seen >= clamped(top + window.span[0], 1, window.rows))
-            ),
+            starts.eq(~walking & (~self.o.valid | self.o.ready) & (seen >= needed)),
         ]
         window_rows = Mux(starts & final, window.rows, 0)
         m.d.sync += seen.eq(seen + self.row_written - window_rows)
@@ -97,8 +94,8 @@ class FlagScan(wiring.Component):
         with m.If(starts):
             m.d.sync += [
                 walking.eq(1),
-                frees.eq(limit - freed),
-                freed.eq(Mux(final, 0, limit)),
+                frees.eq(Array([Const(gone) for _, gone in window.ring_steps])[out_row]),
+                needed.eq(Array([Const(rows) for rows in (*bottoms[1:], bottoms[0])])[out_row]),
                 last_row.eq(final & (window_index == self.windows - 1)),
             ]
             for row, (flag, slot) in enumerate(zip(inside, slots, strict=True)):
@@ -177,8 +174,3 @@ class FlagScan(wiring.Component):
                 m.d.sync += [register.eq(0) for register in held]
             taps += held[:: window.dilation[1]]
         return taps
-
-
-def clamped(value, low: int, high: int):
-    """`value`, but at least `low` and at most `high`."""
-    return Mux(value < low, low, Mux(value > high, high, value))

@@ -110,13 +110,13 @@ OF_ROWS = [
     ),
     Mutation(
         "event_scan",
-        "& (~self.o.valid | self.o.ready)\n                & (seen",
-        "& (seen",
+        "starts.eq(~walking & (~self.o.valid | self.o.ready) & (seen >= needed)),",
+        "starts.eq(~walking & (seen >= needed)),",
     ),
     Mutation(
         "event_scan",
-        "clamped(top + window.span[0], 1, window.rows))",
-        "clamped(top + window.span[0], 0, window.rows))",
+        "bottoms = [min(max(top + window.span[0], 1), window.rows) for top in tops]",
+        "bottoms = [min(max(top + window.span[0], 0), window.rows) for top in tops]",
     ),
     Mutation(
         "event_scan",
