@@ -101,16 +101,20 @@ class RowMemory(wiring.Component):
         out_row, next_row = Signal(range(out_rows)), Signal(range(out_rows))
         last_row, window_index = Signal(), Signal(range(self.windows))
         walking, row_ends = Signal(), Signal()
-        owed, leaving, needed = (Signal.like(freed, name=n) for n in ("owed", "leaving", "needed"))
-        steps = window.ring_steps
+        owed, leaves = Signal.like(freed), Signal.like(freed)
+        released, goes_on, starts = Signal(), Signal(), Signal()
+        needs = Array([Const(rows) for rows, _ in window.ring_steps])
         m.d.comb += [
             last_row.eq(out_row == out_rows - 1),
-            next_row.eq(Mux(row_ends, Mux(last_row, 0, out_row + 1), out_row)),
-            leaving.eq(Mux(row_ends, Array([Const(gone) for _, gone in steps])[out_row], owed)),
-            needed.eq(Array([Const(rows) for rows, _ in steps])[next_row]),
+            next_row.eq(Mux(last_row, 0, out_row + 1)),
+            leaves.eq(Array([Const(gone) for _, gone in window.ring_steps])[out_row]),
+            # What happens if the row ends in this cycle, and if none is walked over.
+            goes_on.eq(there >= leaves + needs[next_row]),
+            starts.eq(~walking & (there >= owed + needs[out_row])),
+            released.eq(Mux(row_ends, there >= leaves, ~walking & (there >= owed))),
         ]
         with m.If(row_ends):
-            m.d.sync += [out_row.eq(next_row), top.eq(top + window.stride[0])]
+            m.d.sync += [out_row.eq(next_row), top.eq(top + window.stride[0]), owed.eq(leaves)]
             with m.If(last_row):
                 last_window = window_index == self.windows - 1
                 m.d.sync += [
@@ -118,18 +122,17 @@ class RowMemory(wiring.Component):
                     window_index.eq(Mux(last_window, 0, window_index + 1)),
                 ]
         with m.If(row_ends | ~walking):
-            with m.If(there >= leaving):
-                slot = oldest_slot + leaving
-                wrapped = Mux(slot >= self.ring_rows, slot - self.ring_rows, slot)
-                m.d.comb += freed.eq(leaving)
-                m.d.sync += [
-                    owed.eq(0),
-                    oldest.eq(Mux(next_row == 0, 0, oldest + leaving)),
-                    oldest_slot.eq(wrapped),
-                    walking.eq(there >= leaving + needed),
-                ]
-            with m.Else():
-                m.d.sync += [owed.eq(leaving), walking.eq(0)]
+            m.d.sync += walking.eq(Mux(row_ends, goes_on, starts))
+        with m.If(released):
+            gone = Mux(row_ends, leaves, owed)
+            slot = oldest_slot + gone
+            ends_image = Mux(row_ends, last_row, out_row == 0)
+            m.d.comb += freed.eq(gone)
+            m.d.sync += [
+                owed.eq(0),
+                oldest.eq(Mux(ends_image, 0, oldest + gone)),
+                oldest_slot.eq(Mux(slot >= self.ring_rows, slot - self.ring_rows, slot)),
+            ]
 
         ends_frame = last_row & (window_index == self.windows - 1)
         self._walk(m, walking, row_ends, top, oldest, oldest_slot, ends_frame, port)
