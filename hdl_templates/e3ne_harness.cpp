@@ -5,9 +5,8 @@
 //              whole little-endian bytes), lengths_<k>.bin (beats of each frame, uint32)
 //     probes   file: a line a node: `offset_bits width_bits name`
 //     out      folder for: node_<k>.bin (each word as whole bytes), starts_<k>.bin (of input k,
-//              uint64 each: the cycle that took a frame's first beat), answers_<k>.bin (of output
-//              k, its beats, uint32 each), frames_<k>.bin (uint64 each: beats, last cycle),
-//              summary.txt
+//              uint64 each: the cycle that took a frame's first beat), answers_<k>.bin (beats of
+//              output k, uint32 each), frames_<k>.bin (uint64 each: beats, last cycle), summary.txt
 //     expect   frames that will come out (those of a wrong length are dropped)
 //     stalls   0, or the seed of random pauses on all ports
 //     weights  file: the bytes of the beats that the weight port takes first, where there is one

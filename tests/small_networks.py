@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +23,11 @@ from e3ne.ir import (
     MaxPool2d,
     Node,
     Output,
-    OutputWords,
     Readout,
     Relay,
     Requantize,
     SpikeType,
     Stage,
-    Storage,
     Synapse,
     SynapseMapping,
     Upsample2d,
@@ -289,28 +286,3 @@ def inputs_of(graph: Graph, count: int, seed: int = 5) -> tuple[Array, ...]:
 
 def built(folder: Path, graph: Graph) -> Build:
     return write_build(folder, graph, Network(graph), DETAILS)
-
-
-def with_loaded_weights(
-    graph: Graph, names: Sequence[str] | None = None, port_bits: int = 8
-) -> Graph:
-    """The same network, the weights of these nodes (all that have some) through the weight port."""
-    nodes = []
-    for node in graph.nodes:
-        assert node.mapping is not None
-        chosen = names is None or node.name in names
-        synapses = tuple(
-            replace(lanes, storage=Storage.LOADED)
-            if chosen and isinstance(synapse.op, Linear | Conv2d)
-            else lanes
-            for synapse, lanes in zip(node.synapses, node.mapping.synapses, strict=True)
-        )
-        nodes.append(replace(node, mapping=replace(node.mapping, synapses=synapses)))
-    return verify(replace(graph.with_nodes(nodes), weight_port_bits=port_bits))
-
-
-def few_pins(graph: Graph, words: OutputWords = OutputWords.ALL, bits: int = 8) -> Graph:
-    """The same network with packed beats in, and narrow beats or the class alone out."""
-    inputs = tuple(replace(source, packed=not source.events) for source in graph.inputs)
-    outputs = tuple(replace(output, words=words, bits=bits) for output in graph.outputs)
-    return verify(replace(graph, inputs=inputs, outputs=outputs))

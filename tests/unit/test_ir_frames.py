@@ -39,7 +39,8 @@ from e3ne.ir.frames import (
 from e3ne.ir.port_rules import output_problems, port_problems
 from e3ne.optimize.ports import with_ports
 from e3ne.reference import read_out
-from tests.small_networks import convolution, few_pins, segmentation, two_inputs, two_outputs
+from tests.port_networks import few_pins
+from tests.small_networks import convolution, segmentation, two_inputs, two_outputs
 
 
 def named(*names: str) -> Graph:

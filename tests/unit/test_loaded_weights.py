@@ -22,7 +22,8 @@ from e3ne.ir import (
 )
 from e3ne.ir.weight_port import loads_weights
 from e3ne.optimize import choose_mapping
-from tests.small_networks import convolution, few_pins, spiking, wide, with_loaded_weights
+from tests.port_networks import few_pins, with_loaded_weights
+from tests.small_networks import convolution, spiking, wide
 
 
 @pytest.mark.parametrize(
