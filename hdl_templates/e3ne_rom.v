@@ -12,6 +12,7 @@ module e3ne_rom #(
     input  wire [ADDRESS_WIDTH-1:0] address,
     output wire [WIDTH-1:0] data
 );
+    /* verilator lint_off WIDTH */  // texts of different lengths are compared
     generate
         if (STYLE == "block") begin : in_block
             (* rom_style = "block" *) reg [WIDTH-1:0] contents [0:DEPTH-1];
@@ -27,4 +28,5 @@ module e3ne_rom #(
             assign data = contents[address];
         end
     endgenerate
+    /* verilator lint_on WIDTH */
 endmodule
