@@ -153,6 +153,13 @@ ROWS = {
             "accuracy/mlp_lif_w4",
             "MLP 784-128-10 LIF on MNIST, iCE40 UP5K, weights in SPRAM",
             board="icebreaker",
+            settings={
+                "target": "latency",
+                "input": {"packed": True},
+                "input_lanes": 8,
+                "output": {"bits": 8},
+                "mapping": {"linear1": {"storage": "loaded"}},
+            },
             goals=(Goal("latency_us", at_most=200),),
         ),
         Row(
