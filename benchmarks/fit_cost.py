@@ -84,6 +84,13 @@ def held_out(graphs: dict[str, Graph], runs: Runs, family: Family, pulled: Table
     return float(np.mean(near))
 
 
+def kinds_of(graphs: dict[str, Graph]) -> set[str]:
+    """Every feature that a node of the sweep has; the figures of others are kept as they are."""
+    return {
+        kind for graph in graphs.values() for kind in node_features(graph, graph.nodes[0]).units
+    }
+
+
 def is_small(graph: Graph) -> bool:
     """Whether a node is for the other families, too."""
     return node_resources(graph, graph.nodes[0]).luts < MOST_LUTS
@@ -146,7 +153,9 @@ def main(families: tuple[Family, ...], cache: Path, jobs: int, again: bool, writ
         graphs = {name: every[name] for name in runs}
         pulled = None if family == "ecp5" else luts["ecp5"]
         held[family] = held_out(graphs, runs, family, pulled)
-        luts[family] = fitted(graphs, runs, family, pulled, "luts")
+        unseen = set(LUTS["ecp5"]) - kinds_of(graphs)
+        kept = {} if pulled else {kind: LUTS[family][kind] for kind in unseen}
+        luts[family] = kept | fitted(graphs, runs, family, pulled, "luts")
         ffs[family] = fitted(graphs, runs, family, ffs["ecp5"], "ffs")
         found[family] = graphs, runs
     write_document(found, luts, ffs, held, ROOT / "docs" / "cost_model.md" if write else None)

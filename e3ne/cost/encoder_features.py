@@ -18,21 +18,21 @@ def encoder_features(found: Features, graph: Graph, node: Node, neuron: Encode) 
     found.ffs += sent
     match neuron.kind:
         case "radix":
-            found.add("gate_bits", sent * (windows - 1) / 2)
+            found.add("encoder_gate_bits", sent * (windows - 1) / 2)
         case "latency":
             place = node.type.steps.bit_length()
             adders = max(0, node.type.steps.bit_count() - 1)
-            found.add("leak_bits", lanes * (bits + place) * adders)
-            found.add("gate_bits", sent * place / 2)
+            found.add("encoder_leak_bits", lanes * (bits + place) * adders)
+            found.add("encoder_gate_bits", sent * place / 2)
             found.ffs += lanes * (place + 1)
         case "bernoulli":
             reloaded = LENGTH * (2 if windows > 1 else 1)  # from constants, of which window
-            found.add("gate_bits", 1.1 * steps * (reloaded + lanes * (bits + 2)))
+            found.add("encoder_gate_bits", 1.1 * steps * (reloaded + lanes * (bits + 2)))
             found.ffs += steps * LENGTH
         case "regular" | "delta":
             adders, steps_in = (2, 1) if neuron.kind == "regular" else (4, steps)
-            found.add("leak_bits", lanes * bits * adders)
-            found.add("split_bits", lanes * (steps_in - 1) * (bits + 1))
+            found.add("encoder_leak_bits", lanes * bits * adders)
+            found.add("encoder_split_bits", lanes * (steps_in - 1) * (bits + 1))
             found.ffs += lanes * (2 * bits + node.type.bits)
             if steps > 1:  # samples that wait, spikes that gather
                 found.ffs += sent + lanes * steps_in * (bits + 1)
