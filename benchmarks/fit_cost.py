@@ -153,8 +153,8 @@ def main(families: tuple[Family, ...], cache: Path, jobs: int, again: bool, writ
         graphs = {name: every[name] for name in runs}
         pulled = None if family == "ecp5" else luts["ecp5"]
         held[family] = held_out(graphs, runs, family, pulled)
-        unseen = set(LUTS["ecp5"]) - kinds_of(graphs)
-        kept = {} if pulled else {kind: LUTS[family][kind] for kind in unseen}
+        unseen = set(LUTS["ecp5"]) - kinds_of(every)
+        kept = {kind: LUTS[family][kind] for kind in unseen & set(LUTS[family])}
         luts[family] = kept | fitted(graphs, runs, family, pulled, "luts")
         ffs[family] = fitted(graphs, runs, family, ffs["ecp5"], "ffs")
         found[family] = graphs, runs
