@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 from .graph import Graph
 from .ops import Conv2d, Linear, Op
 
+FEW_WEIGHTS = 512  # of which a network is built as quickly as sketched
+
 
 @dataclass(frozen=True, eq=False)
 class SketchedLinear(Linear):
@@ -28,7 +30,7 @@ def is_sketch(op: Op) -> bool:
 
 
 def sketch(graph: Graph) -> Graph:
-    """The graph with every Linear and Conv2d as a sketch."""
+    """The graph with every Linear and Conv2d of more than a few weights as a sketch."""
     return graph.with_nodes(
         [
             replace(node, synapses=tuple(replace(s, op=_sketched(s.op)) for s in node.synapses))
@@ -38,6 +40,8 @@ def sketch(graph: Graph) -> Graph:
 
 
 def _sketched(op: Op) -> Op:
+    if isinstance(op, Linear | Conv2d) and op.weight.size <= FEW_WEIGHTS:
+        return op
     match op:
         case Linear():
             return SketchedLinear(**{item.name: getattr(op, item.name) for item in fields(op)})
