@@ -113,7 +113,7 @@ def run(folder: Path, trials: int, jobs: int, plan: Plan, watch: Any = None) -> 
 
 
 def trials_per_s(trials: int, jobs: int) -> float:
-    """Throughput from the answer that finds all workers warm (they load torch first) to the last."""
+    """Throughput from the answer that finds all workers warm (torch is loaded) to the last."""
     told: dict[int, float] = {}
 
     def watch(counts: Counts) -> None:
