@@ -45,6 +45,8 @@ class Row:
     beside: str | None = None
 
 
+PACKED = {"input": {"packed": True}}  # of the input called "input"
+
 ROWS = {
     row.name: row
     for row in (
@@ -82,7 +84,7 @@ ROWS = {
             "Network B: 64-32-10 snnTorch Leaky, 25 steps",
             settings={
                 "target": "latency",
-                "budget": {"luts": 10_500},
+                "budget": {"luts": 11_000},
                 "input": {"packed": True},
             },
             input_has_steps=True,
@@ -106,7 +108,7 @@ ROWS = {
             "lenet5",
             "accuracy/lenet5_radix4",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
-            settings={"target": "latency", "budget": {"luts": "75%", "interval_cycles": 850}},
+            settings={"target": "latency", "budget": {"luts": "50%", "interval_cycles": 850}},
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
             goals=(
                 Goal("latency_cycles", at_most=1_200),
@@ -129,7 +131,7 @@ ROWS = {
             "mlp_radix",
             "accuracy/mlp_radix4",
             "MLP 784-128-10 on MNIST, 4-bit weights, 4-bit radix",
-            settings={"target": "latency", "budget": {"luts": "60%"}},
+            settings={"target": "latency", "budget": {"luts": "40%"}, "input": PACKED},
             goals=(Goal("core_us", at_most=4),),
         ),
         Row(
@@ -139,7 +141,7 @@ ROWS = {
             settings={
                 "target": "latency",
                 "budget": {"luts": 6_500, "brams": 18},
-                "input": {"packed": True},
+                "input": PACKED,
             },
             rivals=("spiker_mnist", "snn_fpga"),
             goals=(
@@ -155,7 +157,7 @@ ROWS = {
             board="icebreaker",
             settings={
                 "target": "latency",
-                "input": {"packed": True},
+                "input": PACKED,
                 "input_lanes": 8,
                 "output": {"bits": 8},
                 "mapping": {"linear1": {"storage": "loaded"}},
@@ -168,7 +170,7 @@ ROWS = {
             "MLP 784-128-10 on MNIST, 3,797 ternary weights, radix 2, as logic",
             settings={
                 "target": "latency",
-                "input": {"packed": True},
+                "input": PACKED,
                 "input_lanes": 112,
                 "output": {"words": "class", "bits": 8},
                 "mapping": {"linear1": {"engine": "logic"}, "linear2": {"engine": "logic"}},
