@@ -37,7 +37,7 @@ def figures(report: Mapping[str, Any]) -> dict[Figure, float]:
         "accuracy_percent": report["accuracy"].get("rtl"),
     }
     if area:
-        have = report["resources"]["available"]["luts"]
+        have = float(report["resources"]["available"]["luts"])
         found |= {"luts": area["luts"], "brams": area["brams"]}
         found["lut_percent"] = 100 * area["luts"] / have
     if clock and cycles.get("latency_mean"):
@@ -52,7 +52,8 @@ def figures(report: Mapping[str, Any]) -> dict[Figure, float]:
 def core_cycles(report: Mapping[str, Any]) -> float:
     """Mean latency without the transfers of frame and answer (see `figures`)."""
     ports = report["cycles"]["port_beats"]
-    return float(report["cycles"]["latency_mean"]) - (ports["in"] - 1) - (ports["out"] - 1)
+    transfers: int = ports["in"] - 1 + ports["out"] - 1
+    return float(report["cycles"]["latency_mean"]) - transfers
 
 
 def is_met(goal: Goal, reached: float) -> bool:

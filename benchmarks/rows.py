@@ -7,8 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Figure = Literal[
-    *("latency_cycles", "interval_cycles", "latency_us", "core_us", "interval_us"),
-    *("frames_per_s", "clock_mhz", "luts", "lut_percent", "brams", "accuracy_percent"),
+    "latency_cycles",
+    "interval_cycles",
+    "latency_us",
+    "core_us",
+    "interval_us",
+    "frames_per_s",
+    "clock_mhz",
+    "luts",
+    "lut_percent",
+    "brams",
+    "accuracy_percent",
 ]
 
 

@@ -98,9 +98,9 @@ def load_row(row: Row) -> Benchmark:
     if kind == "accuracy":
         network = load_network_of(row_of(name).network)
         split = network.split()
-        model, config, _ = load_network(checkpoint_of(name))
+        graph, config, _ = load_network(checkpoint_of(name))
         frames = checked_frames(row.name, split.test_x, split.test_y)
-        return Benchmark(model, config, frames, network.calibration(split))
+        return Benchmark(graph, config, frames, network.calibration(split))
     folder = EXAMPLES / name
     module = example_module(folder / "data.py")
     x, y = module.test_frames()

@@ -9,6 +9,7 @@ pins for them: so many flip-flops more, and no LUT.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -109,16 +110,14 @@ def write_vhdl(layers: list[Any], folder: Path) -> None:
         wanted = [PACKAGE, "tabulate"]
         subprocess.run([sys.executable, *install, "--no-deps", *wanted], check=True)
     sys.path.insert(0, str(target))
-    from spikerplus.vhdl.layer import Layer
-    from spikerplus.vhdl.network import Network
-
-    network = Network(STEPS)
+    vhdl = importlib.import_module("spikerplus.vhdl.network")
+    network = vhdl.Network(STEPS)
     for index, weight in enumerate(layers):
         largest = float(np.abs(weight).max())
         fraction_bits = int(np.floor(np.log2((2 ** (WEIGHT_BITS - 1) - 1) / largest)))
         outputs = len(weight)
         network.add(
-            Layer(
+            vhdl.Layer(
                 label=f"layer{index}",
                 w_exc=weight,
                 w_inh=np.zeros((outputs, outputs)),
@@ -144,7 +143,15 @@ def write_vhdl(layers: list[Any], folder: Path) -> None:
     verilog = (folder / "network.v").read_text()
     last_choice = r"(\n +\d+'b[01]+: (\w+) <= [^;]*;)(\n +endcase)"
     verilog = re.sub(last_choice, r"\1\n      default: \2 <= 'b0;\3", verilog)
+    verilog = re.sub(r"\d+'b([01]{4097,})", in_pieces, verilog)
     (folder / "network.v").write_text(verilog)
+
+
+def in_pieces(constant: re.Match[str]) -> str:
+    """A long constant as a concatenation of shorter ones, which Icarus can read."""
+    bits = constant[1]
+    pieces = (bits[at : at + 4096] for at in range(0, len(bits), 4096))
+    return "{" + ", ".join(f"{len(piece)}'b{piece}" for piece in pieces) + "}"
 
 
 def cycles(name: str, layers: list[Any], folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .event_models import decoded, list_slices, row_slices, with_last
 
 NONE, SLOW_SOURCE, SLOW_SINK, BOTH = (0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4)
 SHARES = (0.0, 0.15, 0.5, 1.0)
+PAUSES = (NONE, BOTH, SLOW_SINK, SLOW_SOURCE)
 
 
 def sparse(random, shape, word, share):
@@ -62,7 +63,9 @@ def check_list(case, share, pauses, seed, dropped=0.3):
 
 @pytest.mark.parametrize("case", LISTS)
 def test_a_list_sends_the_slices_that_matter(case):
-    for seed, (share, pauses) in enumerate(zip(SHARES, (NONE, BOTH, SLOW_SINK, SLOW_SOURCE))):
+    for seed, (share, pauses) in enumerate(
+        zip(SHARES, (NONE, BOTH, SLOW_SINK, SLOW_SOURCE), strict=True)
+    ):
         check_list(case, share, pauses, seed)
 
 
@@ -105,5 +108,7 @@ def check_rows(case, share, pauses, seed):
 
 @pytest.mark.parametrize("case", ROWS)
 def test_rows_send_the_slices_that_matter(case):
-    for seed, (share, pauses) in enumerate(zip(SHARES, (NONE, BOTH, SLOW_SINK, SLOW_SOURCE))):
+    for seed, (share, pauses) in enumerate(
+        zip(SHARES, (NONE, BOTH, SLOW_SINK, SLOW_SOURCE), strict=True)
+    ):
         check_rows(case, share, pauses, seed)

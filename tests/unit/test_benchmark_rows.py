@@ -1,4 +1,4 @@
-"""The machinery of benchmarks: settings laid over a configuration, goals, the roofline, the page."""
+"""The machinery of benchmarks: settings over a configuration, goals, the roofline, the page."""
 
 from __future__ import annotations
 
