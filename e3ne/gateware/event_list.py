@@ -104,6 +104,19 @@ class EventList(wiring.Component):
             for at in range(0, len(self.keep), self.parts)
         ]
         kept = Signal(self.parts, init=masks[0])  # which slices of the word at `index` are kept
+        # The word's kept slices in front of each of its slices, and all of them at the end.
+        count_bits = self.parts.bit_length()
+        packed = [
+            sum((mask & ~(-1 << part)).bit_count() << part * count_bits
+                for part in range(self.parts + 1))
+            for mask in masks
+        ]  # fmt: skip
+        kept_before = Signal((self.parts + 1) * count_bits, init=packed[0])
+        before = [kept_before.word_select(part, count_bits) for part in range(self.parts + 1)]
+        counts = Const(
+            sum(word << k * len(kept_before) for k, word in enumerate(packed)),
+            len(packed) * len(kept_before),
+        )
         at_end = Signal()
         every = Const(sum(mask << k * self.parts for k, mask in enumerate(masks)), len(self.keep))
         bits = self.out.value_bits
@@ -123,13 +136,12 @@ class EventList(wiring.Component):
                 ends.eq(at_end),
                 index.eq(following),
             ]
-            before = row
             for part in range(self.parts):
-                m.d.sync += rows[part].eq(before)
-                before = before + kept[part]
-            m.d.sync += row.eq(Mux(at_end, 0, before))
+                m.d.sync += rows[part].eq(row + before[part])
+            m.d.sync += row.eq(Mux(at_end, 0, row + before[self.parts]))
             if self.kept < len(self.keep):
                 m.d.sync += kept.eq(every.word_select(following, self.parts))
+                m.d.sync += kept_before.eq(counts.word_select(following, len(kept_before)))
         return place
 
     def _replay(self, m, port):

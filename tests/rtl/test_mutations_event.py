@@ -82,8 +82,8 @@ OF_LISTS = [
     ),
     Mutation(
         "event_list",
-        "before = before + kept[part]",
-        "before = before + 1",
+        "rows[part].eq(row + before[part])",
+        "rows[part].eq(row + part)",
     ),
     Mutation(
         "event_list",
