@@ -25,7 +25,14 @@ from ..ir import (
 )
 from ..ir.arrays import Array
 from ..ir.engine_cycles import pool_latency, upsample_latency
-from ..ir.geometry import op_window, pool_fold, queue_words, upsample_held_words, wanted_lanes
+from ..ir.geometry import (
+    has_slice,
+    op_window,
+    pool_fold,
+    queue_words,
+    upsample_held_words,
+    wanted_lanes,
+)
 from .activity import Trains
 from .dense_clock import dense_clock
 from .event_clock import event_clock
@@ -47,11 +54,12 @@ class SynapseClock:
         self.split = Pace(1)
         queued = len(node.synapses) > 1 or queue_words(graph, synapse.source) > 0
         self.queue_cycles = 2 if queued and not synapse.delay else 0
+        self.slice_cycles = int(has_slice(graph, node, index))
         self.engine, self.latency, self.apart = _engine(graph, node, index, trains)
 
     def window(self, sent: Times) -> tuple[Times, Times]:
         """(when the currents leave, when each word is taken), given when the source sends."""
-        words = self._regrouped(sent) + self.queue_cycles
+        words = self._regrouped(sent + self.slice_cycles) + self.queue_cycles
         leaves, taken = self.engine.window(words)
         return leaves + self.latency, taken
 

@@ -275,6 +275,20 @@ def queue_words(graph: Graph, name: str) -> int:
     return 0 if mapping is None else mapping.queue_words
 
 
+def has_slice(graph: Graph, node: Node, index: int) -> bool:
+    """Whether a register slice stands before synapse `index` of a mapped node.
+
+    LOGIC takes a word as soon as what follows does, all combinational; so its `ready` would come
+    from the end of the network, through every such layer. A port has a slice of its own.
+    """
+    assert node.mapping is not None
+    synapse = node.synapses[index]
+    is_logic = node.mapping.engine is Engine.LOGIC and isinstance(synapse.op, Linear | Conv2d)
+    from_port = any(source.name == synapse.source for source in graph.inputs)
+    waits = len(node.synapses) > 1 or synapse.delay or queue_words(graph, synapse.source)
+    return is_logic and not from_port and not waits
+
+
 def source_lanes(graph: Graph, name: str) -> int | None:
     """Elements in a word of the input or node called `name`; None before it is mapped."""
     for source in graph.inputs:
