@@ -17,10 +17,13 @@ NETWORKS = {"convolution": convolution, "spiking": spiking}
 
 # Network, module below e3ne_network.core (it begins with its node), old and new operator.
 TWINS = [
-    ("convolution", "features.0.matrixunit0", r"\$signed\(product\) \+", "$signed(product) -"),
+    ("convolution", "features.0.matrixunit0", r"= product \+", "= product -"),
     ("convolution", "features.0.neuron.core", r"\+ \$signed\(2'h1\)", "- $signed(2'h1)"),
     ("convolution", "pool.poolunit0", r" > ", " < "),
-    ("convolution", "head.matrixunit0", r"\+ \$signed\(sum1\)", "- $signed(sum1)"),
+    (
+        *("convolution", "head.matrixunit0"),
+        *(r"\+ \$signed\(\{ 1'h0, sum1", "- $signed({ 1'h0, sum1"),
+    ),
     ("spiking", "hidden.neuron.core.membrane", r"saturated_2\) > ", "saturated_2) < "),
     ("spiking", "out.neuron.core.membrane", r"- \$signed\(\{", "+ $signed({"),
 ]
