@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..boards import Board
-from ..config import Config
-from ..cost import node_cycles, node_resources
+from ..config import Config, MappingConfig
+from ..cost import neuron_cycles, node_cycles, node_resources
 from ..cost.activity import Trains
 from ..cost.schedule import NodeClock, loop_cycles
 from ..ir import Array, Graph, Node, computing_order, in_loop
 from ..ir import Mapping as Layout
 from ..ir.geometry import wanted_lanes
-from .lanes import node_mappings, other_storages
+from .lanes import fewer_neurons, node_mappings, other_storages
 from .limits import COLUMNS
 from .pareto import thinned, undominated
 
@@ -106,7 +106,7 @@ def node_choices(
     fixed = config.mapping.get(node.name)
     zeros = trains is not None
     mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board, zeros)
-    judged = _judged(graph, node, mappings, board, trains)
+    judged = _judged(graph, node, mappings, board, trains, fixed)
     plain = _few(_unbeaten(graph, judged, board))
     others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed, board)]
     found = plain
@@ -127,16 +127,54 @@ def _few(found: list[Choice]) -> list[Choice]:
 
 
 def _judged(
-    graph: Graph, node: Node, mappings: Iterable[Layout], board: Board, trains: Trains | None
+    graph: Graph,
+    node: Node,
+    mappings: Iterable[Layout],
+    board: Board,
+    trains: Trains | None,
+    fixed: MappingConfig | None = None,
 ) -> list[Choice]:
-    """The choices of these mappings, `fill` still unknown."""
+    """The choices of these mappings, `fill` still unknown.
+
+    Each also with fewer neurons, where these are still as fast as the synapses.
+    """
     found = []
+    saved = _Saved(graph, board)
     for mapping in mappings:
         mapped = replace(node, mapping=mapping)
         used = node_resources(graph, mapped, board.family)
         costs = tuple(int(getattr(used, name, 0)) for name in COLUMNS)
-        found.append(Choice((mapped,), node_cycles(graph, mapped, trains), 0, costs))
+        cycles = node_cycles(graph, mapped, trains)
+        found.append(Choice((mapped,), cycles, 0, costs))
+        for fewer in fewer_neurons(mapped, fixed):
+            sharing = replace(mapped, mapping=fewer)
+            if neuron_cycles(graph, sharing) > cycles:
+                break
+            less = tuple(c - s for c, s in zip(costs, saved.by(mapped, sharing), strict=True))
+            found.append(Choice((sharing,), cycles, 0, less))
     return found
+
+
+class _Saved:
+    """What fewer neurons save. It depends on the lanes alone, not on how the synapses work."""
+
+    def __init__(self, graph: Graph, board: Board) -> None:
+        self.graph, self.board = graph, board
+        self.known: dict[object, tuple[int, ...]] = {}
+
+    def by(self, node: Node, sharing: Node) -> tuple[int, ...]:
+        """Each resource of `node` less that of the same node `sharing` its neurons."""
+        assert node.mapping is not None
+        assert sharing.mapping is not None
+        key = (node.mapping.out_lanes, node.mapping.pixel_lanes, sharing.mapping.lanes)
+        if key not in self.known:
+            before, after = (
+                node_resources(self.graph, one, self.board.family) for one in (node, sharing)
+            )
+            self.known[key] = tuple(
+                int(getattr(before, name, 0)) - int(getattr(after, name, 0)) for name in COLUMNS
+            )
+        return self.known[key]
 
 
 def _unbeaten(graph: Graph, found: list[Choice], board: Board) -> list[Choice]:
@@ -202,12 +240,13 @@ def _clock_kind(graph: Graph, node: Node) -> tuple[Any, ...]:
     mapping = node.mapping
     assert mapping is not None
     engines = ((s.in_lanes, s.step_lanes, s.bit_lanes, s.in_columns) for s in mapping.synapses)
-    return _words(graph, node), mapping.engine, *engines
+    return _words(graph, node), mapping.current_lanes, mapping.engine, *engines
 
 
 def _fill(graph: Graph, node: Node, trains: Trains | None) -> int:
     clock = NodeClock(_fitting(graph, [node]), node, trains)
-    return clock.latency + max(synapse.latency for synapse in clock.synapses)
+    shared = (clock.parts - 1) * clock.apart
+    return clock.latency + shared + max(synapse.latency for synapse in clock.synapses)
 
 
 def _on_board(found: list[Choice], board: Board) -> list[Choice]:
