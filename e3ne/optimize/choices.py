@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..boards import Board
-from ..config import Config, MappingConfig
+from ..config import Config
 from ..cost import neuron_cycles, node_cycles, node_resources
 from ..cost.activity import Trains
 from ..cost.schedule import NodeClock, loop_cycles
@@ -106,7 +106,7 @@ def node_choices(
     fixed = config.mapping.get(node.name)
     zeros = trains is not None
     mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board, zeros)
-    judged = _judged(graph, node, mappings, board, trains, fixed)
+    judged = _judged(graph, node, mappings, board, trains)
     plain = _few(_unbeaten(graph, judged, board))
     others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed, board)]
     found = plain
@@ -132,21 +132,20 @@ def _judged(
     mappings: Iterable[Layout],
     board: Board,
     trains: Trains | None,
-    fixed: MappingConfig | None = None,
 ) -> list[Choice]:
     """The choices of these mappings, `fill` still unknown.
 
     Each also with fewer neurons, where these are still as fast as the synapses.
     """
     found = []
-    saved = _Saved(graph, board)
+    saved = _Saved(graph, node, board)
     for mapping in mappings:
         mapped = replace(node, mapping=mapping)
         used = node_resources(graph, mapped, board.family)
         costs = tuple(int(getattr(used, name, 0)) for name in COLUMNS)
         cycles = node_cycles(graph, mapped, trains)
         found.append(Choice((mapped,), cycles, 0, costs))
-        for fewer in fewer_neurons(mapped, fixed):
+        for fewer in fewer_neurons(mapped):
             sharing = replace(mapped, mapping=fewer)
             if neuron_cycles(graph, sharing) > cycles:
                 break
@@ -158,15 +157,19 @@ def _judged(
 class _Saved:
     """What fewer neurons save. It depends on the lanes alone, not on how the synapses work."""
 
-    def __init__(self, graph: Graph, board: Board) -> None:
+    def __init__(self, graph: Graph, node: Node, board: Board) -> None:
         self.graph, self.board = graph, board
+        self.looped = in_loop(graph, node.name)
         self.known: dict[object, tuple[int, ...]] = {}
 
     def by(self, node: Node, sharing: Node) -> tuple[int, ...]:
         """Each resource of `node` less that of the same node `sharing` its neurons."""
         assert node.mapping is not None
         assert sharing.mapping is not None
-        key = (node.mapping.out_lanes, node.mapping.pixel_lanes, sharing.mapping.lanes)
+        alike: object = node.mapping.out_lanes, node.mapping.pixel_lanes
+        if self.looped:  # the node may take the words that it sends
+            alike = node.mapping
+        key = (alike, sharing.mapping.lanes)
         if key not in self.known:
             before, after = (
                 node_resources(self.graph, one, self.board.family) for one in (node, sharing)

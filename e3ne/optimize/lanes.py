@@ -102,16 +102,17 @@ def pixel_lane_choices(node: Node, out_lanes: int) -> list[int]:
     return [lanes for lanes in divisors(node.type.shape[2]) if lanes <= 8]
 
 
-def fewer_neurons(node: Node, fixed: MappingConfig | None) -> Iterator[Mapping]:
+def fewer_neurons(node: Node) -> Iterator[Mapping]:
     """The layout of a mapped node with half of its neurons, a quarter, and so on.
 
-    Only of neurons that cost much: those with membranes that fire, behind products.
+    Only of neurons that cost much: those with membranes that fire, behind products. Nothing of a
+    layout that shares neurons already.
     """
     mapping = node.mapping
     assert mapping is not None
     products = any(isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses)
-    chosen = fixed is not None and fixed.neuron_lanes is not None
-    if chosen or not products or not isinstance(node.neuron, IntegrateFire):
+    costly = products and isinstance(node.neuron, IntegrateFire)
+    if mapping.neuron_lanes is not None or not costly:
         return
     lanes = mapping.out_lanes
     while lanes > LEAST_NEURONS and lanes % 2 == 0:
