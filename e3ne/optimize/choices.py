@@ -13,8 +13,9 @@ from ..config import Config
 from ..cost import neuron_cycles, node_cycles, node_resources
 from ..cost.activity import Trains
 from ..cost.schedule import NodeClock, loop_cycles
-from ..ir import Array, Graph, Node, computing_order, in_loop
+from ..ir import Array, Engine, Graph, Node, computing_order, in_loop
 from ..ir import Mapping as Layout
+from ..ir.frames import source_windows
 from ..ir.geometry import wanted_lanes
 from .lanes import fewer_neurons, node_mappings, other_storages
 from .limits import COLUMNS
@@ -123,7 +124,8 @@ def _few(found: list[Choice]) -> list[Choice]:
     if len(found) <= MOST_CHOICES:
         return found
     rows = _rows(found)
-    return [found[index] for index in thinned(rows[:, COMPARED], rows[:, 0], MOST_CHOICES)]
+    value = rows[:, 0] + rows[:, 1]
+    return [found[index] for index in thinned(rows[:, COMPARED], value, MOST_CHOICES)]
 
 
 def _judged(
@@ -133,12 +135,13 @@ def _judged(
     board: Board,
     trains: Trains | None,
 ) -> list[Choice]:
-    """The choices of these mappings, `fill` still unknown.
+    """The choices of these mappings; `fill` is only what fewer neurons add to it.
 
-    Each also with fewer neurons, where these are still as fast as the synapses.
+    Each also with fewer neurons, where these are still as fast as the synapses; LOGIC, which has no
+    other lanes, with all of them.
     """
     found = []
-    saved = _Saved(graph, node, board)
+    saved, windows = _Saved(graph, node, board), source_windows(graph, node.name)
     for mapping in mappings:
         mapped = replace(node, mapping=mapping)
         used = node_resources(graph, mapped, board.family)
@@ -147,10 +150,12 @@ def _judged(
         found.append(Choice((mapped,), cycles, 0, costs))
         for fewer in fewer_neurons(mapped):
             sharing = replace(mapped, mapping=fewer)
-            if neuron_cycles(graph, sharing) > cycles:
+            busy = neuron_cycles(graph, sharing)
+            if busy > cycles and mapping.engine is not Engine.LOGIC:
                 break
+            adds = busy * (mapping.current_lanes - fewer.lanes) // node.type.neurons // windows
             less = tuple(c - s for c, s in zip(costs, saved.by(mapped, sharing), strict=True))
-            found.append(Choice((sharing,), cycles, 0, less))
+            found.append(Choice((sharing,), max(cycles, busy), adds, less))
     return found
 
 
