@@ -22,6 +22,7 @@ from .limits import COLUMNS
 from .pareto import thinned, undominated
 
 MOST_CHOICES = 72  # layouts of one part; more are thinned
+MOST_SHARING = 24  # and of those that share neurons
 MOST_LOOP_LAYOUTS = 48  # of all nodes of a loop together
 COMPARED = [2, 4, 5]  # LUTs, block RAMs and multipliers in rows of choices
 
@@ -108,24 +109,28 @@ def node_choices(
     zeros = trains is not None
     mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board, zeros)
     judged = _judged(graph, node, mappings, board, trains)
-    plain = _few(_unbeaten(graph, judged, board))
-    others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed, board)]
-    found = plain
-    if others:
-        moved = _judged(graph, node, others, board, trains)
-        found = _few(_unbeaten(graph, [*plain, *moved], board))
+    found = []
+    # Apart, so that layouts which share neurons displace no others.
+    for shares, most in ((False, MOST_CHOICES), (True, MOST_SHARING)):
+        alike = [choice for choice in judged if (choice.fill > 0) == shares]
+        plain = _few(_unbeaten(graph, alike, board), most)
+        others = [m for c in plain for m in other_storages(graph, c.nodes[0], fixed, board)]
+        if others:
+            moved = _judged(graph, node, others, board, trains)
+            plain = _few(_unbeaten(graph, [*plain, *(c for c in moved if not c.fill)], board), most)
+        found += plain
     found = [replace(choice, fill=_fill(graph, choice.nodes[0], trains)) for choice in found]
     kept = _best(found, _numbers([_words(graph, choice.nodes[0]) for choice in found]))
     return [found[index] for index in kept]
 
 
-def _few(found: list[Choice]) -> list[Choice]:
-    """About as many as are kept: of similar costs the fastest ones."""
-    if len(found) <= MOST_CHOICES:
+def _few(found: list[Choice], most: int) -> list[Choice]:
+    """About `most` of them: of similar costs the fastest ones."""
+    if len(found) <= most:
         return found
     rows = _rows(found)
     value = rows[:, 0] + rows[:, 1]
-    return [found[index] for index in thinned(rows[:, COMPARED], value, MOST_CHOICES)]
+    return [found[index] for index in thinned(rows[:, COMPARED], value, most)]
 
 
 def _judged(
