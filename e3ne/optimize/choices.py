@@ -22,7 +22,7 @@ from .limits import COLUMNS
 from .pareto import thinned, undominated
 
 MOST_CHOICES = 72  # layouts of one part; more are thinned
-MOST_SHARING = 24  # and of those that share neurons
+MOST_SHARING = 48  # and of those that share neurons
 MOST_LOOP_LAYOUTS = 48  # of all nodes of a loop together
 COMPARED = [2, 4, 5]  # LUTs, block RAMs and multipliers in rows of choices
 
