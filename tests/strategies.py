@@ -211,8 +211,17 @@ def draw_mapping(draw: Any, graph: Graph, node: Node, window: int) -> Mapping:
         synapses.append(SynapseMapping(in_lanes, steps))
     queue = draw(st.sampled_from([0, 0, 3]))
     return Mapping(
-        out_lanes=out_lanes, pixel_lanes=pixel_lanes, synapses=tuple(synapses), queue_words=queue
+        out_lanes=out_lanes,
+        pixel_lanes=pixel_lanes,
+        synapses=tuple(synapses),
+        queue_words=queue,
+        neuron_lanes=draw_neuron_lanes(draw, out_lanes),
     )
+
+
+def draw_neuron_lanes(draw: Any, out_lanes: int) -> int | None:
+    """As many neurons as output lanes, or fewer."""
+    return draw(st.sampled_from([None, None, *divisors(out_lanes)]))
 
 
 @st.composite

@@ -30,8 +30,8 @@ As YAML (or the same dict):
               multiplier_bits: 16, max_spikes: null}
     nodes: {conv1: {weight_bits: 3}}                                # the keys of `default`
     mapping: {conv1: {engine: dense, in_lanes: 25, out_lanes: 6}}   # engine: dense | event | logic
-    #      also pixel_lanes, step_lanes, bit_lanes, in_columns, dsps; storage (of the weights) and
-    #      buffer_storage: auto | block | lut | loaded
+    #      also pixel_lanes, neuron_lanes, step_lanes, bit_lanes, in_columns, dsps; storage (of
+    #      the weights) and buffer_storage: auto | block | lut | loaded
     target: throughput               # throughput | latency | area | energy: what is to be best
     budget: {brams: 18, latency_us: 50}   # what may be used, docs/mapping.md: luts, ffs, brams,
     #      dsps, spram_bits (a number, or "50%" of the board's); latency_cycles, interval_cycles,

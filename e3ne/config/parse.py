@@ -42,6 +42,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "in_lanes": (1, 4096),
     "out_lanes": (1, 4096),
     "pixel_lanes": (1, 4096),
+    "neuron_lanes": (1, 4096),
     "step_lanes": (1, 4096),
     "bit_lanes": (1, 16),
     "in_columns": (1, 64),

@@ -81,6 +81,7 @@ class MappingConfig:
     in_lanes: int | None = None
     out_lanes: int | None = None
     pixel_lanes: int | None = None
+    neuron_lanes: int | None = None
     step_lanes: int | None = None
     bit_lanes: int | None = None
     in_columns: int | None = None

@@ -118,7 +118,7 @@ def _engine(
             clock = SlidingWindowClock(window, fold, mapping.pixel_lanes, 1, columns)
             return clock, pool_latency(op.kernel[0] * op.kernel[1]), 1
         case Upsample2d() as op:
-            return UpsampleClock(op, type.shape, mapping.lanes), 0, 1
+            return UpsampleClock(op, type.shape, mapping.current_lanes), 0, 1
         case Identity() | Flatten():
             return Wires(), 0, 1
         case ChannelAffine():

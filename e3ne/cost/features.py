@@ -62,13 +62,17 @@ def node_features(graph: Graph, node: Node) -> Features:
     steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
     if len(node.synapses) > 1 or node.synapses[0].gain != 1:
         width += len(node.synapses) - 1
-        bits = node.mapping.lanes * steps_in * width
+        bits = node.mapping.current_lanes * steps_in * width
         found.add("sum_bits", bits * len(node.synapses))
         found.ffs += bits
         for synapse in node.synapses:
             source = graph.edge(synapse.source)
             queued = source.bits * steps_in
-            found.memories.append(Memory(queued * node.mapping.lanes, 16, is_rom=False))
+            found.memories.append(Memory(queued * node.mapping.current_lanes, 16, is_rom=False))
+    if node.mapping.neuron_parts > 1:  # a Split: each bit is loaded or moves on
+        bits = node.mapping.current_lanes * steps_in * width
+        found.add("loaded_bits", bits - node.mapping.lanes * steps_in * width)
+        found.ffs += bits + 2 + node.mapping.neuron_parts.bit_length()
     neuron_features(found, graph, node, width, steps_in)
     _delays(found, graph, node)
     _replays(found, graph, node)
@@ -118,7 +122,7 @@ def _pool(found: Features, graph: Graph, node: Node, index: int, op: MaxPool2d |
     patch_features(found, window, fold, pixels, source.bits * steps, *memory)
     area = op.kernel[0] * op.kernel[1]
     kind = "pooled_gates" if source.bits == 1 else "pooled_bits"
-    lanes = node.mapping.lanes
+    lanes = node.mapping.current_lanes
     found.add(kind, lanes * steps * (area - 1) * source.bits)
     found.ffs += lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
 
@@ -126,11 +130,11 @@ def _pool(found: Features, graph: Graph, node: Node, index: int, op: MaxPool2d |
 def _upsample(found: Features, graph: Graph, node: Node, source: SpikeType, op: Upsample2d) -> None:
     """Counters over the large image; a gate for zeros, a memory for repeats."""
     assert node.mapping is not None
-    bits = node.mapping.lanes * window_steps(graph, source.steps) * source.bits
+    bits = node.mapping.current_lanes * window_steps(graph, source.steps) * source.bits
     counters = sum(size.bit_length() for size in node.type.shape)
     found.add("accumulator_bits", 3 * counters)
     found.ffs += counters
-    held = upsample_held_words(op, source.shape, node.mapping.lanes)
+    held = upsample_held_words(op, source.shape, node.mapping.current_lanes)
     if held == 0:
         found.add("gate_bits", bits)
     elif held == 1:

@@ -38,7 +38,7 @@ def logic_features(
     found.ffs += plan.register_bits * copies + 3 * plan.stages
     if plan.chunks > 1:
         held = len(plan.lanes) * source.bits * steps
-        sums = mapping.lanes * current_bits(synapse, source)
+        sums = mapping.current_lanes * current_bits(synapse, source)
         found.add("loaded_bits", held * (plan.chunks - 1) // plan.chunks)
         found.add("accumulator_bits", sums * plan.step_lanes)
         found.ffs += held + sums * steps + 10

@@ -70,9 +70,10 @@ def _node(
                 for index, synapse in enumerate(clock.synapses)
             ]
             joined = clock.joined(np.max([currents for currents, _ in found], axis=0))
-            leaves.append(clock.pace(joined + clock.latency))
+            leaves.append(clock.fired(joined))
+            leads = leaves[-1][:: clock.parts] - clock.latency
             for index, (currents, taken) in enumerate(found):
-                late = leaves[-1] - clock.latency - currents
+                late = leads - currents
                 place = np.arange(len(taken)) * len(late) // len(taken)
                 takes[index].append(taken + late[place])
     return np.concatenate(leaves), [np.concatenate(times) for times in takes]

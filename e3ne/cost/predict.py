@@ -158,16 +158,20 @@ def node_cycles(graph: Graph, node: Node, trains: Trains | None = None) -> int:
 
     With `trains` in the mean of their frames.
     """
+    indices = range(len(node.synapses))
+    synapses = max(synapse_cycles(graph, node, index, trains) for index in indices)
+    return max(neuron_cycles(graph, node), synapses)
+
+
+def neuron_cycles(graph: Graph, node: Node) -> int:
+    """Cycles of a node's neurons for one frame."""
     assert node.mapping is not None
     steps_in = window_steps(graph, graph.edge(node.synapses[0].source).steps)
     steps_out = window_steps(graph, node.type.steps)
     windows = node.type.steps // steps_out
     words = node.type.neurons // node.mapping.lanes
     kept = kept_words(graph, node)
-    found = words * windows * neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
-    for index in range(len(node.synapses)):
-        found = max(found, synapse_cycles(graph, node, index, trains))
-    return found
+    return words * windows * neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
 
 
 def synapse_cycles(graph: Graph, node: Node, index: int, trains: Trains | None = None) -> int:
@@ -194,10 +198,10 @@ def synapse_cycles(graph: Graph, node: Node, index: int, trains: Trains | None =
             own = walk_cycles(window, mapping.pixel_lanes, fold.words, 1, columns)
             arrival = window.rows * window.columns // columns
         case Upsample2d():
-            own = upsample_cycles(node.type.shape, mapping.lanes)
-            arrival = source.neurons // mapping.lanes
+            own = upsample_cycles(node.type.shape, mapping.current_lanes)
+            arrival = source.neurons // mapping.current_lanes
         case Identity() | Flatten():
-            own, arrival = 0, source.neurons // mapping.lanes
+            own, arrival = 0, source.neurons // mapping.current_lanes
         case ChannelAffine():
             raise TypeError("ChannelAffine never reaches hardware")
         case _:

@@ -195,10 +195,13 @@ class NodeClock:
         apart = neuron_cycles_per_word(node.neuron, steps_in, steps_out, kept)
         few_levels = compares(node.neuron, node.type, node.mapping.lanes)
         self.latency = neuron_latency_cycles(node.neuron, steps_in, steps_out, kept, few_levels)
-        if len(node.synapses) > 1 or node.synapses[0].gain != 1 or apart > 1:
-            self.latency += 1  # a SumUnit, or the Hold before a slow neuron
+        self.parts = node.mapping.neuron_parts
+        summed = len(node.synapses) > 1 or node.synapses[0].gain != 1
+        # A SumUnit; the Split before few neurons, or the Hold before slow ones.
+        self.latency += summed + (self.parts > 1 or (apart > 1 and not summed))
         # An engine whose currents wait at the sum stands still, and goes on at its own pace.
         self.joined = Pace(max(synapse.apart for synapse in self.synapses))
+        self.apart = apart
         self.pace = Pace(apart)
 
     def window(self, window: int, sent: Mapping[str, Windows], begins: int) -> Times:
@@ -216,7 +219,11 @@ class NodeClock:
                 words = source[window]
             currents.append(self.synapses[index].window(words)[0])
         joined = self.joined(np.max(currents, axis=0))
-        return self.pace(joined + self.latency)
+        return self.fired(joined)
+
+    def fired(self, joined: Times) -> Times:
+        """When words are sent, given when those of currents are there."""
+        return self.pace(np.repeat(joined, self.parts) + self.latency)
 
 
 def _words(graph: Graph, name: str) -> int:

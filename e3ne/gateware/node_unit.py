@@ -11,7 +11,7 @@ from ..ir.frames import window_steps
 from ..ir.ranges import current_range
 from .matrix_unit import MatrixUnit
 from .neurons import neuron_unit
-from .plumbing import Hold
+from .plumbing import Hold, Split
 from .rom import RomForm, RomImage
 from .streams import Word
 from .sum_unit import SumUnit
@@ -37,6 +37,10 @@ class NodeUnit(wiring.Component):
         if gains != [1]:
             self.sum = SumUnit(currents, gains, current_range(graph, node))
             currents = [self.sum.out]
+        self.split = None
+        if node.mapping.neuron_parts > 1:
+            self.split = Split(currents[0], node.mapping.lanes)
+            currents = [self.split.out]
         steps = window_steps(graph, node.type.steps)
         self.word = Word(node.mapping.lanes, steps, node.type.bits, node.type.signed)
         self.neuron = neuron_unit(
@@ -48,8 +52,9 @@ class NodeUnit(wiring.Component):
             streaming=graph.streaming,
         )
         # A neuron unit takes a word when it is done with it; the engine forms the next meanwhile.
+        # A Split or a sum keeps it as well.
         self.hold = None
-        if self.sum is None and self.neuron.cycles_per_word > 1:
+        if self.sum is self.split is None and self.neuron.cycles_per_word > 1:
             self.hold = Hold(currents[0])
         units = [unit for chain in self.chains for unit in chain]
         self.roms: tuple[RomImage, ...] = (
@@ -74,10 +79,11 @@ class NodeUnit(wiring.Component):
             for index, stream in enumerate(streams):
                 wiring.connect(m, stream, getattr(self.sum, f"i{index}"))
             streams = [self.sum.o]
-        if self.hold is not None:
-            m.submodules.hold = self.hold
-            wiring.connect(m, streams[0], self.hold.i)
-            streams = [self.hold.o]
+        between = (("split", self.split), ("hold", self.hold))
+        for name, unit in ((name, unit) for name, unit in between if unit is not None):
+            m.submodules[name] = unit
+            wiring.connect(m, streams[0], unit.i)
+            streams = [unit.o]
         m.submodules.neuron = self.neuron
         wiring.connect(m, streams[0], self.neuron.i)
         wiring.connect(m, self.neuron.o, wiring.flipped(self.o))

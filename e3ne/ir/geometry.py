@@ -263,7 +263,7 @@ def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
         return lanes.in_lanes if fold.in_memory else channels * lanes.in_columns
     if isinstance(op, MaxPool2d | SumPool2d):
         return channels * lanes.in_columns
-    return node.mapping.lanes
+    return node.mapping.current_lanes
 
 
 def queue_words(graph: Graph, name: str) -> int:

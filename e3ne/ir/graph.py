@@ -88,6 +88,8 @@ class Mapping:
     `out_lanes` currents are formed at once for each of `pixel_lanes` neighbouring output columns
     (more than one only where `out_lanes` is all channels; EVENT has one). LOGIC forms all channels
     from all elements under the kernel. `synapses` has one entry a synapse.
+    `neuron_lanes` neurons work at once, on parts of a word of currents one after the other (None:
+    as many as currents); the node sends words of so many elements.
     `queue_words` is the depth of the queue behind the node (0: none).
     """
 
@@ -96,11 +98,22 @@ class Mapping:
     pixel_lanes: int = 1
     synapses: tuple[SynapseMapping, ...] = ()
     queue_words: int = 0
+    neuron_lanes: int | None = None
+
+    @property
+    def current_lanes(self) -> int:
+        """Elements in a word of the currents that the synapses form."""
+        return self.out_lanes * self.pixel_lanes
 
     @property
     def lanes(self) -> int:
-        """Elements in a word of the node's output stream."""
-        return self.out_lanes * self.pixel_lanes
+        """Elements in a word of the node's output stream: its neurons."""
+        return self.neuron_lanes or self.current_lanes
+
+    @property
+    def neuron_parts(self) -> int:
+        """Words of the neurons in a word of currents."""
+        return self.current_lanes // self.lanes
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,11 @@ def _synapse_text(synapse: Synapse) -> str:
 
 def _mapping_text(mapping: Mapping) -> str:
     lanes = ", ".join(map(_lanes_text, mapping.synapses))
+    neurons = f" neurons={mapping.neuron_lanes}" if mapping.neuron_lanes else ""
     queue = f" queue={mapping.queue_words}" if mapping.queue_words else ""
     return (
         f" | {mapping.engine.value} in=[{lanes}] out={mapping.out_lanes}"
-        f" pixels={mapping.pixel_lanes}{queue}"
+        f" pixels={mapping.pixel_lanes}{neurons}{queue}"
     )
 
 

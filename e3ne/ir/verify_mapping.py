@@ -68,6 +68,11 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
         return
     if node.type.channels % mapping.out_lanes:
         yield f"found out_lanes={mapping.out_lanes}, accepted a divisor of {node.type.channels}"
+    if mapping.neuron_lanes is not None and mapping.out_lanes % mapping.neuron_lanes:
+        yield (
+            f"found neuron_lanes={mapping.neuron_lanes}, accepted a divisor of "
+            f"out_lanes={mapping.out_lanes}"
+        )
     if mapping.pixel_lanes > 1:
         if len(node.type.shape) == 1 or node.type.shape[2] % mapping.pixel_lanes:
             yield f"found pixel_lanes={mapping.pixel_lanes}, accepted a divisor of the columns"

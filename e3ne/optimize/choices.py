@@ -10,17 +10,19 @@ import numpy as np
 
 from ..boards import Board
 from ..config import Config
-from ..cost import node_cycles, node_resources
+from ..cost import neuron_cycles, node_cycles, node_resources
 from ..cost.activity import Trains
 from ..cost.schedule import NodeClock, loop_cycles
-from ..ir import Array, Graph, Node, computing_order, in_loop
+from ..ir import Array, Engine, Graph, Node, computing_order, in_loop
 from ..ir import Mapping as Layout
+from ..ir.frames import source_windows
 from ..ir.geometry import wanted_lanes
-from .lanes import node_mappings, other_storages
+from .lanes import fewer_neurons, node_mappings, other_storages
 from .limits import COLUMNS
 from .pareto import thinned, undominated
 
 MOST_CHOICES = 72  # layouts of one part; more are thinned
+MOST_SHARING = 48  # and of those that share neurons
 MOST_LOOP_LAYOUTS = 48  # of all nodes of a loop together
 COMPARED = [2, 4, 5]  # LUTs, block RAMs and multipliers in rows of choices
 
@@ -107,36 +109,85 @@ def node_choices(
     zeros = trains is not None
     mappings = node_mappings(graph, node, graph.steps_in_window, fixed, board, zeros)
     judged = _judged(graph, node, mappings, board, trains)
-    plain = _few(_unbeaten(graph, judged, board))
-    others = [m for choice in plain for m in other_storages(graph, choice.nodes[0], fixed, board)]
-    found = plain
-    if others:
-        moved = _judged(graph, node, others, board, trains)
-        found = _few(_unbeaten(graph, [*plain, *moved], board))
+    found = []
+    # Apart, so that layouts which share neurons displace no others.
+    for shares, most in ((False, MOST_CHOICES), (True, MOST_SHARING)):
+        alike = [choice for choice in judged if (choice.fill > 0) == shares]
+        plain = _few(_unbeaten(graph, alike, board), most)
+        others = [m for c in plain for m in other_storages(graph, c.nodes[0], fixed, board)]
+        if others:
+            moved = _judged(graph, node, others, board, trains)
+            plain = _few(_unbeaten(graph, [*plain, *(c for c in moved if not c.fill)], board), most)
+        found += plain
     found = [replace(choice, fill=_fill(graph, choice.nodes[0], trains)) for choice in found]
     kept = _best(found, _numbers([_words(graph, choice.nodes[0]) for choice in found]))
     return [found[index] for index in kept]
 
 
-def _few(found: list[Choice]) -> list[Choice]:
-    """About as many as are kept: of similar costs the fastest ones."""
-    if len(found) <= MOST_CHOICES:
+def _few(found: list[Choice], most: int) -> list[Choice]:
+    """About `most` of them: of similar costs the fastest ones."""
+    if len(found) <= most:
         return found
     rows = _rows(found)
-    return [found[index] for index in thinned(rows[:, COMPARED], rows[:, 0], MOST_CHOICES)]
+    value = rows[:, 0] + rows[:, 1]
+    return [found[index] for index in thinned(rows[:, COMPARED], value, most)]
 
 
 def _judged(
-    graph: Graph, node: Node, mappings: Iterable[Layout], board: Board, trains: Trains | None
+    graph: Graph,
+    node: Node,
+    mappings: Iterable[Layout],
+    board: Board,
+    trains: Trains | None,
 ) -> list[Choice]:
-    """The choices of these mappings, `fill` still unknown."""
+    """The choices of these mappings; `fill` is only what fewer neurons add to it.
+
+    Each also with fewer neurons, where these are still as fast as the synapses; LOGIC, which has no
+    other lanes, with all of them.
+    """
     found = []
+    saved, windows = _Saved(graph, node, board), source_windows(graph, node.name)
     for mapping in mappings:
         mapped = replace(node, mapping=mapping)
         used = node_resources(graph, mapped, board.family)
         costs = tuple(int(getattr(used, name, 0)) for name in COLUMNS)
-        found.append(Choice((mapped,), node_cycles(graph, mapped, trains), 0, costs))
+        cycles = node_cycles(graph, mapped, trains)
+        found.append(Choice((mapped,), cycles, 0, costs))
+        for fewer in fewer_neurons(mapped):
+            sharing = replace(mapped, mapping=fewer)
+            busy = neuron_cycles(graph, sharing)
+            if busy > cycles and mapping.engine is not Engine.LOGIC:
+                break
+            adds = busy * (mapping.current_lanes - fewer.lanes) // node.type.neurons // windows
+            less = tuple(c - s for c, s in zip(costs, saved.by(mapped, sharing), strict=True))
+            found.append(Choice((sharing,), max(cycles, busy), adds, less))
     return found
+
+
+class _Saved:
+    """What fewer neurons save. It depends on the lanes alone, not on how the synapses work."""
+
+    def __init__(self, graph: Graph, node: Node, board: Board) -> None:
+        self.graph, self.board = graph, board
+        self.looped = in_loop(graph, node.name)
+        self.known: dict[object, tuple[int, ...]] = {}
+
+    def by(self, node: Node, sharing: Node) -> tuple[int, ...]:
+        """Each resource of `node` less that of the same node `sharing` its neurons."""
+        assert node.mapping is not None
+        assert sharing.mapping is not None
+        alike: object = node.mapping.out_lanes, node.mapping.pixel_lanes
+        if self.looped:  # the node may take the words that it sends
+            alike = node.mapping
+        key = (alike, sharing.mapping.lanes)
+        if key not in self.known:
+            before, after = (
+                node_resources(self.graph, one, self.board.family) for one in (node, sharing)
+            )
+            self.known[key] = tuple(
+                int(getattr(before, name, 0)) - int(getattr(after, name, 0)) for name in COLUMNS
+            )
+        return self.known[key]
 
 
 def _unbeaten(graph: Graph, found: list[Choice], board: Board) -> list[Choice]:
@@ -202,12 +253,13 @@ def _clock_kind(graph: Graph, node: Node) -> tuple[Any, ...]:
     mapping = node.mapping
     assert mapping is not None
     engines = ((s.in_lanes, s.step_lanes, s.bit_lanes, s.in_columns) for s in mapping.synapses)
-    return _words(graph, node), mapping.engine, *engines
+    return _words(graph, node), mapping.current_lanes, mapping.engine, *engines
 
 
 def _fill(graph: Graph, node: Node, trains: Trains | None) -> int:
     clock = NodeClock(_fitting(graph, [node]), node, trains)
-    return clock.latency + max(synapse.latency for synapse in clock.synapses)
+    shared = (clock.parts - 1) * clock.apart
+    return clock.latency + shared + max(synapse.latency for synapse in clock.synapses)
 
 
 def _on_board(found: list[Choice], board: Board) -> list[Choice]:

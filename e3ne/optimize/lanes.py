@@ -15,6 +15,7 @@ from ..ir import (
     Conv2d,
     Engine,
     Graph,
+    IntegrateFire,
     Linear,
     Mapping,
     MaxPool2d,
@@ -34,6 +35,7 @@ from ..ir.verify_mapping import patch_elements
 
 MOST_LANES = 2048  # products a cycle of one node with weights from a memory
 MOST_LOGIC_WEIGHTS = 12_000  # that are not zero, of all pixel lanes of a node on LOGIC
+LEAST_NEURONS = 4  # that are not worth sharing
 WEIGHTS_PER_LUT = 0.25  # constant weights that are not zero, of a node that may become logic
 
 
@@ -60,6 +62,10 @@ def node_mappings(
         for out_lanes in _chosen(lane_choices, fixed.out_lanes):
             for pixel_lanes in _chosen(pixel_lane_choices(node, out_lanes), fixed.pixel_lanes):
                 mapping = Mapping(engine, out_lanes, pixel_lanes)
+                if fixed.neuron_lanes is not None:
+                    if out_lanes % fixed.neuron_lanes:
+                        continue
+                    mapping = replace(mapping, neuron_lanes=fixed.neuron_lanes)
                 options = [
                     _synapse_mappings(graph, node, index, window, fixed, mapping, board)
                     for index in range(len(node.synapses))
@@ -96,6 +102,24 @@ def pixel_lane_choices(node: Node, out_lanes: int) -> list[int]:
     return [lanes for lanes in divisors(node.type.shape[2]) if lanes <= 8]
 
 
+def fewer_neurons(node: Node) -> Iterator[Mapping]:
+    """The layout of a mapped node with half of its neurons, a quarter, and so on.
+
+    Only of neurons that cost much: those with membranes that fire, behind products. Nothing of a
+    layout that shares neurons already.
+    """
+    mapping = node.mapping
+    assert mapping is not None
+    products = any(isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses)
+    costly = products and isinstance(node.neuron, IntegrateFire)
+    if mapping.neuron_lanes is not None or not costly:
+        return
+    lanes = mapping.out_lanes
+    while lanes > LEAST_NEURONS and lanes % 2 == 0:
+        lanes //= 2
+        yield replace(mapping, neuron_lanes=lanes)
+
+
 def _synapse_mappings(
     graph: Graph,
     node: Node,
@@ -122,7 +146,7 @@ def _synapse_mappings(
     for lanes, step_lanes in product(
         _chosen(in_lanes, fixed.in_lanes), _chosen(divisors(steps), fixed.step_lanes)
     ):
-        products = mapping.lanes * lanes * step_lanes
+        products = mapping.current_lanes * lanes * step_lanes
         if mapping.engine is not Engine.LOGIC and products > MOST_LANES:
             continue
         sums = mapping.pixel_lanes * step_lanes

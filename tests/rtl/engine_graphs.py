@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from e3ne.ir import (
-    BadInput,
     Conv2d,
     Engine,
     Graph,
@@ -16,9 +15,10 @@ from e3ne.ir import (
     Mapping,
     Node,
     SynapseMapping,
+    UnsupportedModel,
     verify,
 )
-from tests.strategies import divisors, mapped_graphs
+from tests.strategies import divisors, draw_neuron_lanes, mapped_graphs
 
 
 @st.composite
@@ -36,7 +36,7 @@ def engine_graphs(draw: Any, **options: Any) -> Graph:
         candidate = graph.with_nodes([moved if n.name == name else n for n in graph.nodes])
         try:
             graph = verify(candidate)
-        except BadInput:
+        except UnsupportedModel:
             continue
     return graph
 
@@ -60,4 +60,5 @@ def on_engine(draw: Any, graph: Graph, node: Node, engine: Engine) -> Mapping:
     outputs = int(node.type.channels)
     out_lanes = outputs if engine is Engine.LOGIC else node.mapping.out_lanes
     queue = node.mapping.queue_words
-    return Mapping(engine, out_lanes, 1, tuple(synapses), queue)
+    neurons = draw_neuron_lanes(draw, out_lanes)
+    return Mapping(engine, out_lanes, 1, tuple(synapses), queue, neurons)

@@ -175,12 +175,12 @@ def test_the_chosen_window_is_no_slower_than_any_fixed_one():
 
 
 def test_fixed_lanes_are_kept():
-    fixed = {"first": MappingConfig(in_lanes=8, out_lanes=4, step_lanes=2)}
+    fixed = {"first": MappingConfig(in_lanes=8, out_lanes=4, step_lanes=2, neuron_lanes=2)}
     mapped = (
         choose_mapping(spiking(), LARGE, Config(mapping=fixed, input_lanes=4)).node("first").mapping
     )
     assert mapped is not None
-    assert (mapped.out_lanes, mapped.synapses[0].in_lanes) == (4, 8)
+    assert (mapped.out_lanes, mapped.neuron_lanes, mapped.synapses[0].in_lanes) == (4, 2, 8)
     assert mapped.synapses[0].step_lanes == 2
 
 

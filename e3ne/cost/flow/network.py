@@ -167,7 +167,10 @@ class FlowNetwork:
         link = currents[0]
         if [synapse.gain for synapse in node.synapses] != [1]:
             link = self._add(Sum(currents))
-        elif neuron_cycles_per_word(*shape) > 1:
+        assert node.mapping is not None
+        if node.mapping.neuron_parts > 1:
+            link = self._add(Split(link, node.mapping.neuron_parts))
+        elif len(currents) == 1 == node.synapses[0].gain and neuron_cycles_per_word(*shape) > 1:
             link = self._add(Pipe(link, 1))
         return self._neuron(node, link, *shape[1:])
 

@@ -56,7 +56,7 @@ def synapse_parts(
             return [*parts, Pipe(parts[-1].o, pool_latency(op.kernel[0] * op.kernel[1]))]
         case Upsample2d() as op:
             kind = InsertZeros if op.fill == "zero" else Repeat
-            return [kind(i, op, source.shape, mapping.lanes)]
+            return [kind(i, op, source.shape, mapping.current_lanes)]
         case Identity() | Flatten():
             return []
         case ChannelAffine():
