@@ -39,6 +39,8 @@ def spiking() -> Graph:
 )
 def test_few_bits_in_verilog(graph: Graph, bits: str, tmp_path: Path) -> None:
     data = {"calibration": "mse", "equalize": True, "default": {"weight_bits": "binary", **FEW}}
+    names = ("c1", "f1", "f2") if bits == "binary" else ("f1", "f2")
+    data["mapping"] = {name: {"engine": "dense"} for name in names}  # the one with weight memories
     if bits == "mixed":
         data["nodes"] = {"f2": {"weight_bits": "ternary"}, "f1": {"weight_bits": 5}}
     x = np.random.default_rng(0).random((50, *graph.inputs[0].type.shape)).astype(np.float32)
