@@ -2,7 +2,7 @@
 # Commands use relative paths only, so that a checkout may stand in a folder with spaces.
 
 PYTHON_IN_VENV := .venv/bin/python
-NAMES ?= digits_radix digits_lif peer_b lenet5
+NAMES ?=
 BENCH_FLAGS ?=
 ROWS ?=
 PYTEST_FLAGS ?=
