@@ -54,6 +54,7 @@ class Row:
     beside: str | None = None
 
 
+FOUR_BITS = {"weight_bits": 4, "weight_scale": "mse", "membrane_fraction_bits": 4}
 PACKED = {"input": {"packed": True}}  # of the input called "input"
 
 ROWS = {
@@ -76,6 +77,7 @@ ROWS = {
             settings={
                 "target": "latency",
                 "budget": {"luts": 19_000, "brams": 45},
+                "default": {"membrane_fraction_bits": 1},
                 "input": {"packed": True},
             },
             input_has_steps=True,
@@ -90,10 +92,11 @@ ROWS = {
         Row(
             "peer_b",
             "examples/peer_b",
-            "Network B: 64-32-10 snnTorch Leaky, 25 steps",
+            "Network B: 64-32-10 snnTorch Leaky, 25 steps, weights brought to 4 bits",
             settings={
                 "target": "latency",
-                "budget": {"luts": 11_000},
+                "budget": {"luts": 11_600},
+                "default": FOUR_BITS,
                 "input": {"packed": True},
             },
             input_has_steps=True,
@@ -103,10 +106,11 @@ ROWS = {
         Row(
             "peer_b_small",
             "examples/peer_b",
-            "Network B, small",
+            "Network B, small, weights brought to 4 bits",
             settings={
                 "target": "latency",
                 "budget": {"luts": 2_600},
+                "default": FOUR_BITS,
                 "input": {"packed": True},
             },
             input_has_steps=True,
