@@ -1,7 +1,8 @@
 #!/bin/sh
-# Synthesis by hand; `e3ne synth` does the same and reads the report. No open place and route for
+# Synthesis by hand, every product in LUTs (`e3ne synth` puts those that the mapping chose into
+# multipliers, and reads the report). No open place and route for
 # this family is packaged: take the netlist, or rtl/ and rom/, and constraints.xdc into the vendor's
 # tools for xcvu13p in fhga2104, at 24 MHz.
 set -e
 cd "$(dirname "$0")/.."
-yosys -p "read_verilog -sv rtl/e3ne_rom.v rtl/e3ne_network.v rtl/e3ne_top.v; synth_xilinx -family xcup -flatten -top e3ne_top -json synth/e3ne_top.json"
+yosys -p "read_verilog -sv rtl/*.v; synth_xilinx -nodsp -family xcup -flatten -top e3ne_top -json synth/e3ne_top.json"
