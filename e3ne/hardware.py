@@ -158,8 +158,10 @@ class Hardware:
         merge_report(self.folder, {"accuracy": {**accuracy, "samples": len(y)}})
         return {**accuracy, "samples": len(y)}
 
-    def synthesize(self, seeds: int = 1, progress: Tell | None = None) -> dict[str, Any]:
-        """Yosys, then nextpnr `seeds` times (0: Yosys only); the whole report.
+    def synthesize(
+        self, seeds: int = 1, progress: Tell | None = None, jobs: int = 1
+    ) -> dict[str, Any]:
+        """Yosys, then nextpnr `seeds` times (0: Yosys only), `jobs` at a time; the whole report.
 
         A family that no packaged tool routes stops after Yosys as well, with a warning.
         DoesNotFit before routing where Yosys finds more than the part has; ToolError.
@@ -170,7 +172,7 @@ class Hardware:
         if seeds and synthesis.is_routed(self.board):
             synthesis.check_fits(used, self.board)
             synthesis.check_pins(self.build.manifest["ports"], self.board)
-            figures = synthesis.route(self.folder, self.board, seeds, stages)
+            figures = synthesis.route(self.folder, self.board, seeds, stages, jobs)
             merge_report(self.folder, {**figures, "wall_s": stages.wall_s})
         return self.figures()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .emit.synth_scripts import constraints_file, defines_of
 from .ir import DoesNotFit
 from .progress import Stages
 from .toolchain import nextpnr, yosys
+from .toolchain.process import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -109,25 +111,26 @@ def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> 
     return resources_used(board.family, cells)
 
 
-def route(folder: Path, board: Board, seeds: int, stages: Stages) -> dict[str, Any]:
+def route(folder: Path, board: Board, seeds: int, stages: Stages, jobs: int = 1) -> dict[str, Any]:
     """Places and routes the netlist with seeds 1 .. `seeds`; a part of report.json.
 
-    Area is that of the seed with the median clock, whose bitstream is written as well.
+    At most `jobs` runs side by side, each of which may hold a gigabyte. Area is that of the seed
+    with the median clock, whose bitstream is written as well.
     """
     constraints = constraints_file(part_of(board))
     options = ["--speed", board.speed] if board.speed else []
-    routed = []
+    runs = [
+        partial(
+            nextpnr.route,
+            *(board.family, board.device, board.package, f"{NETLIST}.json", folder),
+            *(f"{NETLIST}_seed{seed}", board.clock_hz, seed),
+            constraints=constraints,
+            options=options,
+        )
+        for seed in range(1, seeds + 1)
+    ]
     with stages("route"):
-        for seed in range(1, seeds + 1):
-            stages.tell("route", seed - 1, seeds)
-            routed.append(
-                nextpnr.route(
-                    *(board.family, board.device, board.package, f"{NETLIST}.json", folder),
-                    *(f"{NETLIST}_seed{seed}", board.clock_hz, seed),
-                    constraints=constraints,
-                    options=options,
-                )
-            )
+        routed = side_by_side(runs, jobs, lambda count: stages.tell("route", count, seeds))
     clocks = [result.fmax_hz for result in routed]
     middle = sorted(routed, key=lambda result: result.fmax_hz)[(len(routed) - 1) // 2]
     placed = str(middle.placed.relative_to(folder))

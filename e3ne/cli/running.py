@@ -25,7 +25,7 @@ Examples:
 SYNTH_EPILOG = """\b
 Examples:
   e3ne synth build/net
-  e3ne synth build/net --seeds 5
+  e3ne synth build/net --seeds 5 --jobs 2
   e3ne synth build/net --seeds 0        (area by Yosys only)
 """
 
@@ -129,14 +129,21 @@ def print_simulation(figures: dict[str, Any]) -> None:
     show_default=True,
     help="Place and route so many times; 0 stops after Yosys.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Routings side by side; each may hold a gigabyte of memory.",
+)
 @command_options
-def synth(build: Path, seeds: int, as_json: bool) -> None:
+def synth(build: Path, seeds: int, jobs: int, as_json: bool) -> None:
     """Synthesize, place and route BUILD for its board: area, clock, bitstream."""
     from ..hardware import open_build
 
     hardware = open_build(build)
     with progress() as tell:
-        hardware.synthesize(seeds=seeds, progress=tell)
+        hardware.synthesize(seeds=seeds, progress=tell, jobs=jobs)
     figures = hardware.figures()
     if as_json:
         print_json(figures)

@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import ToolFailed, ToolMissing
 
@@ -19,7 +21,9 @@ logger = logging.getLogger(__name__)
 TAIL_LINES = 12
 DAY_S = 24 * 3600.0
 
-_running: set[subprocess.Popen[bytes]] = set()
+Result = TypeVar("Result")
+
+_running: dict[subprocess.Popen[bytes], int] = {}  # and the thread that waits for each
 _starting = threading.Lock()  # held while a program is started and noted
 
 
@@ -50,7 +54,7 @@ def run_program(
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-                _running.add(process)
+                _running[process] = threading.get_ident()
         except FileNotFoundError:
             if not cwd.is_dir():
                 raise ToolFailed(f"{name}: found no folder {cwd}; create it first") from None
@@ -68,7 +72,7 @@ def run_program(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            _running.discard(process)
+            _running.pop(process, None)
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(output)
@@ -83,7 +87,36 @@ def end_programs() -> None:
     For a process that is about to end itself, from any of its threads.
     """
     _starting.acquire()
-    for process in _running:
+    _kill(tuple(_running))
+
+
+def side_by_side(
+    calls: Sequence[Callable[[], Result]], jobs: int, done: Callable[[int], None]
+) -> list[Result]:
+    """What the calls return, in their order; at most `jobs` of them run at a time, in threads.
+
+    `done(n)` is called in this thread when n of them have ended. The first failure, or an
+    interrupt, ends the programs that the others have started, and is raised.
+    """
+    threads: set[int] = set()
+    with ThreadPoolExecutor(
+        max(jobs, 1), initializer=lambda: threads.add(threading.get_ident())
+    ) as pool:
+        futures = [pool.submit(call) for call in calls]
+        try:
+            for count, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                done(count)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            with _starting:
+                _kill([process for process, owner in _running.items() if owner in threads])
+            raise
+    return [future.result() for future in futures]
+
+
+def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from e3ne.toolchain import ToolFailed, ToolMissing
-from e3ne.toolchain.process import TAIL_LINES, clear_os_errors, run_program
+from e3ne.toolchain.process import TAIL_LINES, clear_os_errors, run_program, side_by_side
 
 
 def python(code: str) -> list[str]:
@@ -85,3 +86,28 @@ def test_missing_programs_and_folders_are_told_apart(tmp_path: Path) -> None:
         run_program("tool", ["no-such-tool"], tmp_path)
     with pytest.raises(ToolFailed, match="found no folder"):
         run_program("tool", python(""), tmp_path / "nowhere")
+
+
+def test_programs_side_by_side_answer_in_their_order(tmp_path: Path) -> None:
+    """Each waits for the file of the next: none could end if they ran one after the other."""
+    code = (
+        "import pathlib, sys, time; own, other = sys.argv[1:]; pathlib.Path(own).touch()\n"
+        "while not pathlib.Path(other).exists(): time.sleep(0.01)\n"
+        "print(own)"
+    )
+    calls = [
+        partial(run_program, "tool", [*python(code), str(k), str((k + 1) % 3)], tmp_path)
+        for k in range(3)
+    ]
+    told: list[int] = []
+    assert side_by_side(calls, 3, told.append) == ["0\n", "1\n", "2\n"]
+    assert told == [1, 2, 3]
+
+
+def test_the_first_failure_ends_the_programs_beside_it(tmp_path: Path) -> None:
+    codes = ["import time; time.sleep(60)", "raise SystemExit(3)", "import time; time.sleep(60)"]
+    calls = [partial(run_program, "tool", python(code), tmp_path) for code in codes]
+    begun = time.perf_counter()
+    with pytest.raises(ToolFailed, match="found exit status 3"):
+        side_by_side(calls, 2, lambda _: None)
+    assert time.perf_counter() - begun < 30
