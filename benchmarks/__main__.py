@@ -25,7 +25,16 @@ BUILDS = ROOT / "build"
 @click.argument("more", nargs=-1, type=click.Choice(list(ROWS)))
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Copy of report.json.")
 @click.option("--seeds", type=click.IntRange(0), help="nextpnr runs (default: the row's own).")
-def main(name: str, more: tuple[str, ...], json_file: Path | None, seeds: int | None) -> None:
+@click.option(
+    *("--jobs", "jobs"),
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Routings and simulators side by side; each may hold a gigabyte or two.",
+)
+def main(
+    name: str, more: tuple[str, ...], json_file: Path | None, seeds: int | None, jobs: int
+) -> None:
     """Run one benchmark row, `all` of them (or those named after it), or the demo.
 
     \b
@@ -37,28 +46,28 @@ def main(name: str, more: tuple[str, ...], json_file: Path | None, seeds: int | 
         if name == "demo":
             demo()
         elif name == "all":
-            run_all(more or tuple(ROWS), seeds)
+            run_all(more or tuple(ROWS), seeds, jobs)
         else:
-            run_one(name, json_file, seeds)
+            run_one(name, json_file, seeds, jobs)
     except (E3neError, ToolError) as error:
         stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
 
 
-def run_one(name: str, json_file: Path | None, seeds: int | None) -> None:
+def run_one(name: str, json_file: Path | None, seeds: int | None, jobs: int) -> None:
     """One row into build/<name>, its report also into `json_file`."""
     with progress() as tell:
-        report = run_row(ROWS[name], BUILDS / name, tell, seeds)
+        report = run_row(ROWS[name], BUILDS / name, tell, seeds, jobs)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     stderr.print(f"{name}: {BUILDS / name / 'report.html'}", markup=False, soft_wrap=True)
     stop_on_mismatch(name, report["bit_exact"]["mismatches"])
 
 
-def run_all(names: tuple[str, ...], seeds: int | None) -> None:
+def run_all(names: tuple[str, ...], seeds: int | None, jobs: int) -> None:
     """Every row; docs/benchmarks.md is rebuilt from the reports of all rows in build/."""
     for name in names:
-        run_one(name, None, seeds)
+        run_one(name, None, seeds, jobs)
     write_document(read_results(BUILDS))
     stderr.print(f"wrote {DOCUMENT}", markup=False, soft_wrap=True)
 

@@ -47,13 +47,13 @@ def write_document(reports: dict[str, dict[str, Any]]) -> None:
 
 def document(reports: dict[str, dict[str, Any]]) -> str:
     """The whole page."""
-    parts = [HEAD, *(section(name, report) for name, report in reports.items())]
+    parts = [HEAD, *(section(name, reports) for name in reports)]
     return "\n".join(parts)
 
 
-def section(name: str, report: dict[str, Any]) -> str:
+def section(name: str, reports: dict[str, dict[str, Any]]) -> str:
     """One row: accuracy, cycles against prediction, area, clock, and its rivals."""
-    row = ROWS[name]
+    row, report = ROWS[name], reports[name]
     accuracy, exact, cycles = report["accuracy"], report["bit_exact"], report["cycles"]
     lines = [
         f"## {name}: {row.title}",
@@ -79,8 +79,8 @@ def section(name: str, report: dict[str, Any]) -> str:
                 *fidelity_lines(report),
                 (
                     "latency",
-                    f"{cycles['latency_mean']:,.0f} cycles (largest {cycles['latency_max']:,}, "
-                    f"predicted {cycles['predicted_latency']:,})",
+                    f"mean {cycles['latency_mean']:,.0f} cycles, p50 {cycles['latency_p50']:,.0f}, "
+                    f"worst {cycles['latency_max']:,} (predicted {cycles['predicted_latency']:,})",
                     "simulated, modelled",
                 ),
                 (
@@ -108,10 +108,10 @@ def section(name: str, report: dict[str, Any]) -> str:
         "",
     ]
     if row.goals:
-        asked = goal_lines(row.goals, report)
+        asked = goal_lines(row.goals, report, reports.get(row.beside or ""))
         lines += [table(("goal", "reached", ""), asked), ""]
     if row.beside is not None:
-        lines += [f"To compare with: {row.beside}.", ""]
+        lines += [f"Beside it: {row.beside}.", ""]
     if row.rivals:
         lines += [rivals_table(row.network, report, [RIVALS[key] for key in row.rivals]), ""]
     return "\n".join(lines)

@@ -19,11 +19,16 @@ UNITS: dict[Figure, str] = {
     "lut_percent": "% of the LUTs",
     "brams": "block RAMs",
     "accuracy_percent": "% accuracy",
+    "times_fewer_cycles": "times fewer cycles than the row beside it",
 }
 
 
-def figures(report: Mapping[str, Any]) -> dict[Figure, float]:
+def figures(
+    report: Mapping[str, Any], beside: Mapping[str, Any] | None = None
+) -> dict[Figure, float]:
     """The figures of a report that goals ask for; those that are not known are missing.
+
+    `beside` is the report of the row to compare with.
 
     Cycles are means over the frames; the clock is the median over the seeds; area is routed, else
     that of Yosys. The core latency leaves out the transfer of the frame but for its last beat, and
@@ -36,6 +41,8 @@ def figures(report: Mapping[str, Any]) -> dict[Figure, float]:
         "interval_cycles": cycles.get("interval_mean"),
         "accuracy_percent": report["accuracy"].get("rtl"),
     }
+    if beside is not None and cycles.get("latency_mean"):
+        found["times_fewer_cycles"] = beside["cycles"]["latency_mean"] / cycles["latency_mean"]
     if area:
         have = float(report["resources"]["available"]["luts"])
         found |= {"luts": area["luts"], "brams": area["brams"]}
@@ -63,9 +70,11 @@ def is_met(goal: Goal, reached: float) -> bool:
     return not above and not below
 
 
-def goal_lines(goals: Iterable[Goal], report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def goal_lines(
+    goals: Iterable[Goal], report: Mapping[str, Any], beside: Mapping[str, Any] | None = None
+) -> list[tuple[str, str, str]]:
     """(what was asked, what is reached, met or missed) of every goal, as text."""
-    known = figures(report)
+    known = figures(report, beside)
     lines = []
     for goal in goals:
         sign, limit = ("<=", goal.at_most) if goal.at_least is None else (">=", goal.at_least)

@@ -41,11 +41,16 @@ class Benchmark:
 
 
 def run_row(
-    row: Row, folder: Path, progress: Tell | None = None, seeds: int | None = None
+    row: Row,
+    folder: Path,
+    progress: Tell | None = None,
+    seeds: int | None = None,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """The whole report of a row; its build goes to `folder`.
 
-    `seeds` is the number of nextpnr runs, the row's own where None; 0 stops after Yosys.
+    `seeds` is the number of nextpnr runs, the row's own where None; 0 stops after Yosys. `jobs` of
+    them, and of simulators, run side by side.
     """
     stages = Stages(progress)
     with stages("load"):
@@ -64,8 +69,9 @@ def run_row(
     )
     x = first_frames(given.frames.x, row.frames)
     y = None if given.frames.y is None else given.frames.y[: row.frames]
-    hardware.simulate(x, y, progress=progress)
-    hardware.synthesize(seeds=row.seeds if seeds is None else seeds, progress=progress)
+    hardware.simulate(x, y, jobs=jobs, progress=progress)
+    runs = row.seeds if seeds is None else seeds
+    hardware.synthesize(seeds=runs, jobs=jobs, progress=progress)
     roofline = round(roofline_cycles(hardware.graph, hardware.board), 1)
     ports = {
         "in": input_format(hardware.graph, hardware.graph.inputs[0]).beats_per_frame,

@@ -27,6 +27,7 @@ REPORT: dict[str, Any] = {
     "bit_exact": {"mismatches": 0, "frames": 100, "nodes_checked": 2},
     "cycles": {
         "latency_mean": 1_000.0,
+        "latency_p50": 990.0,
         "latency_max": 1_200,
         "interval_mean": 400.0,
         "predicted_latency": 1_000,
@@ -127,10 +128,20 @@ def test_the_roofline_counts_every_operation_bit_by_bit_and_every_weight() -> No
 
 
 def test_a_section_shows_goals_roofline_and_rivals() -> None:
-    text = section("peer_b", REPORT)
+    text = section("peer_b", {"peer_b": REPORT})
     assert "100 cycles: 25 % reached" in text
     assert "| <= 1.5 us, mean latency | 10.0 | **missed** |" in text
     assert "sc-neurocore" in text
+
+
+def test_a_row_is_compared_with_the_row_beside_it() -> None:
+    goal = Goal("times_fewer_cycles", at_least=3)
+    slower = copy.deepcopy(REPORT)
+    slower["cycles"]["latency_mean"] = 2_900.0
+    assert goal_lines((goal,), REPORT, slower)[0][1:] == ("2.90", "**missed**")
+    slower["cycles"]["latency_mean"] = 3_100.0
+    assert goal_lines((goal,), REPORT, slower)[0][1:] == ("3.10", "met")
+    assert goal_lines((goal,), REPORT)[0][1:] == ("-", "not measured")
 
 
 def test_nothing_is_said_of_what_did_not_run() -> None:
