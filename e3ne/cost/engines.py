@@ -26,7 +26,6 @@ from ..ir import (
 from ..ir.arrays import Array
 from ..ir.engine_cycles import pool_latency, upsample_latency
 from ..ir.geometry import (
-    has_slice,
     op_window,
     pool_fold,
     queue_words,
@@ -54,12 +53,11 @@ class SynapseClock:
         self.split = Pace(1)
         queued = len(node.synapses) > 1 or queue_words(graph, synapse.source) > 0
         self.queue_cycles = 2 if queued and not synapse.delay else 0
-        self.slice_cycles = int(has_slice(graph, node, index))
         self.engine, self.latency, self.apart = _engine(graph, node, index, trains)
 
     def window(self, sent: Times) -> tuple[Times, Times]:
         """(when the currents leave, when each word is taken), given when the source sends."""
-        words = self._regrouped(sent + self.slice_cycles) + self.queue_cycles
+        words = self._regrouped(sent) + self.queue_cycles
         leaves, taken = self.engine.window(words)
         return leaves + self.latency, taken
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.frames import window_steps
-from ..ir.geometry import has_slice, op_window, source_lanes, synapse_fold
+from ..ir.geometry import has_skid, op_window, source_lanes, synapse_fold
 from ..ir.logic_plan import synapse_plan
 from ..ir.sketch import is_sketch
 from .counts import Features
@@ -26,10 +26,10 @@ def logic_features(
         window, pixels = op_window(op, source.shape), mapping.pixel_lanes
         fold, columns = synapse_fold(node, index), mapping.synapses[index].in_columns
         patch_features(found, window, fold, pixels, source.bits * steps, columns)
-    if has_slice(graph, node, index):
+    if has_skid(graph, node, index):
         bits = (source_lanes(graph, synapse.source) or 1) * source.bits * steps
         found.add("loaded_bits", bits)
-        found.ffs += 2 * bits + 2
+        found.ffs += bits + 1
     shared = SHARED if is_sketch(op) and plan.bit_lanes > 1 else 1.0
     copies = plan.step_lanes * shared
     found.add("logic_tables", plan.network.table_luts * copies)

@@ -10,11 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
 from ..ir.frames import source_windows, synapse_windows, window_steps
-from ..ir.geometry import has_slice, queue_words
+from ..ir.geometry import has_skid, queue_words
 from .delays import Delay, FrameStart
-from .frame_input import RegisterSlice
 from .node_unit import NodeUnit
-from .plumbing import Fork, Queue, Regroup, Replay
+from .plumbing import Fork, Queue, Regroup, Replay, Skid
 from .rom import RomForm
 from .streams import Word
 
@@ -138,8 +137,8 @@ class Core(wiring.Component):
         if times > source_windows(self.graph, name):
             words = self.graph.edge(name).neurons // word.lanes
             chain.append(("replay", Replay(word, words, times)))
-        if has_slice(self.graph, node, index):
-            chain.append(("slice", RegisterSlice(word.signature)))
+        if has_skid(self.graph, node, index):
+            chain.append(("skid", Skid(word)))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
         depth = 0 if delay is not None else max(depth, queue_words(self.graph, name))
         if word.lanes % wanted.lanes:  # what is not only split goes on behind a full engine

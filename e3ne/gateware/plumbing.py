@@ -128,6 +128,31 @@ class Hold(wiring.Component):
         return m
 
 
+class Skid(wiring.Component):
+    """One word of storage beside the stream, for the word that comes as the consumer stops.
+
+    `i.ready` is a register; a word passes without latency, through a multiplexer. A word a cycle.
+    Reset empties it.
+    """
+
+    def __init__(self, word: Word) -> None:
+        super().__init__({"i": In(word.signature), "o": Out(word.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        spare = Signal(self.i.payload.shape(), reset_less=True)
+        full = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~full),
+            self.o.valid.eq(self.i.valid | full),
+            self.o.payload.eq(Mux(full, spare.as_value(), self.i.payload.as_value())),
+        ]
+        m.d.sync += full.eq(self.o.valid & ~self.o.ready)
+        with m.If(~full):  # whatever is offered, so that the enable comes from a register
+            m.d.sync += spare.eq(self.i.payload)
+        return m
+
+
 class Queue(wiring.Component):
     """A first-in first-out queue of at least `depth_words` words; latency 2 cycles when empty."""
 

@@ -275,16 +275,20 @@ def queue_words(graph: Graph, name: str) -> int:
     return 0 if mapping is None else mapping.queue_words
 
 
-def has_slice(graph: Graph, node: Node, index: int) -> bool:
-    """Whether a register slice stands before synapse `index` of a mapped node.
+def has_skid(graph: Graph, node: Node, index: int) -> bool:
+    """Whether a skid stands before synapse `index` of a mapped node: it registers `ready`.
 
     LOGIC takes a word as soon as what follows does, all combinational; so its `ready` would come
-    from the end of the network, through every such layer. A port has a slice of its own.
+    from the end of the network, through every such layer, to thousands of registers and back to
+    the port. A port has a slice of its own, so that words as wide as its beats need none.
     """
     assert node.mapping is not None
     synapse = node.synapses[index]
     is_logic = node.mapping.engine is Engine.LOGIC and isinstance(synapse.op, Linear | Conv2d)
-    from_port = any(source.name == synapse.source for source in graph.inputs)
+    lanes = wanted_lanes(graph, node, index) if is_logic else 0
+    from_port = any(
+        source.name == synapse.source and (source.lanes or 1) >= lanes for source in graph.inputs
+    )
     waits = len(node.synapses) > 1 or synapse.delay or queue_words(graph, synapse.source)
     return is_logic and not from_port and not waits
 

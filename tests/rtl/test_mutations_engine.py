@@ -27,6 +27,9 @@ def plumbing() -> None:
         test_plumbing.test_a_queue_holds_its_depth(depth)
     test_plumbing.test_a_queue_keeps_order_and_values(3, (0.5, 0.5))
     test_plumbing.test_a_queue_passes_a_word_a_cycle_after_two()
+    test_plumbing.test_a_skid_keeps_order_and_values((0.5, 0.5))
+    test_plumbing.test_a_skid_passes_a_word_a_cycle_at_once()
+    test_plumbing.test_a_skid_holds_one_word()
     test_plumbing.test_a_hold_keeps_order_and_values(test_plumbing.WORD, (0.5, 0.5))
     test_plumbing.test_a_hold_passes_a_word_a_cycle_after_one()
     for seed in range(3):
@@ -138,6 +141,16 @@ PLUMBING = [
         "with m.If(1):\n            m.d.sync += [self.o.valid.eq(self.i.valid),",
     ),
     ("= self.i.ready.eq(~self.o.valid | self.o.ready)", "= self.i.ready.eq(~self.o.valid)"),
+    # Skid
+    (
+        "self.i.ready.eq(~full),\n            self.o.valid",
+        "self.i.ready.eq(1),\n            self.o.valid",
+    ),
+    ("self.o.valid.eq(self.i.valid | full)", "self.o.valid.eq(self.i.valid)"),
+    ("Mux(full, spare.as_value(), self.i", "Mux(0, spare.as_value(), self.i"),
+    ("full.eq(self.o.valid & ~self.o.ready)", "full.eq(self.o.valid)"),
+    ("full.eq(self.o.valid & ~self.o.ready)", "full.eq(~self.o.ready)"),
+    ("with m.If(~full):  #", "with m.If(1):  #"),
     # Queue
     ("width=self.word.value_bits + 1", "width=self.word.value_bits"),
     ("depth=self.depth_words + 1", "depth=self.depth_words - 1"),

@@ -20,6 +20,7 @@ from e3ne.gateware.plumbing import (
     Queue,
     Regroup,
     Replay,
+    Skid,
     Split,
 )
 from e3ne.gateware.streams import Word
@@ -79,6 +80,34 @@ def test_a_queue_passes_a_word_a_cycle_after_two():
     run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
     assert run.sources[0].cycles == list(range(20))
     assert run.sinks[0].cycles == list(range(2, 22))
+
+
+# --------------------------------------------------------------------------------------- skid
+
+
+@pytest.mark.parametrize("pauses", PAUSES)
+def test_a_skid_keeps_order_and_values(pauses):
+    unit = Skid(WORD)
+    payloads = some_payloads(WORD, 8, 5)
+    run = short_run(unit, [Source(unit.i, payloads, pauses[0])], [Sink(unit.o, 40, pauses[1])])
+    assert run.sinks[0].payloads == payloads
+
+
+def test_a_skid_passes_a_word_a_cycle_at_once():
+    unit = Skid(WORD)
+    payloads = some_payloads(WORD, 2, 10)
+    run = short_run(unit, [Source(unit.i, payloads)], [Sink(unit.o, 20)])
+    assert run.sources[0].cycles == run.sinks[0].cycles == list(range(20))
+
+
+def test_a_skid_holds_one_word():
+    """Nobody takes anything: `ready` falls behind the word that came."""
+    unit = Skid(WORD)
+    sink = Sink(unit.o, None, pause=1.0)
+    run = short_run(unit, [Source(unit.i, some_payloads(WORD, 1, 1))], [sink])
+    assert run.sources[0].cycles == [0]
+    with pytest.raises(AssertionError, match="1 of 2 sent"):
+        short_run(unit, [Source(unit.i, some_payloads(WORD, 1, 2))], [sink], limit_cycles=40)
 
 
 # ------------------------------------------------------------------------------------- replay

@@ -99,6 +99,25 @@ class RegisterSlice:
             self.spare = True
 
 
+class Skid(Link):
+    """Its own output: one word of storage beside the stream; `i.ready` is a register."""
+
+    def __init__(self, i: Link) -> None:
+        self.i, self.full = i, False
+        self.ready, self.payload = False, None
+
+    @property
+    def valid(self) -> bool:  # type: ignore[override]
+        """A word that passes, or one that waits."""
+        return self.full or bool(self.i.valid)
+
+    def step(self) -> None:
+        """One clock cycle."""
+        waits = self.valid and not self.ready
+        self.i.ready = not self.full
+        self.full = waits
+
+
 class Split:
     """One wide word becomes `parts` narrow ones."""
 

@@ -28,11 +28,11 @@ from ...ir.frames import (
     synapse_windows,
     window_steps,
 )
-from ...ir.geometry import has_slice, queue_words, source_lanes, wanted_lanes
+from ...ir.geometry import has_skid, queue_words, source_lanes, wanted_lanes
 from ...ir.thresholds import compares
 from ..activity import Trains
 from .delays import Delay, FrameStart
-from .links import Collect, Fork, Link, Part, Pipe, Queue, RegisterSlice, Replay, Split, Sum
+from .links import Collect, Fork, Link, Part, Pipe, Queue, RegisterSlice, Replay, Skid, Split, Sum
 from .neurons import Loop, StepJoin, StepSplit
 from .ports import (
     ClassPipe,
@@ -206,8 +206,8 @@ class FlowNetwork:
         times = synapse_windows(graph, node, index)
         if times > source_windows(graph, name):
             link = self._add(Replay(link, self._words(name), times))
-        if has_slice(graph, node, index):
-            link = self._add(RegisterSlice(link))
+        if has_skid(graph, node, index):
+            link = self._add(Skid(link))
         depth = 0
         if delay is None:
             depth = self._words(name) if len(node.synapses) > 1 else 0
