@@ -1,8 +1,8 @@
 """Which memories become block RAM, and what the others take: the rules of Yosys, measured.
 
 Yosys compares costs: a block RAM of ECP5 counts 128, one of iCE40 64, a LUT RAM of 16 words of
-4 bits 4, a bit of a ROM in logic 1/16, a bit of a RAM in flip-flops 1. A memory becomes block RAM
-where that is cheaper (`memory_kinds.py` has the figures of each family).
+4 bits 4, a bit of a ROM in logic 1/16 (1/64 on Xilinx), a bit of a RAM in flip-flops 1. A memory
+becomes block RAM where that is cheaper (`memory_kinds.py` has the figures of each family).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .memory_kinds import (
     LUT_RAMS,
     RAM_BIT_COST,
     ROM_BIT_COST,
+    ROM_EMULATIONS,
     Fit,
     best_fit,
 )
@@ -34,6 +35,12 @@ BLOCK_BITS: dict[Family, int] = {
 LUT_INPUTS: dict[Family, int] = {
     **{"ecp5": 4, "ice40": 4, "gowin": 4, "nexus": 4, "xilinx7": 6, "ultrascale_plus": 6}
 }
+ROM_LUTS: dict[Family, tuple[int, float]] = {
+    **{"ecp5": (6, 1.35), "ice40": (4, 2.2), "gowin": (6, 1.36)},
+    **{"nexus": (5, 1.8), "xilinx7": (7, 1.4), "ultrascale_plus": (7, 1.4)},
+}
+"""Of a ROM in LUTs: the address bits that wide multiplexers choose by, which are no LUTs; and LUTs
+for each LUT's worth of contents where it has more. Measured: 16 bits x 16 .. 256 words."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ def memory_cells(memory: Memory, family: Family) -> MemoryCells:
 def chosen_cells(memory: Memory, family: Family) -> Fit | None:
     """The cells that cost least; None where plain logic does. Equal costs: logic, then blocks."""
     width, depth, is_rom = memory.width_bits, memory.depth, memory.is_rom
-    block = best_fit(BLOCKS[family], width, depth, is_rom, 0 if is_rom else EMULATIONS[family])
+    emulated = ROM_EMULATIONS[family] if is_rom else EMULATIONS[family]
+    block = best_fit(BLOCKS[family], width, depth, is_rom, emulated)
     kinds = () if is_rom else LUT_RAMS[family]
     luts = best_fit(kinds, width, depth, is_rom, LUT_RAM_EMULATIONS)
     match memory.storage:
@@ -94,7 +102,7 @@ def chosen_cells(memory: Memory, family: Family) -> Fit | None:
         case Storage.LUT:
             return luts
         case _:
-            logic_cost = width * depth * (ROM_BIT_COST if is_rom else RAM_BIT_COST)
+            logic_cost = width * depth * (ROM_BIT_COST[family] if is_rom else RAM_BIT_COST)
             fits = [fit for fit in (block, luts) if fit is not None and fit.cost < logic_cost]
             return min(fits, key=lambda fit: fit.cost) if fits else None
 
@@ -104,9 +112,11 @@ def _logic(memory: Memory, family: Family) -> MemoryCells:
     width, depth = memory.width_bits, memory.depth
     address_bits = (depth - 1).bit_length()
     if memory.is_rom:
-        inputs = LUT_INPUTS[family]
-        muxes = 2.3 if family == "ice40" and address_bits > inputs else 1  # others have wide muxes
-        return MemoryCells(width * max(1.0, muxes * (1 << address_bits) / (1 << inputs)), width, 0)
+        words, (wide_bits, deep) = 1 << LUT_INPUTS[family], ROM_LUTS[family]
+        each = max(1, (1 << address_bits) // words)
+        return MemoryCells(
+            width * (each if address_bits <= wide_bits else deep * depth / words), width, 0
+        )
     return MemoryCells(width * depth * 0.7 + depth, width * (depth + 1), 0)
 
 

@@ -14,7 +14,12 @@ from ..boards import Family
 
 MUX_COST = DEMUX_COST = 0.5
 EMULATED_COST = 2.0
-ROM_BIT_COST, RAM_BIT_COST = 1 / 16, 1.0  # of a memory in plain LUTs or flip-flops
+RAM_BIT_COST = 1.0  # of a memory in flip-flops
+ROM_BIT_COST: dict[Family, float] = {
+    **{"ecp5": 1 / 16, "ice40": 1 / 16, "gowin": 1 / 16, "nexus": 1 / 16},
+    **{"xilinx7": 1 / 64, "ultrascale_plus": 1 / 64},
+}
+"""Of a ROM in plain LUTs: synth_xilinx says 1 / 64 (LUTs of six inputs), the others nothing."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ EMULATIONS: dict[Family, int] = {
 }
 """Things to be emulated beside a block RAM so that a word read while it is written is the old one.
 Measured: 7 explains all choices on gowin and ice40, 0 .. 2 those on nexus and xilinx7."""
+ROM_EMULATIONS: dict[Family, int] = {
+    **{"ecp5": 0, "ice40": 0, "gowin": 0, "nexus": 0},
+    **{"xilinx7": 2, "ultrascale_plus": 2},
+}
+"""The register behind a ROM has a reset and an enable, of which Xilinx wants the other first."""
 LUT_RAM_EMULATIONS = 1  # the register behind its read port
 
 
