@@ -12,6 +12,7 @@ from ..ir.cycles import multiplies, searches_spikes, shift_of
 from ..ir.frames import kept_words, window_steps
 from ..ir.parameters import parameter_words
 from ..ir.ranges import Range
+from ..ir.shared_terms import signed_digits
 from ..ir.thresholds import compares
 from .counts import Features
 from .encoder_features import encoder_features
@@ -125,10 +126,10 @@ def _requantize(found: Features, node: Node, width: int, values: int) -> None:
 
 
 def factor_adders(factor: Dyadic) -> int:
-    """Adders of a multiplication: one less than the ones of a constant; all bits of a table."""
+    """Adders of a multiplication: one less than a constant's signed digits; all bits of a table."""
     table = np.asarray(factor.multiplier)
     if np.all(table == table.flat[0]):
-        return max(0, abs(int(table.flat[0])).bit_count() - 1)
+        return max(0, len(signed_digits(abs(int(table.flat[0])))) - 1)
     return int(np.max(np.abs(table))).bit_length()
 
 

@@ -34,14 +34,16 @@ class RegisterSlice(wiring.Component):
         spare = Signal.like(self.i.payload)
         spare_full = Signal()
         m.d.comb += self.i.ready.eq(~spare_full)
+        with m.If(~spare_full):  # whatever is offered, so that the enable comes from a register
+            m.d.sync += spare.eq(self.i.payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid | spare_full),
                 self.o.payload.eq(Mux(spare_full, spare.as_value(), self.i.payload.as_value())),
                 spare_full.eq(0),
             ]
-        with m.Elif(self.i.valid & ~spare_full):
-            m.d.sync += [spare.eq(self.i.payload), spare_full.eq(1)]
+        with m.Elif(self.i.valid):
+            m.d.sync += spare_full.eq(1)
         return m
 
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from e3ne.gateware.neurons.arithmetic import clamp, range_of, rounded_sum, shape_of
+from e3ne.gateware.neurons.arithmetic import clamp, range_of, rounded_sum, shape_of, times
 from e3ne.gateware.neurons.drive import drive_range
 from e3ne.gateware.neurons.integrate import leak_range
 from e3ne.gateware.neurons.integrate_fire import total_range
@@ -97,6 +97,14 @@ def test_rounded_sum_at_every_value(shift, addend):
 
     check_function(lambda x: rounded_sum(x, shift, addend), expected, 7)
     check_function(lambda x: rounded_sum(x, shift, Const(addend, signed(5))), expected, 7)
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+@pytest.mark.parametrize("factor", [-3, 0, 1, 2, 7, 11, 230])
+def test_times_at_every_value(factor, is_signed):
+    check_function(lambda x: times(x, Const(factor)), lambda x: x * factor, 6, is_signed)
+    x = Const(3, signed(6) if is_signed else 6)
+    assert times(x, Const(factor)).shape() == (x * Const(factor)).shape()
 
 
 @QUIET

@@ -22,6 +22,9 @@ from .test_gateware_neuron_arithmetic import (
 from .test_gateware_neuron_arithmetic import (
     test_rounded_sum_at_every_value as check_rounded_sum,
 )
+from .test_gateware_neuron_arithmetic import (
+    test_times_at_every_value as check_times,
+)
 from .test_gateware_readout import expected_beats, readouts, run
 
 pytestmark = pytest.mark.filterwarnings(
@@ -71,6 +74,8 @@ def arithmetic_check() -> None:
     check_clamp(0, 7, is_signed=False)
     for shift in (0, 1, 3):
         check_rounded_sum(shift, -7)
+    for factor in (2, 11):
+        check_times(factor, is_signed=True)
 
 
 stateless = zoo_check(neuron_zoo.stateless)
@@ -87,6 +92,10 @@ ARITHMETIC = [
     ("return over & ~value[-1] if", "return over if"),
     ("return value < low", "return value <= low + 1"),
     ("(-low).bit_length() - 1 : -1", "(-low).bit_length() : -1"),
+    ("total + value if sign > 0 else total - value", "total + value"),
+    ("        before = shift", ""),
+    ("total = total.shift_left(before)", "total = total"),
+    ("sign = total[-1] if", "sign = Const(0, 1) if"),
 ]
 FIRE = [
     ("if self.neuron.floor is None else", "if True else"),

@@ -132,8 +132,8 @@ def test_adders_of_a_tree():
 
 def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
     assert factor_adders(Dyadic(256)) == 0
-    assert factor_adders(Dyadic(7, 3)) == 2
-    assert factor_adders(Dyadic(frozen(np.array([7, 7]), np.int64))) == 2
+    assert factor_adders(Dyadic(7, 3)) == 1  # 8 - 1
+    assert factor_adders(Dyadic(frozen(np.array([11, 11]), np.int64))) == 2
     assert factor_adders(Dyadic(frozen(np.array([7, 9]), np.int64))) == 4
 
 

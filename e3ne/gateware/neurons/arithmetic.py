@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Mux, Shape, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Mux, Shape, Value, signed, unsigned
 
 from ...ir.ranges import Range
+from ...ir.shared_terms import signed_digits
 
 
 def shape_of(values: Range) -> Shape:
@@ -38,6 +39,28 @@ def rounded_sum(product: Value, shift: int, addend: Value | int = 0) -> Value:
         return product + addend
     doubled = 2 * addend if isinstance(addend, int) else addend.shift_left(1)
     return (product.shift_right(shift - 1) + doubled + 1).shift_right(1)
+
+
+def times(value: Value, factor: Value) -> Value:
+    """value * factor, as long as that; by a constant the fewest shifted values added or subtracted.
+
+    From a constant's product Yosys makes a tree of a row for each 1 in it: for 15/16 of a membrane
+    four times the LUTs of its one subtraction.
+    """
+    product = value * factor
+    if not isinstance(factor, Const) or factor.value <= 0:
+        return product
+    (before, _), *digits = sorted(signed_digits(factor.value), reverse=True)
+    total = value
+    for shift, sign in digits:
+        total = total.shift_left(before - shift)
+        total = total + value if sign > 0 else total - value
+        before = shift
+    total = total.shift_left(before)
+    shape = product.shape()
+    sign = total[-1] if total.shape().signed else Const(0, 1)
+    found = Cat(total, sign.replicate(max(0, shape.width - len(total))))[: shape.width]
+    return found.as_signed() if shape.signed else found
 
 
 def clamp(value: Value, low: int, high: int) -> Value:

@@ -10,7 +10,7 @@ from ...ir import Array, Dyadic, SpikeType
 from ...ir.cycles import drive_stages, multiplies
 from ...ir.ranges import Range, factor_range
 from ..rom import RomForm, RomImage
-from .arithmetic import range_of, rounded_sum
+from .arithmetic import range_of, rounded_sum, times
 from .parameters import NeuronParameters
 from .pipeline import Pipeline
 from .steps import StepItem
@@ -59,7 +59,7 @@ class Drive(wiring.Component):
         offsets = [parameters.value("offset", lane) for lane in lanes]
         flags = [self.i.p.ends_word, self.i.p.last]
         if multiplies(self.gain):
-            products = [values[k] * parameters.value("multiplier", k) for k in lanes]
+            products = [times(values[k], parameters.value("multiplier", k)) for k in lanes]
             values = pipeline.keep(products, "product")
             offsets = pipeline.keep(offsets, "offset")
             flags = pipeline.keep(flags, "flag")

@@ -10,7 +10,7 @@ from ...ir import Dyadic, SpikeType
 from ...ir.cycles import integrate_phases
 from ...ir.ranges import Range, factor_range
 from ..rom import RomForm, RomImage
-from .arithmetic import clamp, membrane_span, range_of, rounded_sum, shape_of
+from .arithmetic import clamp, membrane_span, range_of, rounded_sum, shape_of, times
 from .membrane import KeptState, Windows, phased_step
 from .parameters import NeuronParameters
 from .steps import StepItem
@@ -62,7 +62,7 @@ class IntegrateLoop(wiring.Component):
             membrane = kept.state.word_select(lane, bits).as_signed()
             leak = leak_range(self.decay, range_of(x.shape()), bits)
             total = Signal(shape_of(leak), name=f"total_{lane}")
-            product = membrane * parameters.value("decay", lane)
+            product = times(membrane, parameters.value("decay", lane))
             if self.phases == 1:
                 m.d.comb += total.eq(rounded_sum(product, self.decay.shift, x))
             else:

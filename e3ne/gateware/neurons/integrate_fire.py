@@ -12,7 +12,7 @@ from ...ir import Dyadic, IntegrateFire, SpikeType
 from ...ir.cycles import fire_phases, searches_spikes
 from ...ir.ranges import Range
 from ..rom import RomForm, RomImage
-from .arithmetic import choose_last, clamp, membrane_span, range_of, rounded_sum, shape_of
+from .arithmetic import choose_last, clamp, membrane_span, range_of, rounded_sum, shape_of, times
 from .integrate import leak_range
 from .membrane import KeptState, Windows, phased_step
 from .parameters import NeuronParameters
@@ -201,7 +201,7 @@ class FireLoop(wiring.Component):
         """decay * v + x, with the reset for the spikes of the step before."""
         neuron = self.neuron
         assert isinstance(neuron.decay, Dyadic)
-        product, drive = lane.membrane * lane.decay, lane.drive
+        product, drive = times(lane.membrane, lane.decay), lane.drive
         if self.keeps_before and neuron.reset == "subtract":
             drive = drive - self._spent(lane)
         driven = rounded_sum(product, neuron.decay.shift, drive)

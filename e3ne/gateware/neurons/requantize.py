@@ -11,7 +11,7 @@ from ...ir.cycles import multiplies
 from ...ir.thresholds import compares, thresholds
 from ..rom import RomForm, RomImage
 from ..streams import Word
-from .arithmetic import clamp, range_of, rounded_sum
+from .arithmetic import clamp, range_of, rounded_sum, times
 from .parameters import NeuronParameters
 from .pipeline import Pipeline
 
@@ -66,7 +66,9 @@ class RequantizeUnit(wiring.Component):
             values = [_level(x, self.levels[k // steps]) for k, x in enumerate(values)]
         elif multiplies(self.factor):
             factors = [parameters.value("multiplier", k // steps) for k in range(len(values))]
-            values = pipeline.keep([x * f for x, f in zip(values, factors, strict=True)], "product")
+            values = pipeline.keep(
+                [times(x, f) for x, f in zip(values, factors, strict=True)], "product"
+            )
             last = pipeline.keep(last, "last")
             pipeline.stage()
         if self.factor.shift and self.levels is None:
