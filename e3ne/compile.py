@@ -15,14 +15,14 @@ from . import config as configuration
 from .boards import Board, board_table, load_board
 from .config import Config, load_config, parse_config
 from .data import encoded_inputs
-from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware, graph_summary
+from .hardware import BOARD_FILE, DEQUANTIZED_FOLDER, FLOAT_FOLDER, Hardware
 from .ir import Array, BadInput, Graph, Integrate, IntegrateFire, Readout, Stage, text, verify
 from .ir.user_arrays import UserArrays, input_arrays
 from .network_file import is_network_file, load_network
-from .progress import Stages, Tell, peak_memory_bytes
-from .report import new_report
-from .report.document import Report, write_report
-from .synthesis import part_of, resources_available
+from .progress import Stages, Tell
+from .report.document import write_report
+from .report.predicted import first_report
+from .synthesis import part_of
 from .trace_frames import example_of, input_names
 
 DEFAULT_BOARD = "ulx3s-85f"
@@ -205,58 +205,9 @@ def write(
 
     with stages("emit"):
         build = write_build(folder, journey.mapped, network, details, extra=add_graphs)
-    write_report(build.folder, first_report(journey, board, title, stages))
+    report = first_report(journey.mapped, journey.trains, board, title, stages)
+    write_report(build.folder, report)
     return build
-
-
-def first_report(journey: Journey, board: Board, title: str, stages: Stages) -> Report:
-    """The report after a compile: predictions, times, memory; the rest is measured later."""
-    from .cost import predict
-    from .cost.clock import clock_hz_estimate
-
-    predicted = predict(journey.mapped, board.family, journey.trains)
-    report = new_report(title, board.name, board.clock_hz)
-    report["graph"] = graph_summary(journey.mapped)
-    report["cycles"] = {
-        "predicted_latency": predicted.latency_cycles,
-        "predicted_latency_worst": predicted.latency_worst_cycles,
-        "predicted_interval": predicted.interval_cycles,
-    }
-    report["resources"] = {
-        "predicted": predicted_resources(predicted),
-        "available": resources_available(board.resources),
-    }
-    report["fmax_hz"] = {"predicted": clock_hz_estimate(journey.mapped, board)}
-    report["energy"] |= energy_figures(journey, board, predicted)
-    report["wall_s"] = stages.wall_s
-    report["memory"] = {"compile_peak_bytes": peak_memory_bytes()}
-    return report
-
-
-def energy_figures(journey: Journey, board: Board, predicted: Any) -> dict[str, Any]:
-    """`energy` of report.json after a compile: the model, in nJ a frame, and bits of memories."""
-    from .cost import energy
-    from .cost.energy import memory_bits
-    from .optimize.stages import ones_among_bits
-
-    shares = None if journey.trains is None else ones_among_bits(journey.mapped, journey.trains)
-    found = energy(journey.mapped, board, predicted, shares)
-    read, written = memory_bits(journey.mapped, board.family)
-    return {
-        "proxies": {"memory_bits_read": read, "memory_bits_written": written},
-        "unit": "nJ a frame",
-        "model_low": round(found.low_nj, 3),
-        "model_nominal": round(found.nominal_nj, 3),
-        "model_high": round(found.high_nj, 3),
-        "power_w": round(found.power_w, 6),
-        "time_us": round(found.time_s * 1e6, 3),
-    }
-
-
-def predicted_resources(predicted: Any) -> dict[str, int]:
-    """The resources of a cost.Prediction by the report's names, those that it predicts."""
-    names = ("luts", "ffs", "brams", "bram_bits", "dsps", "spram_bits")
-    return {name: getattr(predicted, name) for name in names if hasattr(predicted, name)}
 
 
 def trace_model(

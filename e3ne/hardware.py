@@ -13,14 +13,17 @@ import numpy as np
 from . import reference, synthesis
 from .boards import Board, board_from_table
 from .check import CheckResult, Simulator, checked_labels, simulate
+from .check.toggles import TOGGLE_FRAMES, count_toggles
 from .data import checked_frames, chunks, encoded_inputs, first_frames, inputs_with_steps
 from .emit import Build, load_build, load_graph
-from .ir import Array, BadInput, Graph, text
+from .ir import Array, BadInput, Graph
 from .ir.frames import is_image
 from .ir.user_arrays import UserArrays, input_arrays
 from .measure import float_accuracy, measure, warn_of_lost_accuracy
 from .progress import Stages, Tell
 from .report import merge_report, read_report, write_html
+from .report.document import merged
+from .report.toggles import toggle_figures
 
 FLOAT_FOLDER = "sim/float"  # the traced graph, before the integer line
 DEQUANTIZED_FOLDER = "sim/dequantized"  # the float graph with the integer weights loaded back
@@ -77,6 +80,7 @@ class Hardware:
         stalls: int = 0,
         jobs: int | None = None,
         scheduler: str | None = None,
+        toggles: bool = False,
         progress: Tell | None = None,
     ) -> CheckResult:
         """Real frames `x` through the hardware, every word of every node against the reference.
@@ -87,10 +91,15 @@ class Hardware:
         ones only (Icarus and Amaranth: two unless given). `stalls` is the seed of random pauses on
         all ports, 0 for none. `jobs` simulators run side by side (2 unless given), or
         as many as the workers of the Dask `scheduler` (tcp://host:port) have threads: the result
-        is that of one. Accuracy, bit-exactness, cycles, activity and fidelity go into the report.
+        is that of one. Accuracy, bit-exactness, cycles, activity and fidelity go into the report;
+        with `toggles` (Verilator only) also how often registers change, on the first frames.
         The caller looks at `mismatches`, or calls `raise_for_mismatch`.
         """
         stages = Stages(progress)
+        if toggles and simulator != "verilator":
+            raise BadInput(
+                f"--toggles: found simulator {simulator}, accepted verilator; leave one of them out"
+            )
         some = first_frames(self._by_input(x), frames)
         given = checked_frames("data", some, _first(labels, frames))
         y = None if given.y is None else checked_labels(self.graph, given.y)
@@ -103,8 +112,18 @@ class Hardware:
             )
         with stages("measure"):
             part = self._measured(first_frames(given.x, result.frames), y, result, stages)
+        if toggles:
+            with stages("toggles"):
+                part = merged(part, self._toggles(integers, result))
         merge_report(self.folder, {**part, "wall_s": {**stages.wall_s, **tool_times(result)}})
         return result
+
+    def _toggles(self, integers: Sequence[Array], result: CheckResult) -> dict[str, Any]:
+        """The figures of registers that change, counted on the first frames of a simulation."""
+        some = tuple(array[: min(TOGGLE_FRAMES, result.frames)] for array in integers)
+        assert result.cycles is not None
+        found = count_toggles(self.build, some)
+        return toggle_figures(self.graph, self.board, found, result.cycles.interval_mean)
 
     def _by_input(self, x: UserArrays) -> UserArrays:
         """The only array, or all of them by the names of their inputs."""
@@ -250,14 +269,3 @@ def open_build(folder: str | Path) -> Hardware:
     board = board_from_table(str(build.manifest["board"]), table, str(path))
     traced = load_graph(build.folder / FLOAT_FOLDER)
     return Hardware(build, board, traced, load_graph(build.folder / DEQUANTIZED_FOLDER))
-
-
-def graph_summary(graph: Graph) -> dict[str, Any]:
-    """Size and text of a graph for the report."""
-    weights = [getattr(s.op, "weight", None) for node in graph.nodes for s in node.synapses]
-    return {
-        "nodes": len(graph.nodes),
-        "neurons": sum(node.type.neurons for node in graph.nodes),
-        "weights": sum(weight.size for weight in weights if weight is not None),
-        "text": text(graph),
-    }

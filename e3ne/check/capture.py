@@ -23,7 +23,7 @@ class Capture:
     count of beats so far and the cycle at each output frame's last one. For each input:
     `frame_starts` (frames,) the cycle that took each frame's first beat. `nodes` has for each node
     uint8 (words, bytes). `unknown` names the first word of a node that has unknown bits. `error`
-    is the port, `timed_out` says that nothing moved any more.
+    is the port, `timed_out` says that nothing moved any more. `said` is what the simulator wrote.
     """
 
     beats: tuple[Array, ...]
@@ -34,6 +34,7 @@ class Capture:
     cycles: int
     error: bool
     timed_out: bool
+    said: str = ""
 
     @property
     def latencies(self) -> Array:
@@ -56,8 +57,10 @@ class Capture:
         return last
 
 
-def read_harness(folder: Path, graph: Graph, nodes: list[dict[str, Any]]) -> Capture:
-    """What the C++ harness wrote into `folder`."""
+def read_harness(
+    folder: Path, graph: Graph, nodes: list[dict[str, Any]], said: str = ""
+) -> Capture:
+    """What the C++ harness wrote into `folder`, and `said` on its way."""
     summary = dict(line.split() for line in (folder / "summary.txt").read_text().splitlines())
     ends = [
         np.fromfile(folder / f"frames_{k}.bin", "<u8").astype(np.int64).reshape(-1, 2)
@@ -86,6 +89,7 @@ def read_harness(folder: Path, graph: Graph, nodes: list[dict[str, Any]]) -> Cap
         cycles=int(summary["cycles"]),
         error=summary["error"] != "0",
         timed_out=summary["timed_out"] != "0",
+        said=said,
     )
 
 

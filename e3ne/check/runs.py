@@ -83,8 +83,8 @@ def run_beats(
             f"idle={idle_cycles}",
             f"weights={build.folder / WEIGHTS_FILE}",
         ]
-        run_program("simulation", command, build.folder)
-        return read_harness(folder, build.graph, build.nodes)
+        said = run_program("simulation", command, build.folder)
+        return read_harness(folder, build.graph, build.nodes, said)
 
 
 def run_icarus(

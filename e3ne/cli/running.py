@@ -20,6 +20,7 @@ Examples:
   e3ne simulate build/net --data test.npz --json > result.json
   e3ne simulate build/net --data test.npz --jobs 4
   e3ne simulate build/net --data recordings.npz --duration-us 300000
+  e3ne simulate build/net --data test.npz --frames 100 --toggles
 """
 
 SYNTH_EPILOG = """\b
@@ -65,6 +66,12 @@ Examples:
     metavar="ADDRESS",
     help="A Dask scheduler, tcp://host:8786, whose workers run the frames in pieces instead.",
 )
+@click.option(
+    "--toggles",
+    is_flag=True,
+    help="Also count how often the registers of each node change, on the first 16 frames, and "
+    "take the counts into the model of energy. Builds a second simulator.",
+)
 @command_options
 def simulate(
     build: Path,
@@ -75,6 +82,7 @@ def simulate(
     stalls: int,
     jobs: int | None,
     scheduler: str | None,
+    toggles: bool,
     as_json: bool,
 ) -> None:
     """Run frames through the emitted Verilog and compare every node with the reference.
@@ -93,6 +101,7 @@ def simulate(
             stalls=stalls,
             jobs=jobs,
             scheduler=scheduler,
+            toggles=toggles,
             progress=tell,
         )
     figures = hardware.figures()
@@ -118,6 +127,28 @@ def print_simulation(figures: dict[str, Any]) -> None:
     names = [name for name in cycles if cycles[name] is not None]
     if names:
         print_table(("cycles", ""), [(name, cycles[name]) for name in names])
+    if "toggles" in figures["energy"]:
+        print_toggles(figures["energy"])
+
+
+def print_toggles(energy: dict[str, Any]) -> None:
+    """Changes of registers by node, and the energy that the model makes of them."""
+    counts = energy["toggles"]
+    columns = ("node", "register bits", "toggles a frame", "% of the bits in a cycle")
+    rows = [
+        (
+            *(node, found["register_bits"], found["toggles_per_frame"]),
+            100 * found["toggles_per_bit_and_cycle"],
+        )
+        for node, found in counts["by_node"].items()
+    ]
+    print_table(columns, rows)
+    total, frames = energy["proxies"]["toggles"], counts["frames"]
+    low, middle, high = (energy[f"model_{name}"] for name in ("low", "nominal", "high"))
+    stdout.print(
+        f"{total:,.0f} toggles a frame (simulated, {frames} frames); energy {low:,.0f} .. "
+        f"{middle:,.0f} .. {high:,.0f} {energy['unit']} (modelled)"
+    )
 
 
 @click.command(epilog=SYNTH_EPILOG)

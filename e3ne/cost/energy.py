@@ -17,6 +17,8 @@ from .predict import Prediction, node_cycles, predict
 from .resources import Resources, node_resources, port_resources
 
 PICO = 1e-12
+PORTS = ""
+"""The key of counted changes for ports and for what lies between nodes."""
 TOGGLE = 0.125
 """Share of LUT outputs that change in a cycle in which a node works on words half of ones."""
 
@@ -88,21 +90,27 @@ def energy(
     prediction: Prediction | None = None,
     activity: Mapping[str, float] | None = None,
     clock_hz: float | None = None,
+    changes: Mapping[str, float] | None = None,
 ) -> Energy:
     """The energy of a frame of a MAPPED graph on `board` at `clock_hz` (the board's by default).
 
     `activity`: by input and node the share of ones among the bits that it sends, 0 .. 1 (0.5 where
-    it says nothing); logic changes in proportion to it.
+    it says nothing); logic changes in proportion to it. `changes`: by node, and PORTS, how often a
+    bit of its registers was counted to change in a frame (`check.toggles`): then logic of that part
+    changes as often, whatever `activity` says.
     """
     found = prediction or predict(graph, board.family)
-    shares, coefficients = activity or {}, COEFFICIENTS[board.family]
+    shares, counted, coefficients = activity or {}, changes or {}, COEFFICIENTS[board.family]
     time_s = found.interval_cycles / (clock_hz or board.clock_hz)
     ports = port_resources(graph, board.family)
     dynamic = found.ffs * coefficients.ff_pj * PICO * found.interval_cycles
-    dynamic += ports.luts * TOGGLE * coefficients.lut_pj * PICO * found.interval_cycles
+    ports_change = counted.get(PORTS, TOGGLE * found.interval_cycles)
+    dynamic += ports.luts * ports_change * coefficients.lut_pj * PICO
     for node in graph.nodes:
         used = node_resources(graph, node, board.family)
-        dynamic += node_energy(graph, node, board.family, used, shares)
+        dynamic += node_energy(
+            *(graph, node, board.family, used, shares), changes=counted.get(node.name)
+        )
     return Energy(static_w(board) * time_s, dynamic, time_s)
 
 
@@ -113,17 +121,20 @@ def node_energy(
     used: Resources,
     activity: Mapping[str, float] | None = None,
     cycles: int | None = None,
+    changes: float | None = None,
 ) -> float:
     """Joules of a mapped node's own work on a frame, without what its clock takes.
 
-    `cycles` are those in which it works (`node_cycles` where they are not given).
+    `cycles` are those in which it works (`node_cycles` where they are not given); `changes` how
+    often the output of a LUT changes in a frame, where it was counted.
     """
     coefficients = COEFFICIENTS[family]
     busy = node_cycles(graph, node) if cycles is None else cycles
     shares = activity or {}
     sources = {synapse.source for synapse in node.synapses}
     ones = sum(shares.get(source, 0.5) for source in sources) / len(sources)
-    logic = used.luts * TOGGLE * 2 * ones * coefficients.lut_pj * busy
+    assumed = TOGGLE * 2 * ones * busy
+    logic = used.luts * (assumed if changes is None else changes) * coefficients.lut_pj
     dsps = used.dsps * coefficients.dsp_pj * busy
     read, written = node_memory_bits(graph, node, family, busy)
     return (logic + dsps + (read + written) * coefficients.bit_pj) * PICO

@@ -6,15 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..choosing.bench import quiet
-from ..compile import Journey, first_report, map_traced
+from ..compile import Journey, map_traced
 from ..config import parse_config
-from ..cost import energy
 from ..ir import BadInput, DoesNotFit, Graph, UnsupportedModel
 from ..lower import lower
 from ..progress import Stages
+from ..report.predicted import first_report
 from .cache import Figures
 from .keys import content_key
 from .subject import Part, Subject
@@ -47,12 +45,13 @@ class Desk:
             accuracy = self._accuracy(journey.mapped, "search")
         except REFUSED as error:
             return {"infeasible": list(error.problems), "kind": type(error).__name__}
-        report = first_report(journey, self.subject.board, self.subject.title, Stages())
-        used = energy(journey.mapped, self.subject.board, activity=shares_of_ones(journey))
+        report = first_report(
+            *(journey.mapped, journey.trains, self.subject.board, self.subject.title, Stages())
+        )
         return {
             **accuracy,
             "mapped": content_key(journey.mapped),
-            "energy_nj": used.nominal_nj,
+            "energy_nj": report["energy"]["model_nominal"],
             **predicted_figures(report),
         }
 
@@ -97,16 +96,6 @@ def predicted_figures(report: Mapping[str, Any]) -> Figures:
         **report["resources"]["predicted"],
     }
     return found | times_us(found, report["clock_hz"])
-
-
-def shares_of_ones(journey: Journey) -> dict[str, float]:
-    """By input and node: the share of ones among the bits that it sends on calibration frames."""
-    found = {}
-    for name, sent in (journey.trains or {}).items():
-        bits = max(1, journey.mapped.edge(name).bits)
-        ones = np.bitwise_count((sent & ((1 << bits) - 1)).astype(np.uint64)).sum()
-        found[name] = float(ones) / (sent.size * bits)
-    return found
 
 
 def times_us(figures: Mapping[str, Any], clock_hz: float) -> Figures:

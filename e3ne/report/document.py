@@ -12,7 +12,10 @@ resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}
 fmax_hz:    {predicted, routed: [one a seed], median, worst}; predicted is null without a fit
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
 energy:     {proxies, unit, model_low, model_nominal, model_high, power_w, time_us}: modelled for
-            frames back to back at clock_hz; nominal = power_w times time_us
+            frames back to back at clock_hz; nominal = power_w times time_us. toggles_from says
+            whether they rest on `assumed` changes of logic or on `counted` ones, which are in
+            toggles: {frames, cycles, by_node: {node: {register_bits, toggles_per_frame,
+            toggles_per_bit_and_cycle}}} (`e3ne simulate --toggles`)
 wall_s:     {trace, lower, optimize, emit, simulate, synthesize, route, ...}
 memory:     {compile_peak_bytes, ...}
 kinds:      {dotted path: measured | simulated | post-synthesis | post-route | modelled |
@@ -48,6 +51,8 @@ KINDS = {
     "cycles.predicted_latency_worst": "modelled",
     "cycles.roofline": "modelled",
     "energy": "modelled",
+    "energy.proxies.toggles": "simulated",
+    "energy.toggles": "simulated",
     "fidelity": "measured",
     "fmax_hz": "post-route",
     "fmax_hz.predicted": "modelled",
@@ -58,6 +63,9 @@ KINDS = {
     "resources.synthesis": "post-synthesis",
     "wall_s": "measured",
 }
+
+WHOLE = ("activity", "by_node")
+"""Keys of dicts by node, which a stage replaces as a whole."""
 
 
 def new_report(model: str, board: str, clock_hz: int) -> Report:
@@ -115,8 +123,8 @@ def read_report(build: Path) -> Report:
 def merge_report(build: Path, part: Report) -> Report:
     """Adds the figures of one stage to the report of `build`, and returns the whole.
 
-    Dicts merge key by key, except that a node list of `activity` and the routed seeds are replaced
-    as a whole; everything else replaces what was there. The file changes all at once.
+    Dicts merge key by key, except that lists of nodes (`activity`, `by_node`) and the routed seeds
+    are replaced as a whole; everything else replaces what was there. The file changes all at once.
     """
     report = read_report(build)
     unknown = sorted(set(part) - set(KEYS))
@@ -131,7 +139,7 @@ def merged(report: Report, part: Report) -> Report:
     result = dict(report)
     for key, value in part.items():
         old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and key != "activity":
+        if isinstance(value, dict) and isinstance(old, dict) and key not in WHOLE:
             result[key] = merged(old, value)
         else:
             result[key] = value

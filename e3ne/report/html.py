@@ -49,7 +49,8 @@ def html(report: Report) -> str:
         ],
         resources=resource_rows(report),
         activity=activity_rows(report),
-        energy=section_rows(report, "energy", report["energy"]),
+        energy=section_rows(report, "energy", without_nodes(report["energy"])),
+        toggles=toggle_rows(report),
         times=time_rows(report),
     )
 
@@ -93,6 +94,19 @@ def activity_rows(report: Report) -> list[tuple[str, str, str, str, float]]:
         spikes, effective, all_of_them = (figure_text(counts[name]) for name in figures)
         rows.append((node, spikes, effective, all_of_them, share))
     return rows
+
+
+def without_nodes(energy: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the energy that are not of single nodes."""
+    counts = {name: n for name, n in energy.get("toggles", {}).items() if name != "by_node"}
+    return {**energy, "toggles": counts}
+
+
+def toggle_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """(node, bits of registers, changes in a frame, those of a bit in a cycle) where counted."""
+    names = ("register_bits", "toggles_per_frame", "toggles_per_bit_and_cycle")
+    by_node = report["energy"].get("toggles", {}).get("by_node", {})
+    return [(node, *(figure_text(row[name]) for name in names)) for node, row in by_node.items()]
 
 
 def time_rows(report: Report) -> list[Row]:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,16 +99,37 @@ def test_two_compiles_give_the_same_bytes(folder: Path) -> None:
 
 @needs_verilator
 def test_simulate_and_report(folder: Path) -> None:
-    result = e3ne(folder, "simulate", "build", "--data", "data.npz")
+    modelled = json.loads((folder / "build" / "report.json").read_text())["energy"]
+    result = e3ne(folder, "simulate", "build", "--data", "data.npz", "--toggles")
     assert result.returncode == 0, result.stderr
     assert "12 frames" in result.stdout
+    assert "toggles a frame (simulated, 12 frames); energy" in result.stdout
     assert "0 mismatches" in result.stdout
     figures = json.loads(e3ne(folder, "report", "build", "--json").stdout)
     assert figures["accuracy"]["rtl"] == figures["accuracy"]["reference"]
     assert figures["bit_exact"]["mismatches"] == 0
     assert figures["cycles"]["latency_max"] > 0
     assert figures["fidelity"]["percent"] > 90
-    assert (folder / "build" / "report.html").is_file()
+    page = (folder / "build" / "report.html").read_text()
+    check_toggles(figures, modelled, page)
+
+
+def check_toggles(figures: dict[str, Any], modelled: dict[str, Any], page: str) -> None:
+    """Counts of every node, with their kind, in the report and its page; a model that uses them."""
+    energy = figures["energy"]
+    rows = energy["toggles"]["by_node"]
+    assert len(rows) == figures["graph"]["nodes"] + 1  # and what belongs to no node
+    for row in rows.values():
+        assert 0 < row["toggles_per_frame"] < 1000 * row["register_bits"]
+        assert 0 < row["toggles_per_bit_and_cycle"] <= 1
+    total = sum(row["toggles_per_frame"] for row in rows.values())
+    assert energy["proxies"]["toggles"] == pytest.approx(total)
+    assert energy["proxies"]["memory_bits_read"] == modelled["proxies"]["memory_bits_read"]
+    assert (modelled["toggles_from"], energy["toggles_from"]) == ("assumed", "counted")
+    assert modelled["model_nominal"] != energy["model_nominal"]
+    assert figures["kinds"]["energy.proxies.toggles"] == "simulated"
+    assert "Toggles of the registers of each node (simulated)" in page
+    assert f"{energy['proxies']['toggles']:,.0f}"[:-2] in page
 
 
 def test_reference_alone_needs_no_simulator(folder: Path) -> None:
@@ -115,6 +137,13 @@ def test_reference_alone_needs_no_simulator(folder: Path) -> None:
     result = e3ne(folder, "simulate", "build", *options)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["accuracy"]["samples"] == 3
+
+
+def test_toggles_need_verilator(folder: Path) -> None:
+    options = ("--data", "data.npz", "--simulator", "reference", "--toggles")
+    result = e3ne(folder, "simulate", "build", *options)
+    assert result.returncode == 1
+    assert "--toggles: found simulator reference, accepted verilator" in result.stderr
 
 
 def test_synth_counts_cells(folder: Path) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from e3ne.boards import list_boards, load_board
-from e3ne.cost import Prediction, energy, predict
-from e3ne.cost.energy import HIGH, LOW, memory_bits, static_w
+from e3ne.cost import Prediction, energy, node_resources, port_resources, predict
+from e3ne.cost.energy import COEFFICIENTS, HIGH, LOW, PORTS, memory_bits, static_w
 from tests.small_networks import convolution, spiking
 
 BOARD = load_board("ulx3s-85f")
@@ -38,6 +38,21 @@ def test_more_spikes_longer_frames_and_more_area_cost_energy():
     slower = energy(graph, BOARD, prediction, clock_hz=BOARD.clock_hz / 2)
     assert slower.dynamic_j == found.dynamic_j
     assert slower.static_j == pytest.approx(2 * found.static_j)
+
+
+def test_counted_changes_take_the_place_of_the_assumed_ones():
+    graph = spiking()
+    assumed = energy(graph, BOARD).dynamic_j
+    still = {PORTS: 0.0} | {node.name: 0.0 for node in graph.nodes}
+    rest = energy(graph, BOARD, changes=still).dynamic_j
+    assert 0 < rest < assumed
+    assert energy(graph, BOARD, activity={"hidden": 1.0}, changes=still).dynamic_j == rest
+    luts = node_resources(graph, graph.node("hidden"), "ecp5").luts
+    pj = COEFFICIENTS["ecp5"].lut_pj
+    more = energy(graph, BOARD, changes={**still, "hidden": 8.0}).dynamic_j - rest
+    assert more == pytest.approx(luts * 8.0 * pj * 1e-12)
+    ports = energy(graph, BOARD, changes={**still, PORTS: 8.0}).dynamic_j - rest
+    assert ports == pytest.approx(port_resources(graph, "ecp5").luts * 8.0 * pj * 1e-12)
 
 
 @pytest.mark.parametrize("name", list_boards())
