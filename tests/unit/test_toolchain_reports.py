@@ -72,3 +72,13 @@ def test_the_simulator_is_built_again_when_a_source_changes(tmp_path: Path) -> N
     assert verilator.sources_key(["a.v"], tmp_path, ["-O2"]) != before
     (tmp_path / "a.v").write_text("module a; wire b; endmodule\n")
     assert verilator.sources_key(["a.v"], tmp_path, ["-O3"]) != before
+
+
+def test_only_a_small_design_is_compiled_as_two_files(tmp_path: Path) -> None:
+    for name in ("Vt", "Vt__Syms", "Vt___024root__DepSet__0", "Vt___024root__DepSet__0__Slow"):
+        (tmp_path / f"{name}.cpp").write_text("int x;\n")
+    assert "VM_CLASSES_FAST=t_often" in verilator.in_two_files(tmp_path, "t")
+    assert (tmp_path / "t_often.cpp").read_text().count("include") == 2
+    assert (tmp_path / "t_rare.cpp").read_text().count("include") == 2
+    (tmp_path / "Vt.cpp").write_text(" " * verilator.FEW_BYTES)
+    assert verilator.in_two_files(tmp_path, "t") == []
