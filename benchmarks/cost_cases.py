@@ -10,6 +10,7 @@ import numpy as np
 from e3ne.ir import (
     Array,
     Conv2d,
+    Dyadic,
     Engine,
     Graph,
     Linear,
@@ -136,6 +137,12 @@ def logic() -> Iterator[tuple[str, Graph]]:
         lanes = SynapseMapping(inputs, 1, bit_lanes)
         text = f"{inputs}x{outputs} bits={bits} weight={weight_bits} zeros={zeros}"
         yield f"logic {text} bit_lanes={bit_lanes}", laid(graph, Engine.LOGIC, lanes)
+    for inputs, outputs, decay in ((32, 8, Dyadic(15, 4)), (24, 16, Dyadic(115, 7))):
+        op = Linear(integers((outputs, inputs), 4))
+        leaky = replace(LEAKY, decay=decay, threshold=237, gain=Dyadic(16, 0), membrane_bits=16)
+        graph = one_node(op, SpikeType((inputs,), 25, 1), leaky, 1, (inputs, outputs, 1, 1))
+        text = f"{inputs}x{outputs} leaky {decay.multiplier}/{1 << decay.shift}"
+        yield f"logic {text}", laid(graph, Engine.LOGIC, SynapseMapping(inputs, 1))
     for shape, outputs, kernel, bits, bit_lanes in (
         ((1, 8, 8), 4, 3, 4, None),
         ((1, 8, 8), 4, 3, 4, 1),

@@ -40,7 +40,10 @@ def neuron_features(found: Features, graph: Graph, node: Node, width: int, steps
             if words := kept_words(graph, node):
                 filtered = [] if neuron.synaptic_decay is None else [neuron.membrane_bits]
                 for bits in (*filtered, state_bits(neuron)):
-                    found.memories.append(Memory(lanes * bits, words, is_rom=False))
+                    if words == 1:  # the loop's own register stays as it is, or begins with 0
+                        found.add("loaded_bits", lanes * bits)
+                    else:
+                        found.memories.append(Memory(lanes * bits, words, is_rom=False))
         case Encode():
             encoder_features(found, graph, node, neuron)
         case Requantize():
