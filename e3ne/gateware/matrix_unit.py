@@ -91,8 +91,14 @@ class MatrixUnit(wiring.Component):
 
     @property
     def roms(self) -> tuple[RomImage, ...]:
-        """The images of the ROMs inside."""
-        return (self.weights,) if self.bias is None else (self.weights, self.bias)
+        """The images of the ROMs inside; weights of a single word are constants."""
+        weights = () if self.is_constant else (self.weights,)
+        return weights if self.bias is None else (*weights, self.bias)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every slice is multiplied by the same weights, known when this is built."""
+        return len(self.weights.words) == 1 and self.weights.fill is None
 
     def elaborate(self, platform):
         m = Module()
@@ -101,37 +107,43 @@ class MatrixUnit(wiring.Component):
         m.submodules.chunks = chunks = SliceChunks(
             self.word, self.fold, self.pixel_lanes, self.lanes, len(self.weights.words)
         )
-        m.submodules.weights = rom = Rom(self.weights, self.rom_form, self.lanes.storage)
         wiring.connect(m, chunks.i, wiring.flipped(self.i))
-        m.d.comb += [
-            chunks.moves.eq(moves),
-            rom.address.eq(chunks.row),
-            rom.enable.eq(chunks.fetches),
-        ]
+        m.d.comb += chunks.moves.eq(moves)
         marks = {mark: getattr(chunks, mark) for mark in chunks.marks}
         # Block RAM answers late in a cycle, so its word goes into a register first.
+        fetched, constants = self._weights(m, chunks)
         (elements, weights, triples), valid, marks = registered(
             m,
             moves,
-            [chunks.elements(), self._weights(rom.data), chunks.triples(self.products)],
+            [chunks.elements(), fetched, chunks.triples(self.products)],
             chunks.valid,
             marks,
             "operand",
         )
         forming = MatrixProducts(self.products, self.current_bits, self.rom_form)
-        sums, valid, marks = forming.sums(m, moves, elements, triples, weights, valid, marks)
+        sums, valid, marks = forming.sums(
+            m, moves, elements, triples, weights or constants, valid, marks
+        )
         if self.products.planes > 1:
             sums, valid, marks = self._placed(m, moves, sums, valid, marks)
         self._accumulate(m, moves, sums, valid, marks)
         return m
 
-    def _weights(self, word):
-        """[out][lane] of a word of the ROM."""
+    def _weights(self, m, chunks):
+        """([out][lane] of the word that the ROM gives, []); of a single word ([], constants)."""
         bits, lanes = self.products.weight_bits, self.fold.in_lanes
-        return [
-            [word.word_select(out * lanes + lane, bits) for lane in range(lanes)]
-            for out in range(self.out_lanes)
-        ]
+
+        def cut(word):
+            return [
+                [word.word_select(out * lanes + lane, bits) for lane in range(lanes)]
+                for out in range(self.out_lanes)
+            ]
+
+        if self.is_constant:
+            return [], cut(Const(self.weights.words[0], self.weights.width_bits))
+        m.submodules.weights = rom = Rom(self.weights, self.rom_form, self.lanes.storage)
+        m.d.comb += [rom.address.eq(chunks.row), rom.enable.eq(chunks.fetches)]
+        return cut(rom.data), []
 
     def _placed(self, m, moves, sums, valid, marks):
         """One stage: sums of a plane of bits times its place value, the sign's negative."""

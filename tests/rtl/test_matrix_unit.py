@@ -21,11 +21,12 @@ INPUTS, OUTPUTS, STEPS = 6, 2, 2
 
 
 class Watched(MatrixUnit):
-    """A matrix unit that shows when it reads its weights."""
+    """A matrix unit that shows when it reads its weights (never, where they are constants)."""
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        m.d.comb += self.fetch.valid.eq(m.submodules.weights.enable)
+        if not self.is_constant:
+            m.d.comb += self.fetch.valid.eq(m.submodules.weights.enable)
         return m
 
 
@@ -113,6 +114,20 @@ def test_sums_at_both_ends_of_the_narrowest_width(rows, source, bias_value):
     reached = Range(int(wanted.min()), int(wanted.max()))
     zero_too = Range(min(reached.low, 0), max(reached.high, 0))
     assert unit.current_bits == zero_too.signed_bits
+
+
+@pytest.mark.parametrize("source", [(1, False), (1, True), (3, False), (4, True)], ids=str)
+@pytest.mark.parametrize(
+    "rows", [([-8, 7, -8, 0, 5, 1], [1, -1, 2, 3, -4, -8]), ([1] * 6, [-1] * 6)]
+)
+def test_weights_of_a_single_word_are_constants_without_a_rom(rows, source):
+    bits, is_signed = source
+    weight = frozen(rows, np.int64)
+    unit = linear(weight, None, Word(1, STEPS, bits, is_signed), 6, 2, 1)
+    assert [image.name for image in unit.roms if "weight" in image.name] == []
+    x = extremes(is_signed, bits, weight)
+    got, _ = run_linear(unit, x)
+    np.testing.assert_array_equal(got, np.einsum("oi,fis->fos", weight, x))
 
 
 @pytest.mark.parametrize("step_lanes", [1, 2, 4])

@@ -38,6 +38,11 @@ def plain() -> None:
     test_matrix_unit.test_rows_are_packed_like_single_words(5)
 
 
+def constants() -> None:
+    rows = [-8, 7, -8, 0, 5, 1], [1, -1, 2, 3, -4, -8]
+    test_matrix_unit.test_weights_of_a_single_word_are_constants_without_a_rom(rows, (3, False))
+
+
 def planes() -> None:
     run(PLANES)
 
@@ -59,6 +64,8 @@ def run(forms: tuple[Form, ...]) -> None:
 UNIT = [
     (plain, "moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
     (plain, "rom.enable.eq(chunks.fetches)", "rom.enable.eq(1)"),
+    (constants, "Const(self.weights.words[0], ", "Const(self.weights.words[0] ^ 1, "),
+    (constants, "weights or constants, valid", "constants[::-1], valid"),
     (plain, "out * lanes + lane, bits", "lane * self.out_lanes + out, bits"),
     (plain, "fresh = Signal(init=1)", "fresh = Signal()"),
     (plain, "rom.enable.eq(fresh | done)", "rom.enable.eq(1)"),
@@ -151,7 +158,7 @@ MUTATIONS = [
 ]
 
 
-@pytest.mark.parametrize("check", [plain, planes, packed, addressed])
+@pytest.mark.parametrize("check", [plain, constants, planes, packed, addressed])
 def test_the_checks_accept_the_originals(check):
     check()
 
