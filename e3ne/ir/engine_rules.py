@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from .geometry import whole_elements
 from .graph import Engine, Graph, Mapping, Storage, Synapse, SynapseMapping
 from .matrix_rules import matrix_problems
 from .ops import Conv2d, Linear
@@ -52,9 +53,7 @@ def _logic(
 ) -> Iterator[str]:
     op, type = synapse.op, graph.edge(synapse.source)
     assert isinstance(op, Linear | Conv2d)
-    outputs, elements = int(op.weight.shape[0]), int(op.weight[0].size)
-    if isinstance(op, Conv2d) and op.groups > 1:
-        yield f"found {op.groups} groups on engine logic, accepted 1"
+    outputs, elements = int(op.weight.shape[0]), whole_elements(op)
     if mapping.out_lanes != outputs:
         yield f"found out_lanes={mapping.out_lanes} on engine logic, accepted {outputs}"
     if lanes.in_lanes != elements:

@@ -197,6 +197,11 @@ class Fold:
         return self.groups * self.outs * self.slices
 
 
+def whole_elements(op: Linear | Conv2d) -> int:
+    """Elements of a vector, or of a patch of all channels, those of other groups too."""
+    return int(op.weight[0].size) * (op.groups if isinstance(op, Conv2d) else 1)
+
+
 def matrix_fold(
     op: Linear | Conv2d, out_lanes: int, in_lanes: int, pixel_lanes: int, in_columns: int = 1
 ) -> Fold:
@@ -215,11 +220,15 @@ def matrix_fold(
 
 
 def synapse_fold(node: Node, index: int) -> Fold:
-    """The fold of synapse `index` of a mapped node, a Linear or Conv2d."""
+    """The fold of synapse `index` of a mapped node, a Linear or Conv2d; LOGIC has no groups."""
     mapping, op = node.mapping, node.synapses[index].op
     assert mapping is not None
     assert isinstance(op, Linear | Conv2d)
     lanes = mapping.synapses[index]
+    if mapping.engine is Engine.LOGIC:
+        is_point = isinstance(op, Linear) or op.kernel == (1, 1)
+        in_memory = is_point and mapping.pixel_lanes == lanes.in_columns == 1
+        return Fold(1, 1, 1, lanes.in_lanes, in_memory)
     return matrix_fold(op, mapping.out_lanes, lanes.in_lanes, mapping.pixel_lanes, lanes.in_columns)
 
 

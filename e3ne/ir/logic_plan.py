@@ -164,7 +164,7 @@ def unrolled_matrix(
         weight = op.weight[:, wire_index(source)]
         places = [(0, 0, k) for k in range(weight.shape[1])]
     else:
-        weight = op.weight.transpose(0, 2, 3, 1).reshape(op.weight.shape[0], -1)
+        weight = _whole_weight(op).transpose(0, 2, 3, 1).reshape(op.weight.shape[0], -1)
         places = [
             (row, column * window.dilation[1], channel)
             for row in range(window.kernel[0])
@@ -185,6 +185,17 @@ def unrolled_matrix(
     used = np.flatnonzero(matrix.any(axis=0))
     found = list(first_lane.values())
     return matrix[:, used], tuple(found[column] for column in used)
+
+
+def _whole_weight(op: Conv2d) -> Array:
+    """Weights (outputs, all channels, rows, columns): 0 for the channels of other groups."""
+    if op.groups == 1:
+        return op.weight
+    outputs, inside, *kernel = op.weight.shape
+    whole = np.zeros((op.groups, outputs // op.groups, op.groups, inside, *kernel), np.int64)
+    for group, weights in enumerate(op.weight.reshape(op.groups, -1, inside, *kernel)):
+        whole[group, :, group] = weights
+    return whole.reshape(outputs, -1, *kernel)
 
 
 Place = tuple[int, int, int]

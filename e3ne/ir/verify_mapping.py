@@ -113,7 +113,7 @@ def _synapse(
         case Linear():
             if source.neurons % in_lanes:
                 yield f"found in_lanes={in_lanes}, accepted a divisor of {source.neurons}"
-        case Conv2d() as op:
+        case Conv2d() as op if mapping.engine is not Engine.LOGIC:
             if patch_elements(op) % in_lanes:
                 yield f"found in_lanes={in_lanes}, accepted a divisor of {patch_elements(op)}"
             if int(op.weight.shape[0]) // op.groups % mapping.out_lanes:

@@ -28,7 +28,7 @@ from ..ir import (
     Upsample2d,
 )
 from ..ir.engine_rules import engine_problems
-from ..ir.geometry import in_column_choices, op_window
+from ..ir.geometry import in_column_choices, op_window, whole_elements
 from ..ir.products import MULTIPLIERS, dsp_choices, packings
 from ..ir.synapse_products import stored_kind
 from ..ir.verify_mapping import patch_elements
@@ -137,7 +137,8 @@ def _synapse_mappings(
     if not isinstance(synapse.op, Linear | Conv2d):
         return [SynapseMapping(1, steps, in_columns=count) for count in columns]
     elements = source.neurons if isinstance(synapse.op, Linear) else patch_elements(synapse.op)
-    in_lanes = [elements] if mapping.engine is Engine.LOGIC else divisors(elements)
+    is_logic = mapping.engine is Engine.LOGIC
+    in_lanes = [whole_elements(synapse.op)] if is_logic else divisors(elements)
     if mapping.engine is Engine.LOGIC and too_much_logic(synapse.op, mapping, board):
         return []
     whole: list[int | None] = [None]

@@ -16,6 +16,7 @@ from e3ne.ir import (
     SynapseMapping,
     frozen,
 )
+from e3ne.ir.geometry import whole_elements
 from e3ne.ir.logic_plan import synapse_plan
 
 from .engine_zoo import BOTH, NONE, SLOW_SINK, SLOW_SOURCE, Pauses, conv, integers
@@ -32,7 +33,7 @@ def logic(
     in_columns: int = 1,
 ) -> Mapping:
     """A mapping of a node with one LOGIC synapse."""
-    lanes = SynapseMapping(int(op.weight[0].size), step_lanes, bit_lanes, in_columns)
+    lanes = SynapseMapping(whole_elements(op), step_lanes, bit_lanes, in_columns)
     return Mapping(Engine.LOGIC, len(op.weight), pixel_lanes, (lanes,))
 
 
@@ -78,6 +79,8 @@ def images() -> list[Case]:
     spread = conv(12, (2, 2, 2, 2), dilation=(1, 2), stride=(2, 1))
     stepped = conv(13, (2, 1, 2, 3), True, stride=(1, 2))
     point = conv(14, (4, 3, 1, 1), True)
+    deep = conv(15, (4, 1, 2, 2), True, groups=2)
+    channels = conv(16, (3, 1, 1, 1), groups=3)
     return [
         (padded, SpikeType((2, 4, 4), 1, 2), logic(padded), 1, NONE),
         (padded, SpikeType((2, 4, 4), 1, 4), logic(padded, 1, 1), 1, NONE),
@@ -86,6 +89,8 @@ def images() -> list[Case]:
         (spread, SpikeType((2, 4, 6), 1, 1), logic(spread, 1, None, 2), 1, SLOW_SINK),
         (stepped, SpikeType((1, 3, 9), 1, 3), logic(stepped, 1, 1, 2), 1, SLOW_SOURCE),
         (point, SpikeType((3, 2, 3), 1, 2), logic(point), 1, BOTH),
+        (deep, SpikeType((2, 3, 3), 1, 2), logic(deep, 1, None, 2), 1, NONE),
+        (channels, SpikeType((3, 2, 2), 1, 2, True), logic(channels), 1, BOTH),
     ]
 
 
