@@ -6,7 +6,7 @@ from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.frames import window_steps
 from ..ir.geometry import has_skid, op_window, source_lanes, synapse_fold
 from ..ir.logic_plan import synapse_plan
-from ..ir.sketch import is_sketch
+from ..ir.network_sketch import NetworkSketch
 from .counts import Features
 from .dense_features import current_bits, patch_features
 
@@ -30,11 +30,12 @@ def logic_features(
         bits = (source_lanes(graph, synapse.source) or 1) * source.bits * steps
         found.add("loaded_bits", bits)
         found.ffs += bits + 1
-    shared = SHARED if is_sketch(op) and plan.bit_lanes > 1 else 1.0
+    built = plan.built
+    shared = SHARED if isinstance(built, NetworkSketch) and built.shares_pairs else 1.0
     copies = plan.step_lanes * shared
-    found.add("logic_tables", plan.network.table_luts * copies)
-    found.add("logic_gate_bits", plan.network.gate_bits * copies)
-    found.add("logic_carry_bits", plan.network.carry_bits * copies)
+    found.add("logic_tables", built.table_luts * copies)
+    found.add("logic_gate_bits", built.gate_bits * copies)
+    found.add("logic_carry_bits", built.carry_bits * copies)
     found.ffs += plan.register_bits * copies + 3 * plan.stages
     if plan.chunks > 1:
         held = len(plan.lanes) * source.bits * steps

@@ -19,19 +19,16 @@ PAIRS_AT_MOST = 300_000
 """Pairs of digits in all rows, above which no shared pairs are looked for (seconds)."""
 
 
-def adder_graph(
-    matrix: Array, inputs: Sequence[Range], offsets: Sequence[int], is_sketch: bool = False
-) -> AdderGraph:
+def adder_graph(matrix: Array, inputs: Sequence[Range], offsets: Sequence[int]) -> AdderGraph:
     """The graph of matrix @ x + offsets for x[k] in inputs[k]; `matrix` (outputs, inputs), int64.
 
     Always the same for equal arguments; remembered. Of several ways to build it the one of fewest
-    LUTs is taken whose depth is at most one above the least. A sketch shares no sums: quickly
-    built, larger.
+    LUTs is taken whose depth is at most one above the least.
     """
     content = np.ascontiguousarray(matrix, dtype=np.int64).tobytes()
     spans = tuple((span.low, span.high) for span in inputs)
     whole = tuple(int(offset) for offset in offsets)
-    return _built(content, len(matrix), spans, whole, is_sketch)
+    return _built(content, len(matrix), spans, whole)
 
 
 @lru_cache(maxsize=256)
@@ -40,17 +37,13 @@ def _built(
     rows: int,
     spans: tuple[tuple[int, int], ...],
     offsets: tuple[int, ...],
-    is_sketch: bool,
 ) -> AdderGraph:
     matrix = np.frombuffer(content, np.int64).reshape(rows, len(spans))
     inputs = [Range(low, high) for low, high in spans]
-    if is_sketch:
-        return _Builder(inputs, in_turn).build(matrix, offsets, False)
     if all(width_bits(span) <= 1 for span in inputs):
-        # A pair of bits takes as much of a table as the bits do: sharing it saves nothing.
         ways = [(in_turn, False), (in_blocks, False)]
     else:
-        ways = [(in_turn, False), (in_turn, True)][: 1 + (_pairs(matrix) <= PAIRS_AT_MOST)]
+        ways = [(in_turn, False), (in_turn, True)][: 1 + shares_pairs(matrix, inputs)]
     found = [_Builder(inputs, pack).build(matrix, offsets, shares) for pack, shares in ways]
     flattest = min(graph.depth for graph in found)
     return min((g for g in found if g.depth <= flattest + 1), key=luts)
@@ -69,8 +62,14 @@ def digits(matrix: Array) -> Array:
     return np.asarray(np.bitwise_count(changed).sum(axis=1), np.int64)
 
 
-def _pairs(matrix: Array) -> int:
-    return int((digits(matrix) ** 2).sum()) // 2
+def shares_pairs(matrix: Array, inputs: Sequence[Range]) -> bool:
+    """Whether pairs of digits are shared: not where each input is a bit.
+
+    A pair of bits takes as much of a table as the bits do, so sharing it saves nothing.
+    """
+    if all(width_bits(span) <= 1 for span in inputs):
+        return False
+    return int((digits(matrix) ** 2).sum()) // 2 <= PAIRS_AT_MOST
 
 
 class _Builder:

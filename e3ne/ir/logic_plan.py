@@ -14,10 +14,11 @@ from .arrays import Array
 from .frames import window_steps
 from .geometry import Window, op_window
 from .graph import Graph, Node
+from .network_sketch import NetworkSketch, network_sketch
 from .ops import Conv2d, Linear
 from .order import wire_index
 from .ranges import Range
-from .sketch import is_sketch
+from .sketch import FEW_WEIGHTS, is_sketch
 from .spikes import SpikeType
 
 LOGIC_LEVELS = 3
@@ -29,19 +30,26 @@ reach 100 MHz on an ECP5 of speed 6; with 2 hardly more, a third of the stages l
 class LogicPlan:
     """One network for each of `step_lanes` steps; a word passes in step_chunks * bit_chunks parts.
 
-    `lanes[k]` is the lane of the word that input k of the network reads, `bit_lanes` bits of it at
-    a time, the most significant first. With several bit chunks the sign bit of a signed element
-    counts as inverted (`flips_sign`; the offsets make up for it), and the network has one input
-    more, which is 1 with the last bits and brings the offsets.
+    `built` is the network, or of a sketch its counts. `lanes[k]` is the lane of the word that input
+    k of the network reads, `bit_lanes` bits of it at a time, the most significant first. With
+    several bit chunks the sign bit of a signed element counts as inverted (`flips_sign`; the
+    offsets make up for it), and the network has one input more, which is 1 with the last bits and
+    brings the offsets.
     """
 
-    network: AdderGraph
+    built: AdderGraph | NetworkSketch
     lanes: tuple[int, ...]
     step_lanes: int
     bit_lanes: int
     step_chunks: int
     bit_chunks: int
     flips_sign: bool
+
+    @property
+    def network(self) -> AdderGraph:
+        """The network; that of a sketch is never built."""
+        assert isinstance(self.built, AdderGraph)
+        return self.built
 
     @property
     def chunks(self) -> int:
@@ -51,7 +59,7 @@ class LogicPlan:
     @property
     def stages(self) -> int:
         """Registers from an input of the network to its outputs."""
-        return max(1, -(-self.network.depth // LOGIC_LEVELS))
+        return max(1, -(-self.built.depth // LOGIC_LEVELS))
 
     @property
     def latency_cycles(self) -> int:
@@ -75,6 +83,8 @@ class LogicPlan:
     @cached_property
     def register_bits(self) -> int:
         """Flip-flops of one network."""
+        if isinstance(self.built, NetworkSketch):
+            return self.built.register_bits(self.stages)
         return sum(
             (last - self.stage_of(node)) * width_bits(self.network.node_range(node))
             for node, last in self.last_stages.items()
@@ -135,21 +145,32 @@ def logic_plan(
     bit_lanes: int,
 ) -> LogicPlan:
     """The plan for patches of `pixel_lanes` pixels, each in step_chunks parts of `step_lanes`."""
+    network, lanes = _network(op, source, window, pixel_lanes, bit_lanes)
+    bit_chunks = source.bits // bit_lanes
+    flips_sign = source.signed and bit_chunks > 1
+    return LogicPlan(network, lanes, step_lanes, bit_lanes, step_chunks, bit_chunks, flips_sign)
+
+
+@lru_cache(maxsize=512)
+def _network(
+    op: Linear | Conv2d, source: SpikeType, window: Window, pixel_lanes: int, bit_lanes: int
+) -> tuple[AdderGraph | NetworkSketch, tuple[int, ...]]:
+    """The network of a plan, and its lanes."""
     bit_chunks = source.bits // bit_lanes
     matrix, lanes = unrolled_matrix(op, source.shape, window, pixel_lanes)
     bias = np.zeros(len(op.weight), np.int64) if op.bias is None else op.bias
     offsets = np.tile(bias, pixel_lanes)
     span = Range(min(source.low, 0), max(source.high, 0))
-    flips_sign = source.signed and bit_chunks > 1
     inputs = [span] * len(lanes)
     if bit_chunks > 1:
-        if flips_sign:  # an element is its bits as an unsigned number, less 2**(bits - 1)
+        if source.signed:  # an element is its bits as an unsigned number, less 2**(bits - 1)
             offsets = offsets - (matrix.sum(axis=1) << (source.bits - 1))
         inputs = [Range(0, (1 << bit_lanes) - 1)] * len(lanes) + [Range(0, 1)]
         matrix = np.concatenate([matrix, offsets[:, None]], axis=1)
         offsets = np.zeros_like(offsets)
-    network = adder_graph(matrix, inputs, offsets.tolist(), is_sketch(op))
-    return LogicPlan(network, lanes, step_lanes, bit_lanes, step_chunks, bit_chunks, flips_sign)
+    if is_sketch(op) and np.count_nonzero(matrix) > FEW_WEIGHTS:
+        return network_sketch(matrix, inputs, offsets.tolist()), lanes
+    return adder_graph(matrix, inputs, offsets.tolist()), lanes
 
 
 def unrolled_matrix(

@@ -7,16 +7,17 @@ onto that graph. Numbers are the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 from .graph import Graph
 from .ops import Conv2d, Linear, Op
 
-FEW_WEIGHTS = 512  # of which a network is built as quickly as sketched
+FEW_WEIGHTS = 64  # of which a network is built as quickly as sketched
 
 
 @dataclass(frozen=True, eq=False)
 class SketchedLinear(Linear):
-    """A Linear whose adder network shares nothing: quickly built, and larger than in hardware."""
+    """A Linear whose adder network is counted, not built (`network_sketch.py`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ def is_sketch(op: Op) -> bool:
 
 
 def sketch(graph: Graph) -> Graph:
-    """The graph with every Linear and Conv2d of more than a few weights as a sketch."""
+    """The graph with every Linear and Conv2d as a sketch; those of one op are the same object."""
     return graph.with_nodes(
         [
             replace(node, synapses=tuple(replace(s, op=_sketched(s.op)) for s in node.synapses))
@@ -39,9 +40,8 @@ def sketch(graph: Graph) -> Graph:
     )
 
 
+@lru_cache(maxsize=256)
 def _sketched(op: Op) -> Op:
-    if isinstance(op, Linear | Conv2d) and op.weight.size <= FEW_WEIGHTS:
-        return op
     match op:
         case Linear():
             return SketchedLinear(**{item.name: getattr(op, item.name) for item in fields(op)})

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e3ne.ir.adder_build import _built, adder_graph, digits, luts
+from e3ne.ir.adder_build import _Builder, _built, adder_graph, digits, luts
 from e3ne.ir.adder_graph import TABLE_BITS, AdderGraph, Sum, width_bits
+from e3ne.ir.logic_plan import LogicPlan
+from e3ne.ir.network_sketch import network_sketch
 from e3ne.ir.ranges import Range
 from e3ne.ir.shared_terms import least_depth, signed_digits
+from e3ne.ir.table_packing import in_turn
 
 SPANS = [Range(0, 1), Range(0, 3), Range(0, 15), Range(-1, 0), Range(-8, 7), Range(-5, 90)]
 
@@ -155,3 +158,18 @@ def test_what_columns_have_in_common_is_added_once():
     matrix = np.concatenate([np.ones((8, 4), int), np.eye(8, dtype=int)], axis=1)
     graph = adder_graph(matrix, [SPANS[4]] * 12, [0] * 8)
     assert len(graph.sums) == 3 + 8
+
+
+@pytest.mark.parametrize("span", [Range(0, 1), Range(0, 15), Range(-8, 7), Range(0, 255)])
+@pytest.mark.parametrize("offset", [0, 9])
+def test_a_sketch_counts_what_a_network_without_shared_pairs_takes(span, offset):
+    random = np.random.default_rng(5)
+    matrix = random.integers(-7, 8, (12, 48))
+    offsets = random.integers(-offset, offset + 1, 12).tolist()
+    built = _Builder([span] * 48, in_turn).build(matrix, offsets, False)
+    found = network_sketch(matrix, [span] * 48, offsets)
+    plan = LogicPlan(built, (), 1, 1, 1, 1, False)
+    assert found.depth == built.depth
+    assert found.register_bits(plan.stages) == pytest.approx(plan.register_bits, rel=0.05)
+    for count in ("carry_bits", "carry_chains", "table_luts"):
+        assert getattr(found, count) == pytest.approx(getattr(built, count), rel=0.05), count

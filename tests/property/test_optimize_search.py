@@ -109,11 +109,11 @@ def test_search_is_near_the_best_of_all_layouts(exhausted, target, share):
     graph, config, every = exhausted
     luts = int(share * BOARD.resources.luts)
     fitting = [found for found in every if found.luts <= luts]
-    if not fitting:
-        with pytest.raises(DoesNotFit):
-            choose_mapping(graph, BOARD, replace(config, target=target, budget={"luts": luts}))
+    try:
+        chosen = choose_mapping(graph, BOARD, replace(config, target=target, budget={"luts": luts}))
+    except DoesNotFit:
+        assert not fitting
         return
-    chosen = choose_mapping(graph, BOARD, replace(config, target=target, budget={"luts": luts}))
     found = predict(chosen, BOARD.family, exact=False)
     have = BOARD.resources
 
@@ -124,6 +124,8 @@ def test_search_is_near_the_best_of_all_layouts(exhausted, target, share):
         )
 
     assert found.luts <= luts
+    if not fitting:  # nor does any layout without shared neurons and other memories
+        return
     assert figure(found) <= 1.02 * min(map(figure, fitting))
 
 
