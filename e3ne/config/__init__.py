@@ -31,7 +31,7 @@ As YAML (or the same dict):
     nodes: {conv1: {weight_bits: 3}}                                # the keys of `default`
     mapping: {conv1: {engine: dense, in_lanes: 25, out_lanes: 6}}   # engine: dense | event | logic
     #      also pixel_lanes, neuron_lanes, step_lanes, bit_lanes, in_columns, dsps; storage (of
-    #      the weights) and buffer_storage: auto | block | lut | loaded
+    #      the weights) and buffer_storage: auto | block | lut | loaded; lane_rows: true | false
     target: throughput               # throughput | latency | area | energy: what is to be best
     budget: {brams: 18, latency_us: 50}   # what may be used, docs/mapping.md: luts, ffs, brams,
     #      dsps, spram_bits (a number, or "50%" of the board's); latency_cycles, interval_cycles,

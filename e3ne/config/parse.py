@@ -67,7 +67,7 @@ _WIDTHS: dict[tuple[type, str], tuple[int, ...]] = {
 _FRACTIONS = ("utilisation",)
 _FLAGS = (
     *("per_channel", "signed", "fit_threshold", "equalize", "correct_biases"),
-    *("streaming", "events", "packed"),
+    *("streaming", "events", "packed", "lane_rows"),
 )
 _METHODS = ("calibration", "weight_scale")
 _WEIGHT_BITS: dict[object, int | float] = {

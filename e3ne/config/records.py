@@ -88,6 +88,7 @@ class MappingConfig:
     storage: StorageName | None = None
     buffer_storage: StorageName | None = None
     dsps: int | None = None
+    lane_rows: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ir import Array, Conv2d, Graph, Linear, Node
-from ..ir.event_cycles import kept_slices, list_parts
+from ..ir.event_cycles import kept_slices, lane_plan, list_parts
 from ..ir.frames import source_windows, synapse_windows, window_steps
 from ..ir.geometry import Fold, Window, op_window, synapse_fold
 from ..ir.order import to_wire
@@ -31,6 +31,25 @@ class ListActivity:
 
 
 @dataclass(frozen=True)
+class LanesActivity:
+    """One window of a vector whose lanes follow their own events.
+
+    `events[word][lane]` are not zero; each takes `cycles` in the unit behind.
+    """
+
+    events: list[list[int]]
+    cycles: int
+
+    @property
+    def work(self) -> int:
+        """Events of the slowest lane; in the last word each has one at least."""
+        *before, last = self.events
+        each = [sum(found) for found in zip(*before, strict=True)] or [0] * len(last)
+        totals: list[int] = [n + max(1, ends) for n, ends in zip(each, last, strict=True)]
+        return max(totals)
+
+
+@dataclass(frozen=True)
 class RowsActivity:
     """One window of an image: for each position, for each sum, the cycles of its slices."""
 
@@ -39,13 +58,21 @@ class RowsActivity:
 
 def synapse_activity(
     graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
-) -> list[ListActivity] | list[RowsActivity]:
+) -> list[ListActivity] | list[LanesActivity] | list[RowsActivity]:
     """Of each window of the `frames` of `trains`, in turn; without trains nothing is zero."""
     op = node.synapses[index].op
+    if has_lane_rows(node, index):
+        return _lanes(graph, node, index, trains, frames)
     if isinstance(op, Linear):
         return _lists(graph, node, index, trains, frames)
     assert isinstance(op, Conv2d)
     return _rows(graph, node, index, trains, frames)
+
+
+def has_lane_rows(node: Node, index: int) -> bool:
+    """Whether the lanes of a mapped synapse follow their own events."""
+    assert node.mapping is not None
+    return node.mapping.synapses[index].lane_rows
 
 
 def slice_cycles(
@@ -53,18 +80,20 @@ def slice_cycles(
 ) -> Array:
     """int64 (windows of all frames, slices of the source in wire order): 0 where all is zero.
 
-    Without `trains` those of one window of slices where everything is one.
+    Without `trains` those of one window of slices where everything is one. With `lane_rows` a slice
+    is one element.
     """
     assert node.mapping is not None
     synapse, lanes = node.synapses[index], node.mapping.synapses[index]
     source = graph.edge(synapse.source)
     steps = window_steps(graph, source.steps)
-    slices = source.neurons // lanes.in_lanes
+    in_lanes = 1 if lanes.lane_rows else lanes.in_lanes
+    slices = source.neurons // in_lanes
     most = synapse_products(graph, node, index).slice_cycles
     if trains is None:
         return np.full((1, slices), most, np.int64)
     values = delayed(trains[synapse.source], synapse.delay, frames, graph.streaming)
-    wire = to_wire(values, source.shape).reshape(len(frames), -1, steps, slices, lanes.in_lanes)
+    wire = to_wire(values, source.shape).reshape(len(frames), -1, steps, slices, in_lanes)
     if picks_planes(graph, node, index):
         planes = [((wire >> bit) & 1).any(axis=(2, 4)) for bit in range(source.bits)]
         there = np.sum(planes, axis=0)
@@ -113,6 +142,18 @@ def _lists(
         ListActivity(pushed.tolist(), row[row != 0].tolist(), empty)
         for pushed, row in zip(pushes, found, strict=True)
     ]
+    count = len(frames) * synapse_windows(graph, node, index)
+    return windows * count if trains is None else windows
+
+
+def _lanes(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> list[LanesActivity]:
+    plan, cycles = lane_plan(graph, node, index), empty_cycles(graph, node, index)
+    found = slice_cycles(graph, node, index, trains, frames) != 0
+    owned = np.append(found, np.zeros((len(found), 1), bool), axis=1)[:, plan.elements]
+    events = owned.reshape(len(found), plan.in_lanes, plan.words, plan.places).sum(axis=3)
+    windows = [LanesActivity(window.T.tolist(), cycles) for window in events]
     count = len(frames) * synapse_windows(graph, node, index)
     return windows * count if trains is None else windows
 

@@ -6,14 +6,17 @@ import numpy as np
 
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.event_cycles import LIST_LATENCY, PICK_LATENCY, event_rows_cycles, row_start_cycles
+from ..ir.event_lanes import LANES_LATENCY
 from ..ir.frames import synapse_windows
 from ..ir.geometry import Window, op_window, synapse_fold
 from ..ir.synapse_products import synapse_products
 from .activity import (
+    LanesActivity,
     ListActivity,
     RowsActivity,
     Trains,
     empty_cycles,
+    has_lane_rows,
     position_cycles,
     slice_cycles,
     synapse_activity,
@@ -53,6 +56,35 @@ class ListClock:
         self.freed[self.number % 2] = max(int(last[-1]) - 2, 0)
         self.number += 1
         return last - (self.most - cycles[-1]), np.array(taken, np.int64)
+
+
+class LanesClock:
+    """An EventLanes: the last events of each output word as they leave, when words are taken."""
+
+    def __init__(self, windows: list[LanesActivity], outs: int) -> None:
+        self.windows, self.outs = windows, outs
+        self.number = self.next_take = self.ended = 0
+        self.freed = [0, 0]  # when the bank of the window is free
+
+    def window(self, words: Times) -> tuple[Times, Times]:
+        """See EngineClock."""
+        activity = self.windows[self.number % len(self.windows)]
+        cycles, bank = activity.cycles, self.number % 2
+        lanes = [self.ended] * len(activity.events[0])  # when each takes its next event
+        taken: list[int] = []
+        for number, (word, events) in enumerate(zip(words.tolist(), activity.events, strict=True)):
+            taken.append(max(word, self.next_take, self.freed[bank]))
+            self.next_take = taken[-1] + 1
+            last, there = number == len(activity.events) - 1, taken[-1] + LANES_LATENCY
+            for lane, count in enumerate(events):
+                if count or last:
+                    lanes[lane] = max(lanes[lane], there) + max(1, count) * cycles
+        first = max(lanes) - cycles  # the last events of the first output word
+        leaves = first + np.arange(self.outs, dtype=np.int64) * activity.work * cycles
+        self.ended = int(leaves[-1]) + cycles
+        self.freed[bank] = int(leaves[-1])
+        self.number += 1
+        return leaves, np.array(taken, np.int64)
 
 
 class RowsClock:
@@ -106,7 +138,10 @@ def event_clock(
     activity = synapse_activity(graph, node, index, trains, [0])
     fold, most = synapse_fold(node, index), products.slice_cycles
     clock: EngineClock
-    if isinstance(op, Linear):
+    if has_lane_rows(node, index):
+        events = [item for item in activity if isinstance(item, LanesActivity)]
+        clock = LanesClock(events, fold.outs)
+    elif isinstance(op, Linear):
         lists = [item for item in activity if isinstance(item, ListActivity)]
         clock = ListClock(lists, fold.outs, most)
     else:
@@ -124,6 +159,11 @@ def event_cycles(
     op, type = node.synapses[index].op, graph.edge(node.synapses[index].source)
     fold, empty = synapse_fold(node, index), empty_cycles(graph, node, index)
     frames = list(range(len(trains[node.synapses[index].source]))) if trains is not None else [0]
+    if has_lane_rows(node, index):
+        found = synapse_activity(graph, node, index, trains, frames)
+        events = [item for item in found if isinstance(item, LanesActivity)]
+        spent = sum(fold.outs * item.work * item.cycles for item in events)
+        return -(-spent // len(events)), len(events[0].events)
     if isinstance(op, Linear):
         windows = synapse_activity(graph, node, index, trains, frames)
         lists = [item for item in windows if isinstance(item, ListActivity)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..ir import Conv2d, Graph, Linear, Node
-from ..ir.event_cycles import kept_slices, list_parts
+from ..ir import Conv2d, Graph, Linear, Node, Storage
+from ..ir.event_cycles import kept_slices, lane_plan, list_parts
+from ..ir.event_lanes import LanePlan
 from ..ir.frames import window_steps
 from ..ir.geometry import Fold, Window, op_window, synapse_fold
 from ..ir.synapse_products import synapse_products
@@ -24,7 +25,11 @@ def event_features(
     fold, products = synapse_fold(node, index), synapse_products(graph, node, index)
     slice_bits = fold.in_lanes * steps * source.bits
     rows = fold.words
-    if isinstance(op, Linear):
+    if lanes.lane_rows:
+        plan = lane_plan(graph, node, index)
+        rows = fold.outs * plan.rows
+        _lanes(found, plan, steps * source.bits, rows, lanes.buffer_storage)
+    elif isinstance(op, Linear):
         keep = kept_slices(graph, node, index)
         rows = fold.outs * int(keep.sum())
         _list(found, int(keep.sum()), len(keep), list_parts(graph, node, index), slice_bits, rows)
@@ -32,8 +37,9 @@ def event_features(
         _rows(found, op_window(op, source.shape), fold, slice_bits)
     width = current_bits(synapse, source)
     matrix_features(found, products, lanes.step_lanes, steps, width, rows)
-    weight_bits = mapping.out_lanes * fold.in_lanes * products.weight_bits
-    found.memories.append(Memory(weight_bits, rows, True, lanes.storage))
+    roms = fold.in_lanes if lanes.lane_rows else 1
+    weight_bits = mapping.out_lanes * (fold.in_lanes // roms) * products.weight_bits
+    found.memories += [Memory(weight_bits, rows, True, lanes.storage)] * roms
     if op.bias is not None or products.moves_bias:
         found.add("bias_bits", lanes.step_lanes * mapping.out_lanes * width)
         words = fold.groups * fold.outs
@@ -52,6 +58,19 @@ def _list(found: Features, kept: int, slices: int, parts: int, slice_bits: int, 
     if kept < slices:
         found.add("mask_bits", slices)
     found.ffs += slice_bits * (parts + 1) + parts * (row_bits + 2) + 7 * row_bits + 30
+
+
+def _lanes(found: Features, plan: LanePlan, element_bits: int, rows: int, storage: Storage) -> None:
+    """An EventLanes: of each lane two banks of words, the events of one, rows of its weight ROM."""
+    row_bits = max(1, (rows - 1).bit_length())
+    word_bits = plan.places * element_bits
+    entry = word_bits + max(1, (plan.rows - 1).bit_length()) + 1
+    found.memories += [Memory(entry, 2 * plan.words, False, storage)] * plan.in_lanes
+    found.add("event_list", 1)
+    found.add("seen_bits", 2 * plan.in_lanes * word_bits)
+    found.add("picked_bits", plan.in_lanes * plan.places * (element_bits + row_bits))
+    found.add("address_bits", plan.in_lanes * (row_bits + 4 * (2 * plan.words).bit_length()))
+    found.ffs += plan.in_lanes * (plan.places + element_bits + 2 * row_bits + entry + 20) + 20
 
 
 def _rows(found: Features, window: Window, fold: Fold, slice_bits: int) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..ir import Conv2d, Graph, Linear, Node
-from ..ir.event_cycles import kept_slices
+from ..ir.event_cycles import kept_slices, lane_plan
 from ..ir.frames import synapse_windows
 from ..ir.geometry import op_window, synapse_fold
 from ..ir.ranges import synapse_range
+from .event_lanes import EventLanes
 from .event_list import EventList
 from .event_rows import EventRows
 from .matrix_unit import MatrixUnit
@@ -28,9 +29,12 @@ def event_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
     word = synapse_word(graph, node, index)
     windows = synapse_windows(graph, node, index)
     lanes, fold = mapping.synapses[index], synapse_fold(node, index)
-    front: EventList | EventRows
-    kept_rows = None
-    if isinstance(op, Linear):
+    front: EventList | EventRows | EventLanes
+    kept_rows = plan = None
+    if lanes.lane_rows:
+        plan = lane_plan(graph, node, index)
+        front = EventLanes(word, plan, fold.outs, windows, lanes.buffer_storage)
+    elif isinstance(op, Linear):
         keep = kept_slices(graph, node, index)
         front = EventList(word, lanes.in_lanes, keep.tolist(), fold.outs, windows)
         places = np.flatnonzero(keep)
@@ -49,5 +53,6 @@ def event_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
         name=node.name if index == 0 else f"{node.name}.{index}",
         rom_form=rom_form,
         kept_rows=kept_rows,
+        plan=plan,
     )
     return [front, unit]

@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..ir.arrays import Array
+from ..ir.event_lanes import LanePlan
 from ..ir.geometry import Fold
 from ..ir.graph import Storage, SynapseMapping
 from ..ir.products import Products
@@ -20,7 +21,7 @@ from .rom import Rom, RomForm, RomImage
 from .slice_chunks import SliceChunks
 from .slices import AddressedSlice
 from .streams import Word
-from .weight_images import bias_image, weight_image, whole_bias
+from .weight_images import bias_image, lane_images, weight_image, whole_bias
 
 
 class MatrixUnit(wiring.Component):
@@ -28,7 +29,8 @@ class MatrixUnit(wiring.Component):
 
     `i`: slices of `pixel_lanes` x `fold.in_lanes` elements in ROM order, each with all steps of a
     window; or, where `word` is an AddressedSlice, those that matter with their ROM word
-    (`kept_rows`: which words of that order the ROM has; all by default). `o`: words of
+    (`kept_rows`: which words of that order the ROM has; all by default). With a `plan` each lane
+    has a ROM of its own and the slice a row in each of them. `o`: words of
     `pixel_lanes` x `out_lanes` currents with the same steps, `current_bits` wide (the range of the
     whole sum; partial sums may wrap, the whole one does not).
 
@@ -56,6 +58,7 @@ class MatrixUnit(wiring.Component):
         name: str,
         rom_form: RomForm,
         kept_rows: Sequence[int] | None = None,
+        plan: LanePlan | None = None,
     ) -> None:
         self.word = word
         self.fold = fold
@@ -79,9 +82,13 @@ class MatrixUnit(wiring.Component):
             is_addressed=self.is_addressed,
         )
         self.current_bits = currents.signed_bits
-        self.weights = weight_image(f"{name}.weight", weight, fold, self.products, kept_rows)
+        title = f"{name}.weight"
+        if plan is not None:
+            self.weights = lane_images(title, weight, plan, self.products)
+        else:
+            self.weights = (weight_image(title, weight, fold, self.products, kept_rows),)
         if self.lanes.storage is Storage.LOADED:
-            self.weights = loaded(self.weights)
+            self.weights = tuple(map(loaded, self.weights))
         self.bias = None
         moved = whole_bias(weight, bias, fold, self.products)
         if moved is not None:
@@ -92,20 +99,20 @@ class MatrixUnit(wiring.Component):
     @property
     def roms(self) -> tuple[RomImage, ...]:
         """The images of the ROMs inside; weights of a single word are constants."""
-        weights = () if self.is_constant else (self.weights,)
+        weights = () if self.is_constant else self.weights
         return weights if self.bias is None else (*weights, self.bias)
 
     @property
     def is_constant(self) -> bool:
         """Whether every slice is multiplied by the same weights, known when this is built."""
-        return len(self.weights.words) == 1 and self.weights.fill is None
+        return all(len(image.words) == 1 and image.fill is None for image in self.weights)
 
     def elaborate(self, platform):
         m = Module()
         moves = Signal()  # the whole pipeline moves
         m.d.comb += moves.eq(~self.o.valid | self.o.ready)
         m.submodules.chunks = chunks = SliceChunks(
-            self.word, self.fold, self.pixel_lanes, self.lanes, len(self.weights.words)
+            self.word, self.fold, self.pixel_lanes, self.lanes, len(self.weights[0].words)
         )
         wiring.connect(m, chunks.i, wiring.flipped(self.i))
         m.d.comb += chunks.moves.eq(moves)
@@ -130,20 +137,25 @@ class MatrixUnit(wiring.Component):
         return m
 
     def _weights(self, m, chunks):
-        """([out][lane] of the word that the ROM gives, []); of a single word ([], constants)."""
-        bits, lanes = self.products.weight_bits, self.fold.in_lanes
+        """([out][lane] of the words that the ROMs give, []); of a single word ([], constants)."""
+        bits, lanes = self.products.weight_bits, self.fold.in_lanes // len(self.weights)
 
-        def cut(word):
+        def cut(words):
             return [
-                [word.word_select(out * lanes + lane, bits) for lane in range(lanes)]
+                [word.word_select(out * lanes + k, bits) for word in words for k in range(lanes)]
                 for out in range(self.out_lanes)
             ]
 
         if self.is_constant:
-            return [], cut(Const(self.weights.words[0], self.weights.width_bits))
-        m.submodules.weights = rom = Rom(self.weights, self.rom_form, self.lanes.storage)
-        m.d.comb += [rom.address.eq(chunks.row), rom.enable.eq(chunks.fetches)]
-        return cut(rom.data), []
+            return [], cut([Const(image.words[0], image.width_bits) for image in self.weights])
+        row_bits, words = len(chunks.row) // len(self.weights), []
+        for lane, image in enumerate(self.weights):
+            rom = Rom(image, self.rom_form, self.lanes.storage)
+            m.submodules[f"weights_{lane}" if lane else "weights"] = rom
+            row = chunks.row.word_select(lane, row_bits)
+            m.d.comb += [rom.address.eq(row), rom.enable.eq(chunks.fetches)]
+            words.append(rom.data)
+        return cut(words), []
 
     def _placed(self, m, moves, sums, valid, marks):
         """One stage: sums of a plane of bits times its place value, the sign's negative."""

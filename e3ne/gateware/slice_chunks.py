@@ -61,7 +61,11 @@ class SliceChunks(wiring.Component):
                 "valid": Out(1),
                 "values": Out(word.lanes * self.step_lanes * self.bit_lanes),
                 "fetches": Out(1),
-                "row": Out(max(1, (rows - 1).bit_length())),
+                "row": Out(
+                    word.row_bits
+                    if isinstance(word, AddressedSlice)
+                    else max(1, (rows - 1).bit_length())
+                ),
                 **{mark: Out(widths.get(mark, 1)) for mark in self.marks},
             }
         )

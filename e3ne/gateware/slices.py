@@ -14,10 +14,11 @@ from .streams import Word
 class AddressedSlice:
     """The shape of a stream of slices that may leave some out: words like `word`, and their place.
 
-    `rows`: words of the weight ROM. The payload:
+    `rows`: words of the weight ROM; with `lane_rows` of each of the lanes' own ROMs. The payload:
 
     - `values[lane][step]` as in `Word`;
-    - `row`: the ROM word with the weights of this slice;
+    - `row`: the ROM word with the weights of this slice; of several ROMs one row each, lane 0
+      lowest;
     - `first`, `final`: this slice starts, ends the sum of one word of currents;
     - `empty`: the slice adds nothing whatever `values` and `row` say (a sum without a slice that
       matters still has one, so that its currents come);
@@ -28,6 +29,7 @@ class AddressedSlice:
 
     word: Word
     rows: int
+    lane_rows: bool = False
 
     @property
     def lanes(self) -> int:
@@ -55,9 +57,14 @@ class AddressedSlice:
         return self.word.value_bits
 
     @property
+    def roms(self) -> int:
+        """ROMs that hold the weights."""
+        return self.word.lanes if self.lane_rows else 1
+
+    @property
     def row_bits(self) -> int:
         """Bits of `row`."""
-        return max(1, (self.rows - 1).bit_length())
+        return self.roms * max(1, (self.rows - 1).bit_length())
 
     @property
     def layout(self) -> data.StructLayout:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir.arrays import Array
+from ..ir.event_lanes import LanePlan
 from ..ir.geometry import Fold
 from ..ir.products import Products
 from .rom import RomImage, pack
@@ -32,6 +33,24 @@ def weight_image(
         rows = rows[list(kept_rows)]
     bits = products.weight_bits
     return RomImage(name, rows.shape[1] * bits, tuple(pack_rows(rows, bits)))
+
+
+def lane_images(
+    name: str, weight: Array, plan: LanePlan, products: Products
+) -> tuple[RomImage, ...]:
+    """The weight ROMs of lanes that follow their own events: one each, rows as `plan` says.
+
+    `weight` (outputs, elements in wire order). A word holds `out_lanes` weights; rows that are
+    nobody's hold zeros.
+    """
+    blocks = stored(weight, products).reshape(-1, products.out_lanes, weight.shape[1])
+    images = []
+    for lane, elements in enumerate(plan.elements):
+        rows = np.where(elements >= 0, blocks[:, :, elements], 0).transpose(0, 2, 1)
+        words = pack_rows(rows.reshape(-1, products.out_lanes), products.weight_bits)
+        width = products.out_lanes * products.weight_bits
+        images.append(RomImage(f"{name}.{lane}", width, tuple(words)))
+    return tuple(images)
 
 
 def stored(weight: Array, products: Products) -> Array:

@@ -15,6 +15,8 @@ def engine_problems(
     graph: Graph, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
 ) -> Iterator[str]:
     """Every rule that the layout of a Linear or Conv2d breaks, as text."""
+    if lanes.lane_rows:
+        yield from _lane_rows(graph, synapse, mapping, lanes)
     match mapping.engine:
         case Engine.DENSE:
             yield from _dense(graph, synapse, mapping, lanes)
@@ -46,6 +48,27 @@ def _event(
             f"found in_lanes={lanes.in_lanes} on engine event, accepted a divisor of the "
             f"{int(op.weight.shape[1])} channels of a group"
         )
+
+
+def _lane_rows(
+    graph: Graph, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
+) -> Iterator[str]:
+    if mapping.engine is not Engine.EVENT or not isinstance(synapse.op, Linear):
+        yield (
+            f"found lane_rows with {type(synapse.op).__name__} on engine {mapping.engine.value}, "
+            "accepted with Linear on event"
+        )
+        return
+    source = graph.edge(synapse.source)
+    if not 2 <= lanes.in_lanes <= source.neurons:
+        yield f"found in_lanes={lanes.in_lanes} with lane_rows, accepted 2 .. {source.neurons}"
+    if lanes.bit_lanes not in (None, source.bits):
+        yield (
+            f"found bit_lanes={lanes.bit_lanes} with lane_rows, accepted {source.bits}: the lanes' "
+            "events go together, and need all planes of bits"
+        )
+    if lanes.storage is Storage.LOADED:
+        yield "found storage loaded with lane_rows, accepted auto, block or lut"
 
 
 def _logic(

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from .arrays import Array
+from .event_lanes import LanePlan
 from .geometry import Window, wanted_lanes
 from .graph import Graph, Node
 from .ops import Linear
@@ -23,6 +24,14 @@ def list_parts(graph: Graph, node: Node, index: int) -> int:
     """Slices in a word that an EventList takes."""
     assert node.mapping is not None
     return wanted_lanes(graph, node, index) // node.mapping.synapses[index].in_lanes
+
+
+def lane_plan(graph: Graph, node: Node, index: int) -> LanePlan:
+    """Which input lane owns which element, of a synapse with `lane_rows`."""
+    assert node.mapping is not None
+    count = wanted_lanes(graph, node, index)
+    neurons = graph.edge(node.synapses[index].source).neurons
+    return LanePlan(neurons // count, count, node.mapping.synapses[index].in_lanes)
 
 
 def kept_slices(graph: Graph, node: Node, index: int) -> Array:

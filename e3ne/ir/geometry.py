@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .event_lanes import lane_word
 from .graph import Engine, Graph, Node
 from .ops import Conv2d, Linear, MaxPool2d, Op, Pair, SumPool2d, Upsample2d
 from .shapes import window_shape
@@ -215,7 +216,7 @@ def matrix_fold(
     area = op.kernel[0] * op.kernel[1] if isinstance(op, Conv2d) else 1
     in_memory = channels % in_lanes == 0 and pixel_lanes == in_columns == 1
     return Fold(
-        groups, outputs // groups // out_lanes, area * channels // in_lanes, in_lanes, in_memory
+        groups, outputs // groups // out_lanes, -(-area * channels // in_lanes), in_lanes, in_memory
     )
 
 
@@ -265,6 +266,8 @@ def wanted_lanes(graph: Graph, node: Node, index: int) -> int:
     lanes = node.mapping.synapses[index]
     if isinstance(op, Linear) and node.mapping.engine is Engine.EVENT:
         sent = source_lanes(graph, node.synapses[index].source) or 1
+        if lanes.lane_rows:
+            return lane_word(int(op.weight.shape[1]), sent, lanes.in_lanes)
         slices = sent // lanes.in_lanes if sent % lanes.in_lanes == 0 else 1
         return lanes.in_lanes * max(k for k in range(1, MOST_PARTS + 1) if slices % k == 0)
     if isinstance(op, Linear | Conv2d):

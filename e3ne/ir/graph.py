@@ -68,7 +68,8 @@ class SynapseMapping:
     by a sliding window: 1, or pixel_lanes times the stride. `storage` is that of the weights,
     `buffer_storage` that of what is kept of the source. `dsps` multipliers of the part form
     `products_per_dsp` products each, of as many output lanes with one element; the others are
-    made of LUTs.
+    made of LUTs. With `lane_rows` (a Linear on EVENT) each input lane follows its own next event,
+    with a memory of weights of its own.
     """
 
     in_lanes: int = 1
@@ -79,6 +80,7 @@ class SynapseMapping:
     buffer_storage: Storage = Storage.AUTO
     dsps: int = 0
     products_per_dsp: int = 1
+    lane_rows: bool = False
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def _lanes_text(lanes: SynapseMapping) -> str:
         parts.append(f"buffer={lanes.buffer_storage.value}")
     if lanes.dsps:
         parts.append(f"dsps={lanes.dsps}x{lanes.products_per_dsp}")
+    if lanes.lane_rows:
+        parts.append("lane_rows")
     return " ".join(parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .engine_rules import engine_problems
 from .events import event_problems
 from .geometry import in_column_choices, op_window
-from .graph import Engine, Graph, Mapping, Node, Storage, Synapse
+from .graph import Engine, Graph, Mapping, Node, Storage, Synapse, SynapseMapping
 from .neurons import Encode
 from .ops import Conv2d, Flatten, Linear, MaxPool2d, SumPool2d, Upsample2d
 from .port_rules import output_problems, port_problems, weight_port_problems
@@ -93,12 +93,14 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
                 f"found {source.steps} to {node.type.steps} steps in windows of {window}, accepted "
                 "one window where the number of steps changes"
             )
-        yield from _synapse(graph, node, synapse, mapping, lanes.in_lanes)
+        yield from _synapse(graph, node, synapse, mapping, lanes)
         yield from _columns(graph, synapse, mapping, lanes.in_columns)
         has_weights = isinstance(synapse.op, Linear | Conv2d)
         own_rule = has_weights and mapping.engine is not Engine.LOGIC
         if not own_rule and lanes.buffer_storage is Storage.LOADED:
             yield "found buffer_storage loaded, accepted auto, block or lut"
+        if not has_weights and lanes.lane_rows:
+            yield "found lane_rows, accepted for a Linear on engine event alone"
         if not has_weights and lanes.storage is Storage.LOADED:
             yield "found storage loaded, accepted for the weights of a Linear or a Conv2d alone"
         if isinstance(synapse.op, Linear | Conv2d):
@@ -106,12 +108,12 @@ def _node(graph: Graph, node: Node, mapping: Mapping, window: int) -> Iterator[s
 
 
 def _synapse(
-    graph: Graph, node: Node, synapse: Synapse, mapping: Mapping, in_lanes: int
+    graph: Graph, node: Node, synapse: Synapse, mapping: Mapping, lanes: SynapseMapping
 ) -> Iterator[str]:
-    source = graph.edge(synapse.source)
+    source, in_lanes = graph.edge(synapse.source), lanes.in_lanes
     match synapse.op:
         case Linear():
-            if source.neurons % in_lanes:
+            if source.neurons % in_lanes and not lanes.lane_rows:
                 yield f"found in_lanes={in_lanes}, accepted a divisor of {source.neurons}"
         case Conv2d() as op if mapping.engine is not Engine.LOGIC:
             if patch_elements(op) % in_lanes:

@@ -252,7 +252,9 @@ def _clock_kind(graph: Graph, node: Node) -> tuple[Any, ...]:
     """What a node's clock depends on beside its cycles."""
     mapping = node.mapping
     assert mapping is not None
-    engines = ((s.in_lanes, s.step_lanes, s.bit_lanes, s.in_columns) for s in mapping.synapses)
+    engines = (
+        (s.in_lanes, s.step_lanes, s.bit_lanes, s.in_columns, s.lane_rows) for s in mapping.synapses
+    )
     return _words(graph, node), mapping.current_lanes, mapping.engine, *engines
 
 

@@ -24,6 +24,7 @@ from ..ir import (
     SpikeType,
     Storage,
     SumPool2d,
+    Synapse,
     SynapseMapping,
     Upsample2d,
 )
@@ -35,6 +36,7 @@ from ..ir.verify_mapping import patch_elements
 
 MOST_LANES = 2048  # products a cycle of one node with weights from a memory
 MOST_LOGIC_WEIGHTS = 12_000  # that are not zero, of all pixel lanes of a node on LOGIC
+LANE_ROWS = (2, 3, 4, 6, 8)  # input lanes that follow their own events
 LEAST_NEURONS = 4  # that are not worth sharing
 WEIGHTS_PER_LUT = 0.25  # constant weights that are not zero, of a node that may become logic
 
@@ -141,9 +143,13 @@ def _synapse_mappings(
     in_lanes = [whole_elements(synapse.op)] if is_logic else divisors(elements)
     if mapping.engine is Engine.LOGIC and too_much_logic(synapse.op, mapping, board):
         return []
+    found: list[SynapseMapping] = []
+    if mapping.engine is Engine.EVENT and fixed.lane_rows is not False:
+        found += _lane_rows(graph, synapse, steps, fixed, mapping)
+    if fixed.lane_rows:
+        return found
     whole: list[int | None] = [None]
     bits = whole + ([1] if source.bits > 1 or mapping.engine is Engine.EVENT else [])
-    found = []
     for lanes, step_lanes in product(
         _chosen(in_lanes, fixed.in_lanes), _chosen(divisors(steps), fixed.step_lanes)
     ):
@@ -162,6 +168,24 @@ def _synapse_mappings(
                 if not any(engine_problems(graph, synapse, mapping, option)):
                     found.append(option)
     return found
+
+
+def _lane_rows(
+    graph: Graph, synapse: Synapse, steps: int, fixed: MappingConfig, mapping: Mapping
+) -> list[SynapseMapping]:
+    """Layouts on EVENT whose lanes follow their own events; lanes need not divide anything."""
+    choices = LANE_ROWS if fixed.in_lanes is None else (fixed.in_lanes,)
+    options = (
+        SynapseMapping(
+            *(lanes, step_lanes, fixed.bit_lanes, 1, *_fixed_storage(fixed), fixed.dsps or 0),
+            lane_rows=True,
+        )
+        for lanes, step_lanes in product(choices, _chosen(divisors(steps), fixed.step_lanes))
+        if lanes * step_lanes * mapping.current_lanes <= MOST_LANES
+    )
+    return [
+        option for option in options if not any(engine_problems(graph, synapse, mapping, option))
+    ]
 
 
 def column_choices(op: Op, source: SpikeType, pixel_lanes: int) -> list[int]:

@@ -52,6 +52,9 @@ def on_engine(draw: Any, graph: Graph, node: Node, engine: Engine) -> Mapping:
         bit_lanes = draw(st.sampled_from([None, *divisors(source.bits)]))
         if engine is Engine.LOGIC:
             found = SynapseMapping(elements, lanes.step_lanes, bit_lanes)
+        elif isinstance(op, Linear) and elements > 1 and draw(st.booleans()):
+            in_lanes = draw(st.integers(2, min(elements, 4)))
+            found = SynapseMapping(in_lanes, lanes.step_lanes, lane_rows=True)
         else:
             within = int(op.weight.shape[1])
             in_lanes = draw(st.sampled_from(divisors(within)))

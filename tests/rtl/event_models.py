@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from e3ne.gateware.slices import AddressedSlice
+from e3ne.ir.event_lanes import LanePlan
 from e3ne.ir.geometry import Fold, Window
 
 Slice = tuple[list[int], int, bool, bool, bool, bool]
@@ -79,3 +80,40 @@ def decoded(out: AddressedSlice, payloads: Sequence[int]) -> list[Slice]:
         first, final, empty, last = (bool(marks >> k & 1) for k in range(4))
         found.append(([] if empty else values, -1 if empty else row, first, final, empty, last))
     return found
+
+
+def lane_events(window: np.ndarray, plan: LanePlan) -> list[list[tuple[int, ...]]]:
+    """Of one window (neurons, steps): each lane's events in order, (row, *values)."""
+    return [
+        [
+            (row, *window[element].tolist())
+            for row, element in enumerate(elements)
+            if element >= 0 and window[element].any()
+        ]
+        for elements in plan.elements
+    ]
+
+
+def events_of(out: AddressedSlice, payloads: Sequence[int]) -> list[list[list[tuple[int, ...]]]]:
+    """Of each sum: each lane's events in order; the marks must agree."""
+    row_bits = out.row_bits // out.roms
+    mask, sign = (1 << out.bits) - 1, (1 << out.bits) >> 1
+    sums: list[list[list[tuple[int, ...]]]] = []
+    begins = True
+    for payload in payloads:
+        fields = [payload >> k * out.bits & mask for k in range(out.lanes * out.steps)]
+        values = [(f ^ sign) - sign if out.signed else f for f in fields]
+        rest = payload >> out.value_bits
+        first, final, empty, last = (bool(rest >> out.row_bits + k & 1) for k in range(4))
+        assert first == begins
+        assert not empty
+        assert final or not last
+        if first:
+            sums.append([[] for _ in range(out.lanes)])
+        for lane in range(out.lanes):
+            steps = values[lane * out.steps : (lane + 1) * out.steps]
+            if any(steps):
+                row = rest >> lane * row_bits & ((1 << row_bits) - 1)
+                sums[-1][lane].append((row, *steps))
+        begins = final
+    return sums

@@ -7,13 +7,22 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from e3ne.gateware.event_lanes import EventLanes
 from e3ne.gateware.event_list import EventList
 from e3ne.gateware.event_rows import EventRows
 from e3ne.gateware.streams import Word
+from e3ne.ir.event_lanes import LanePlan
 from e3ne.ir.geometry import Fold, Window
 
 from .bench import Sink, Source, simulate, to_payloads
-from .event_models import decoded, list_slices, row_slices, with_last
+from .event_models import (
+    decoded,
+    events_of,
+    lane_events,
+    list_slices,
+    row_slices,
+    with_last,
+)
 
 NONE, SLOW_SOURCE, SLOW_SINK, BOTH = (0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.4)
 SHARES = (0.0, 0.15, 0.5, 1.0)
@@ -67,6 +76,53 @@ def test_a_list_sends_the_slices_that_matter(case):
         zip(SHARES, (NONE, BOTH, SLOW_SINK, SLOW_SOURCE), strict=True)
     ):
         check_list(case, share, pauses, seed)
+
+
+LANES = [  # words, elements a word, in_lanes, steps, bits, signed, outs, windows
+    (3, 5, 3, 1, 1, False, 1, 2),
+    (2, 4, 2, 2, 3, True, 3, 1),
+    (1, 3, 3, 1, 2, False, 2, 3),
+    (5, 2, 2, 4, 1, False, 1, 1),
+]
+
+
+def check_lanes(case, share, pauses, seed):
+    """Every lane's events in order, sums in order; without pauses as quickly as promised."""
+    words, word_lanes, in_lanes, steps, bits, is_signed, outs, windows = case
+    plan, frames = LanePlan(words, word_lanes, in_lanes), 4
+    word = Word(word_lanes, steps, bits, is_signed)
+    unit = EventLanes(word, plan, outs, windows)
+    shape = (frames, windows, words * word_lanes, steps)
+    random = np.random.default_rng(seed)
+    values = sparse(random, (frames * windows, words * word_lanes, 1, steps), word, share)
+    values = values.reshape(shape)
+    wanted = [
+        [[(row + out * plan.rows, *v) for row, *v in events] for events in lane_events(w, plan)]
+        for frame in values
+        for w in frame
+        for out in range(outs)
+    ]
+    payloads = to_payloads(word, values.reshape(frames, -1, word_lanes, steps))
+    run = simulate(
+        unit,
+        [Source(unit.i, payloads, pauses[0])],
+        [Sink(unit.o, None, pauses[1])],
+        seed=seed,
+        settle_cycles=8 * outs * words * word_lanes + 30,
+        limit_cycles=3_000,
+    )
+    found = run.sinks[0].payloads
+    assert events_of(unit.out, found) == wanted
+    lasts = [payload >> (unit.out.layout.size - 1) & 1 for payload in found]
+    assert sum(lasts) == frames
+    assert lasts[-1]
+    return run
+
+
+@pytest.mark.parametrize("case", LANES)
+def test_lanes_follow_their_own_events(case):
+    for seed, (share, pauses) in enumerate(zip(SHARES, PAUSES, strict=True)):
+        check_lanes(case, share, pauses, seed)
 
 
 ROWS = [  # window, groups, outs, in_lanes, steps, bits, signed, windows

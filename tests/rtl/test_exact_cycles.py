@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,9 @@ from e3ne.ir import Engine
 from e3ne.reference import run as reference_run
 from tests.strategies import draw_frames
 
+from .core_runs import check_core
 from .engine_graphs import engine_graphs
+from .engine_zoo import BOTH, LANE_ROWS, SLOW_SINK, lane_frames, lane_rows
 from .test_schedule import run_frames
 
 FRAMES = 3
@@ -59,6 +62,15 @@ def test_cycles_of_networks_on_all_engines(data):
     random = np.random.default_rng(data.draw(st.integers(0, 1000)))
     share = data.draw(st.sampled_from([0.1, 0.4, 1.0]))
     check_exact(graph, x * (random.random(x.shape) < share))
+
+
+@pytest.mark.parametrize("case", LANE_ROWS)
+def test_cycles_of_lanes_with_their_own_events(case):
+    for seed, (share, pauses) in enumerate(((0.4, BOTH), (1.0, SLOW_SINK))):
+        graph = lane_rows(case, signed=case[-1] == 3)
+        x = lane_frames(graph, share, seed)
+        check_exact(graph, x)
+        check_core(graph, x, pauses, seed, limit_cycles=3_000)
 
 
 @settings(ALWAYS, max_examples=3)

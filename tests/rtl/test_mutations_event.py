@@ -6,8 +6,21 @@ from __future__ import annotations
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
+from .core_runs import check_core
+from .engine_zoo import LANE_ROWS, lane_frames, lane_rows
 from .mutations import Mutation, label, survives
-from .test_event_fronts import LISTS, NONE, ROWS, SLOW_SINK, SLOW_SOURCE, check_list, check_rows
+from .test_event_fronts import (
+    LANES,
+    LISTS,
+    NONE,
+    ROWS,
+    SLOW_SINK,
+    SLOW_SOURCE,
+    check_lanes,
+    check_list,
+    check_rows,
+)
+from .test_exact_cycles import check_exact
 
 pytestmark = pytest.mark.filterwarnings(
     f"ignore::{UnusedElaboratable.__module__}.UnusedElaboratable"
@@ -37,6 +50,20 @@ def rows() -> None:
         (ROWS[2], 1.0, SLOW_SINK),
     ):
         check_rows(case, share, pauses, 3)
+
+
+def lanes() -> None:
+    """Lanes of several shapes, sparse and full; whole networks with their weights."""
+    for case, share, pauses in (
+        (LANES[0], 0.15, NONE),
+        (LANES[0], 0.5, SLOW_SINK),
+        (LANES[1], 0.5, SLOW_SOURCE),
+        (LANES[2], 1.0, NONE),
+    ):
+        check_lanes(case, share, pauses, 3)
+    graph = lane_rows(LANE_ROWS[1])
+    check_exact(graph, lane_frames(graph, 0.3, 3))
+    check_core(graph, lane_frames(graph, 0.5, 3), limit_cycles=3_000)
 
 
 OF_LISTS = [
@@ -89,6 +116,45 @@ OF_LISTS = [
         "event_list",
         "ends_frame.eq(done & (window == self.windows - 1)),",
         "ends_frame.eq(done),",
+    ),
+]
+
+OF_LANES = [
+    *(
+        Mutation("event_lane", old, new)
+        for old, new in (
+            ("self.taken & (self.word.any() | self.ends)", "self.taken & self.word.any()"),
+            ("self.taken & (self.word.any() | self.ends)", "self.taken"),
+            ("Mux(self.bank, 0, self.words)", "Mux(self.bank, self.words, 0)"),
+            ("self.full.eq(Mux(self.bank, *reversed(whole))),", "self.full.eq(0),"),
+            ("self.final.eq(ends & ~several(left)),", "self.final.eq(ends),"),
+            ("gone.eq(Mux(used, 0, gone | picked))", "gone.eq(gone | picked)"),
+            ("used.eq(self.goes & self.valid & ~several(left))", "used.eq(self.goes & self.valid)"),
+            ("+ encoded_by(picked, range(self.places)) + base", "+ base"),
+            ("turns.eq(self.valid & ends),", "turns.eq(ends),"),
+            ("next_bank.eq(bank ^ (turns & out_ends)),", "next_bank.eq(bank ^ turns),"),
+            ("*reversed(whole)) | (next_at != free_at)", "*reversed(whole))"),
+            ("port.en.eq((used | ~self.valid) & there),", "port.en.eq(there),"),
+            ("base.eq(Mux(out_ends, 0, base + self.rows)),", "base.eq(base + self.rows),"),
+        )
+    ),
+    *(
+        Mutation("event_lanes", old, new)
+        for old, new in (
+            ("elements[k :: plan.in_lanes]", "elements[k * plan.places : (k + 1) * plan.places]"),
+            ("row.eq(Mux(ends, 0, row + plan.places)),", "row.eq(row + plan.places),"),
+            ("done.eq(Mux(all_end, 0, ended)),", "done.eq(ended),"),
+            ("Mux(there[k], lane.value, 0)", "lane.value"),
+            ("lane.goes.eq(moves & ~done[k])", "lane.goes.eq(moves)"),
+            ("payload.first.eq(first),", "payload.first.eq(1),"),
+            ("number.eq(Mux(at_end, 0, number + 1))", "number.eq(number + 1)"),
+        )
+    ),
+    Mutation("weight_images", "np.where(elements >= 0, blocks", "np.where(elements > 0, blocks"),
+    Mutation(
+        "matrix_unit",
+        "for word in words for k in range(lanes)]",
+        "for k in range(lanes) for word in reversed(words)]",
     ),
 ]
 
@@ -193,12 +259,18 @@ OF_ROWS = [
 
 def test_the_checks_pass_without_a_mutation():
     lists()
+    lanes()
     rows()
 
 
 @pytest.mark.parametrize("mutation", OF_LISTS, ids=label)
 def test_a_mutation_of_lists_is_noticed(mutation):
     assert not survives(mutation, [lists])
+
+
+@pytest.mark.parametrize("mutation", OF_LANES, ids=label)
+def test_a_mutation_of_lanes_is_noticed(mutation):
+    assert not survives(mutation, [lanes])
 
 
 @pytest.mark.parametrize("mutation", OF_ROWS, ids=label)

@@ -64,7 +64,7 @@ def run(forms: tuple[Form, ...]) -> None:
 UNIT = [
     (plain, "moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
     (plain, "rom.enable.eq(chunks.fetches)", "rom.enable.eq(1)"),
-    (constants, "Const(self.weights.words[0], ", "Const(self.weights.words[0] ^ 1, "),
+    (constants, "Const(image.words[0], ", "Const(image.words[0] ^ 1, "),
     (constants, "weights or constants, valid", "constants[::-1], valid"),
     (plain, "out * lanes + lane, bits", "lane * self.out_lanes + out, bits"),
     (plain, "fresh = Signal(init=1)", "fresh = Signal()"),

@@ -49,6 +49,27 @@ def problems(lanes: SynapseMapping, *, signed: bool = False, engine=Engine.DENSE
             {},
             "found buffer_storage loaded, accepted auto, block or lut",
         ),
+        (
+            {"lane_rows": True},
+            {},
+            "found lane_rows with Linear on engine dense, accepted with Linear on event",
+        ),
+        (
+            {"lane_rows": True, "in_lanes": 9, "dsps": 0},
+            {"engine": Engine.EVENT},
+            "found in_lanes=9 with lane_rows, accepted 2 .. 8",
+        ),
+        (
+            {"lane_rows": True, "bit_lanes": 1, "dsps": 0},
+            {"engine": Engine.EVENT},
+            "found bit_lanes=1 with lane_rows, accepted 4: the lanes' events go together, and need "
+            "all planes of bits",
+        ),
+        (
+            {"lane_rows": True, "storage": Storage.LOADED, "dsps": 0},
+            {"engine": Engine.EVENT},
+            "found storage loaded with lane_rows, accepted auto, block or lut",
+        ),
         ({"products_per_dsp": 4}, {}, "found products_per_dsp=4, accepted 1 to 3"),
         (
             {"bit_lanes": 1},

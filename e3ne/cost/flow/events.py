@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.geometry import Fold, Window
-from ..activity import ListActivity, RowsActivity
+from ..activity import LanesActivity, ListActivity, RowsActivity
 from .links import Link, Slots
 
 
@@ -69,6 +69,85 @@ class EventList:
             return None
         self.out, self.read_window, self.read_bank = 0, self.read_window + 1, bank ^ 1
         return bank
+
+
+class EventLanes:
+    """Lanes that follow their own events, and wait for each other at the end of a window."""
+
+    def __init__(self, i: Link, windows: list[LanesActivity], outs: int) -> None:
+        self.i, self.windows = i, windows
+        self.slots = Slots(1)
+        self.o = self.slots.o
+        self.bank = self.word = self.window = self.sum = 0
+        self.lanes = [_Lane(outs) for _ in windows[0].events[0]]
+
+    def step(self) -> None:
+        """One clock cycle."""
+        i, lanes = self.i, self.lanes
+        room = i.ready = not any(lane.whole[self.bank] for lane in lanes)
+        moves = self.slots.moves
+        if moves:
+            there = any(lane.left and not lane.done for lane in lanes)
+            ends = all(lane.done or lane.ends_sum for lane in lanes)
+            cycles = self.windows[0].cycles
+            self.slots.put((ends, cycles) if there else None)
+        going = [moves and not lane.done for lane in lanes]
+        if moves:
+            for lane in lanes:
+                lane.done = not ends and (lane.done or lane.ends_sum)
+        for lane, goes in zip(lanes, going, strict=True):
+            lane.step(goes)
+        if i.valid and room:
+            events = self.windows[self.window].events
+            self.word += 1
+            last = self.word == len(events)
+            for lane, count in zip(lanes, events[self.word - 1], strict=True):
+                lane.keep(self.bank, count, last)
+            if last:
+                self.word, self.window, self.bank = 0, self.window + 1, self.bank ^ 1
+
+
+class _Lane:
+    """An EventLane: words kept in two banks, and the one that is worked on."""
+
+    def __init__(self, outs: int) -> None:
+        self.outs = outs
+        self.kept: tuple[list[int], list[int]] = [], []  # events of the words of each bank
+        self.whole = [False, False]
+        self.at = self.bank = self.out = 0
+        self.left, self.ends = 0, False  # events of the word; it is the window's last one
+        self.done = False
+
+    @property
+    def ends_sum(self) -> bool:
+        """Whether the event that is offered ends the lane's part of a sum."""
+        return self.left == 1 and self.ends
+
+    def step(self, goes: bool) -> None:
+        """One clock cycle, in which the event that is offered goes or does not."""
+        if self.left > 1 or (self.left and not goes):
+            self.left -= goes
+            return
+        released = None
+        if self.left and self.ends:
+            self.at, self.out = 0, self.out + 1
+            if self.out == self.outs:
+                released, self.out, self.bank = self.bank, 0, self.bank ^ 1
+        kept = self.kept[self.bank]
+        self.left = 0
+        if self.at < len(kept):
+            self.left = max(1, kept[self.at])
+            self.at += 1
+            self.ends = self.whole[self.bank] and self.at == len(kept)
+        if released is not None:
+            self.kept[released].clear()
+            self.whole[released] = False
+
+    def keep(self, bank: int, events: int, last: bool) -> None:
+        """A word that comes."""
+        if events or last:
+            self.kept[bank].append(events)
+        self.whole[bank] = self.whole[bank] or last
 
 
 class EventRows:

@@ -20,10 +20,10 @@ from ...ir import (
 from ...ir.engine_cycles import pool_latency
 from ...ir.geometry import op_window, pool_fold, synapse_fold, window_walk
 from ...ir.synapse_products import synapse_products
-from ..activity import Trains, synapse_activity
+from ..activity import Trains, has_lane_rows, synapse_activity
 from ..dense_clock import dense_clock
 from ..logic_clock import logic_clock
-from .events import EventList, EventRows
+from .events import EventLanes, EventList, EventRows
 from .links import Link, Pipe
 from .matrix import Matrix
 from .windows import InsertZeros, PatchSlices, Repeat, RowMemory, SlidingWindow
@@ -103,7 +103,9 @@ def _event(
     activity: Any = synapse_activity(graph, node, index, trains, frames)
     fold = synapse_fold(node, index)
     front: Any
-    if isinstance(op, Linear):
+    if has_lane_rows(node, index):
+        front = EventLanes(i, activity, fold.outs)
+    elif isinstance(op, Linear):
         front = EventList(i, activity, fold.outs)
     else:
         window = op_window(op, graph.edge(node.synapses[index].source).shape)
