@@ -139,8 +139,11 @@ def route(folder: Path, board: Board, seeds: int, stages: Stages, jobs: int = 1)
     used = {cell: count for cell, (count, _) in middle.utilization.items()}
     if board.family == "gowin":
         used.pop("ALU", None)  # nextpnr counts it as a LUT4 as well
+    resources = resources_used(board.family, used)
+    if board.family == "ice40":
+        del resources["ffs"]  # nextpnr counts logic cells, with or without a flip-flop
     return {
-        "resources": {"routed": resources_used(board.family, used)},
+        "resources": {"routed": resources},
         "fmax_hz": {
             "routed": [round(clock) for clock in clocks],
             "median": round(statistics.median_low(clocks)),

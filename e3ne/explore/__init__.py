@@ -16,6 +16,7 @@ from ..ir import Array, BadInput, DoesNotFit, E3neError, Graph
 from ..ir.user_arrays import UserArrays, input_arrays
 from ..lower.choose_precision import HELD_OUT
 from ..progress import Tell, tell_nobody
+from ..toolchain.nextpnr import PLACED
 from .cache import Cache, Figures, default_folder
 from .crew import open_crew
 from .dials import Wishes, read_space, space_of, wishes_of
@@ -117,6 +118,7 @@ def explore(
         import distributed  # noqa: F401 (told before work begins)
         import optuna  # noqa: F401
     plan = plan or Plan(objectives_of(USUAL))
+    check_measure(plan, board if isinstance(board, Board) else load_board(board))
     subject, space = prepare(
         *(model, x, y, board, wishes or Wishes({}), part_held_out, calibration, config),
         *(example_input, steps, input_has_steps, readout, outputs, title),
@@ -149,6 +151,15 @@ def explore(
         trees = {trial.number: trial.tree for trial in best}
         seen = held_out(work, trees, lambda n, total: progress("held out frames", n, total))
     return Explored(confirmed(best, seen, plan), tuple(done), counts, plan, space, subject)
+
+
+def check_measure(plan: Plan, board: Board) -> None:
+    """BadInput where the plan wants routed figures of a part that no packaged tool routes."""
+    if plan.measure == "route" and board.family not in PLACED:
+        raise BadInput(
+            f"--measure route: found board {board.name}, whose family {board.family} no packaged "
+            f"tool routes, accepted boards of {', '.join(PLACED)}; use --measure synthesis"
+        )
 
 
 def prepare(

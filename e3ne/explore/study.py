@@ -27,6 +27,13 @@ POPULATION = 24  # of NSGA-II
 
 SQLITE = "sqlite:///"
 OPTUNA_TABLES = {"studies", "trials", "version_info", "study_directions", "alembic_version"}
+DRIVER_PACKAGES = {
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+}
+"""What brings a module that SQLAlchemy looks for, where the names differ."""
+
 OWNER = "owner"
 SUBJECT = "subject"
 RETRY_OF = "retry_of"
@@ -45,6 +52,7 @@ def open_study(
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     check_file(storage)
+    shown = _without_password(storage)
     with clear_storage_errors(storage):
         study = optuna.create_study(
             storage=storage,
@@ -56,7 +64,7 @@ def open_study(
         known = study.user_attrs.get(SUBJECT)
         if known is None and study.get_trials(deepcopy=False):
             raise BadInput(
-                f"{storage}: found a study {name!r} that e3ne has not made, accepted a new name; "
+                f"{shown}: found a study {name!r} that e3ne has not made, accepted a new name; "
                 "choose another --study"
             )
         if known is None:
@@ -64,7 +72,7 @@ def open_study(
     differing = [key for key in subject if known is not None and known.get(key) != subject[key]]
     if differing:
         raise BadInput(
-            f"{storage}: found a study {name!r} with other {', '.join(differing)}, accepted the "
+            f"{shown}: found a study {name!r} with other {', '.join(differing)}, accepted the "
             "same as in the run that began it; choose another --study, or repeat its command"
         )
     return study
@@ -112,31 +120,46 @@ def clear_storage_errors(storage: str) -> Iterator[None]:
     import sqlalchemy.exc
     from optuna.exceptions import StorageInternalError
 
+    shown = _without_password(storage)
     try:
         yield
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        module = missing_module(error)
+        package = DRIVER_PACKAGES.get(module, module)
         raise BadInput(
-            f"--storage: found no driver {error.name} for {_without_password(storage)}; "
-            f"pip install {error.name}"
+            f"--storage: found no Python package {module} for {shown}, accepted a database whose "
+            f"driver is installed; pip install {package}, or leave --storage out: a file of SQLite "
+            "needs no driver"
         ) from error
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise BadInput(
-            f"--storage: found {_without_password(storage)!r} ({error}), accepted a database URL "
+            f"--storage: found {shown!r} ({error}), accepted a database URL "
             "as Optuna takes it: sqlite:///explore.db, postgresql://user@host/name"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ or error
+        said = " ".join(str(getattr(cause, "orig", None) or cause).split())
         raise ToolFailed(
-            f"{_without_password(storage)}: found a database that does not work ({cause}); what "
+            f"{shown}: found a database that does not work ({said}); what "
             "was finished is kept: mend it, or free disk space, and repeat the command"
         ) from error
     except RuntimeError as error:
         if "storage" not in str(error) and "version" not in str(error):
             raise
         raise BadInput(
-            f"{_without_password(storage)}: found a database of another Optuna ({error}), accepted "
+            f"{shown}: found a database of another Optuna ({error}), accepted "
             "one of this version; run `optuna storage upgrade`, or name another --storage"
         ) from error
+
+
+def missing_module(error: ImportError) -> str:
+    """The module whose absence an error is about, or its cause (Optuna's own does not say)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ImportError) and cause.name:
+            return cause.name.split(".")[0]
+        cause = cause.__cause__ or cause.__context__
+    return "of its driver"
 
 
 def sampler_for(kind: Sampler, seed: int, number: int) -> Any:

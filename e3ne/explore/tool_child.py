@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def main(folder: Path) -> None:
         outcome = {"failed": str(error)}
     except MemoryError:
         outcome = {"failed": "tools: found no memory left; allow more with --tool-memory"}
+    except Exception as error:
+        traceback.print_exc()
+        outcome = {"failed": f"tools: found {error!r}, accepted figures; this is a defect of e3ne"}
     partial = folder / f"{OUTCOME}.partial"
     partial.write_text(json.dumps(outcome), encoding="utf-8")
     partial.replace(folder / OUTCOME)
@@ -69,7 +73,8 @@ def implement(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         return used
     check_pins(build.manifest["ports"], board)
     figures = route(build.folder, board, request["limits"]["seeds"], stages)
-    return {**figures["resources"]["routed"], "clock_hz": figures["fmax_hz"]["median"]}
+    routed = figures["resources"]["routed"]  # without flip-flops where nextpnr counts none apart
+    return {**used, **routed, "clock_hz": figures["fmax_hz"]["median"]}
 
 
 if __name__ == "__main__":

@@ -290,11 +290,35 @@ def test_progress_is_told(address: str, tmp_path: Path) -> None:
         ({"storage": "mydb://x/y"}, "found 'mydb://x/y'"),
         ({"storage": "sqlite:///"}, "nothing could be resumed"),
         ({"scheduler": "nonsense"}, "found 'nonsense'.*accepted an address like"),
+        (
+            {"board": "arty-a7-35t", "plan": Plan(OBJECTIVES, measure="route")},
+            "--measure route: found board arty-a7-35t, whose family xilinx7 no packaged tool "
+            "routes, accepted boards of .*ecp5.*; use --measure synthesis",
+        ),
     ],
 )
 def test_bad_input(changes: dict[str, Any], message: str, address: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=message):
         run(tmp_path, address, 2, **changes)
+
+
+@pytest.mark.parametrize(
+    ("driver", "package"), [("psycopg2", "psycopg2-binary"), ("pymysql", "pymysql")]
+)
+def test_a_database_without_its_driver(
+    driver: str, package: str, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)
+    dialect = {"psycopg2": "postgresql", "pymysql": "mysql"}[driver]
+    storage = f"{dialect}+{driver}://me:secret@localhost/studies"
+    with pytest.raises(BadInput) as error:
+        run(tmp_path, address, 2, storage=storage)
+    shown = storage.replace(":secret", "")
+    assert str(error.value) == (
+        f"--storage: found no Python package {driver} for {shown}, accepted a database whose "
+        f"driver is installed; pip install {package}, or leave --storage out: a file of SQLite "
+        "needs no driver"
+    )
 
 
 def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
