@@ -23,7 +23,7 @@ from e3ne.ir import (
     frozen,
 )
 
-from . import lut_cases
+from . import lut_cases, more_cases
 from .lut_cases import LEAKY, integers, one_node
 
 TOO_LARGE = (
@@ -53,6 +53,7 @@ def cases() -> Iterator[tuple[str, Graph]]:
     yield from dense_options()
     yield from event()
     yield from logic()
+    yield from more_cases.cases()
 
 
 def dense_options() -> Iterator[tuple[str, Graph]]:
@@ -130,6 +131,12 @@ def logic() -> Iterator[tuple[str, Graph]]:
         (48, 8, 1, 3, 0.5, None),
         (32, 16, 4, 2, 0.7, None),
         (32, 8, 2, 4, 0.3, 1),
+        (24, 12, 4, 3, 0.3, None),
+        (16, 16, 1, 3, 0.0, None),
+        (40, 10, 2, 2, 0.5, None),
+        (64, 10, 1, 2, 0.6, None),
+        (20, 8, 4, 2, 0.0, 1),
+        (96, 12, 1, 2, 0.85, None),
     ):
         op = Linear(sparse(integers((outputs, inputs), weight_bits), zeros))
         neuron: Neuron = Requantize(1, 3)
@@ -147,6 +154,8 @@ def logic() -> Iterator[tuple[str, Graph]]:
         ((1, 8, 8), 4, 3, 4, None),
         ((1, 8, 8), 4, 3, 4, 1),
         ((2, 6, 6), 4, 3, 2, None),
+        ((1, 10, 10), 6, 3, 1, None),
+        ((3, 6, 6), 4, 3, 2, 1),
     ):
         elements = shape[0] * kernel * kernel
         op_ = Conv2d(integers((outputs, shape[0], kernel, kernel), 3))

@@ -8,7 +8,7 @@ import numpy as np
 
 from e3ne.boards import Family
 from e3ne.cost.features import node_features
-from e3ne.cost.memories import memory_cells
+from e3ne.cost.resources import family_units
 from e3ne.ir import Graph
 from e3ne.toolchain import versions
 
@@ -46,12 +46,12 @@ def predicted(
 ) -> tuple[float, float, int]:
     """(LUTs, flip-flops, block RAMs) of the only node, with the figures of the tables."""
     features = node_features(graph, graph.nodes[0])
-    cells = [memory_cells(memory, family) for memory in features.memories]
-    luts = sum(table.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    by_family, cells = family_units(features, family)
+    luts = sum(table.get(kind, 0.0) * amount for kind, amount in by_family.items())
     units = features.units | {"counted": features.ffs}
     ffs = sum(ff_table.get(kind, 0.0) * amount for kind, amount in units.items())
     return (
-        luts + sum(cell.luts for cell in cells),
+        luts,
         ffs + sum(cell.ffs for cell in cells),
         sum(cell.brams for cell in cells),
     )

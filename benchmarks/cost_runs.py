@@ -14,6 +14,7 @@ from typing import Any
 
 from e3ne.emit.verilog import without_brackets
 from e3ne.ir import Graph
+from e3ne.ir.frames import source_windows, synapse_windows
 from e3ne.synthesis import OPTIONS, resources_used
 from e3ne.toolchain import versions, yosys
 from e3ne.toolchain.multipliers import multiplier_commands
@@ -44,15 +45,17 @@ class Component:
 
 
 def component(graph: Graph) -> Component:
-    """The only node of `graph` as a module of its own."""
+    """The only node of `graph` as a module of its own, with the Replay in front of it if any."""
     from amaranth.back import rtlil
 
+    from e3ne.gateware.core import Core
     from e3ne.gateware.node_unit import NodeUnit
 
     named = replace(graph.nodes[0], name="@")
     outputs = tuple(replace(output, source="@") for output in graph.outputs)
     graph = replace(graph, nodes=(named,), outputs=outputs)
-    unit = NodeUnit(graph, named, "file")
+    replays = synapse_windows(graph, named, 0) > source_windows(graph, "input")
+    unit = Core(graph, "file") if replays else NodeUnit(graph, named, "file")
     text = without_brackets(rtlil.convert(unit, name="@", emit_src=False))
     lines = ((rom.name, "".join(f"{word:x}\n" for word in rom.words)) for rom in unit.roms)
     return Component(text, tuple(lines))

@@ -160,18 +160,20 @@ def pools() -> Iterator[tuple[str, Graph]]:
         ((12, 8, 8), 10, 1, 6, SumPool2d),
     ):
         op = cast(Any, pool)((2, 2), (2, 2))
-        bits_out = bits if pool is MaxPool2d else bits + 2
         yield (
             f"pool {pool.__name__} {shape} steps={steps} bits={bits} out={out_lanes}",
-            one_node(
-                op,
-                SpikeType(shape, steps, bits),
-                Relay(),
-                bits_out,
-                (1, out_lanes, 1, steps),
-                steps,
-            ),
+            pool_node(op, shape, steps, bits, out_lanes),
         )
+
+
+def pool_node(
+    op: MaxPool2d | SumPool2d, shape: tuple[int, ...], steps: int, bits: int, out_lanes: int
+) -> Graph:
+    """A pool of all steps at once; a sum of n spikes takes n.bit_length() - 1 bits more."""
+    area = op.kernel[0] * op.kernel[1]
+    bits_out = bits if isinstance(op, MaxPool2d) else bits + area.bit_length() - 1
+    lanes = (1, out_lanes, 1, steps)
+    return one_node(op, SpikeType(shape, steps, bits), Relay(), bits_out, lanes, steps)
 
 
 def neurons() -> Iterator[tuple[str, Graph]]:

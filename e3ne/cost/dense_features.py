@@ -38,7 +38,7 @@ def dense_features(
         memory = (lanes.in_columns, lanes.buffer_storage)
         patch_features(found, window, fold, mapping.pixel_lanes, source.bits * steps, *memory)
     sums = mapping.pixel_lanes * lanes.step_lanes
-    matrix_features(found, products, sums, steps, width, fold.words)
+    matrix_features(found, op, products, sums, steps, width, fold.words)
     weight_bits = mapping.out_lanes * fold.in_lanes * products.weight_bits
     found.memories.append(Memory(weight_bits, fold.words, True, lanes.storage))
     if op.bias is not None or products.moves_bias:

@@ -36,7 +36,7 @@ def event_features(
     else:
         _rows(found, op_window(op, source.shape), fold, slice_bits)
     width = current_bits(synapse, source)
-    matrix_features(found, products, lanes.step_lanes, steps, width, rows)
+    matrix_features(found, op, products, lanes.step_lanes, steps, width, rows)
     roms = fold.in_lanes if lanes.lane_rows else 1
     weight_bits = mapping.out_lanes * (fold.in_lanes // roms) * products.weight_bits
     found.memories += [Memory(weight_bits, rows, True, lanes.storage)] * roms

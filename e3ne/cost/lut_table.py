@@ -4,6 +4,8 @@ from ..boards import Family
 
 LUTS: dict[Family, dict[str, float]] = {
     "ecp5": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.905,
         "encoder_leak_bits": 1.485,
         "encoder_split_bits": 0.907,
@@ -11,7 +13,7 @@ LUTS: dict[Family, dict[str, float]] = {
         "mask_bits": 0.16,
         "picked_bits": 0.3,
         "accumulator_bits": 2.247,
-        "constant_digit_adder_bits": 1.102,
+        "constant_adder_bits": 1.102,
         "digit_bits": 1.901,
         "event_list": 143.646,
         "event_rows": 185.542,
@@ -37,6 +39,8 @@ LUTS: dict[Family, dict[str, float]] = {
         "vector_memory": 134.649,
     },
     "ice40": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.688,
         "encoder_leak_bits": 1.129,
         "encoder_split_bits": 0.689,
@@ -60,6 +64,8 @@ LUTS: dict[Family, dict[str, float]] = {
         "vector_memory": 112.936,
     },
     "gowin": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.905,
         "encoder_leak_bits": 1.485,
         "encoder_split_bits": 0.907,
@@ -85,6 +91,8 @@ LUTS: dict[Family, dict[str, float]] = {
         "vector_memory": 140.601,
     },
     "nexus": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.905,
         "encoder_leak_bits": 1.485,
         "encoder_split_bits": 0.907,
@@ -110,6 +118,8 @@ LUTS: dict[Family, dict[str, float]] = {
         "vector_memory": 145.555,
     },
     "xilinx7": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.588,
         "encoder_leak_bits": 0.965,
         "encoder_split_bits": 0.59,
@@ -133,6 +143,8 @@ LUTS: dict[Family, dict[str, float]] = {
         "vector_memory": 91.4,
     },
     "ultrascale_plus": {
+        "rom_luts": 1.0,
+        "memory_luts": 1.0,
         "encoder_gate_bits": 0.588,
         "encoder_leak_bits": 0.965,
         "encoder_split_bits": 0.59,

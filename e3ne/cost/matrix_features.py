@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
+from ..ir import Conv2d, Linear
 from ..ir.products import Digit, ProductForm, Products, field_bits
 from .counts import Features
 
 
 def matrix_features(
-    found: Features, products: Products, sums: int, steps: int, width: int, rom_words: int
+    found: Features,
+    op: Linear | Conv2d,
+    products: Products,
+    sums: int,
+    steps: int,
+    width: int,
+    rom_words: int,
 ) -> None:
     """Slices, operands, products, adder trees, accumulators; the memories apart.
 
@@ -25,21 +33,15 @@ def matrix_features(
         found.add("loaded_bits", held)
     if rom_words > 1:
         found.ffs += outs * lanes * products.weight_bits
-    kind = "constant_" if rom_words == 1 else ""
-    for in_dsps in products.classes:
-        of_class = sums * products.outs_of(in_dsps)
-        adders, registers = tree_bits(list(_leaves(products, in_dsps)), width)
-        found.add("tree_bits", of_class * adders)
-        found.ffs += of_class * registers
     found.dsps += products.dsps * sums
-    in_luts = (outs * lanes - products.dsps * products.each) * sums
-    if products.form is ProductForm.GATES:
-        found.add(f"{kind}gate_bits", in_luts * products.weight_bits)
     digits = products.digits
-    for digit in digits:
-        found.add(f"{kind}{_digit_kind(digit)}", in_luts * digit.bits(products.element_bits))
-    for high in digits[1::2]:
-        found.add(f"{kind}digit_adder_bits", in_luts * (high.bits(products.element_bits) + 1))
+    if rom_words == 1 and digits and not products.dsps:
+        of_products, adders, registers = constant_bits(op, products, width)
+        found.add("constant_adder_bits", sums * of_products)
+        found.add("tree_bits", sums * adders)
+        found.ffs += sums * registers
+    else:
+        _products_and_trees(found, products, sums, width)
     if any(3 in digit.multiples for digit in digits):
         found.add("tree_bits", operand + 2 * sums * lanes)
         found.ffs += operand + 2 * sums * lanes
@@ -57,18 +59,72 @@ def matrix_features(
     found.ffs += pixels * steps * outs * width
 
 
+def _products_and_trees(found: Features, products: Products, sums: int, width: int) -> None:
+    """Of weights from a memory: all are taken for what the largest needs."""
+    for in_dsps in products.classes:
+        of_class = sums * products.outs_of(in_dsps)
+        adders, registers = tree_bits(list(_leaves(products, in_dsps)), width)
+        found.add("tree_bits", of_class * adders)
+        found.ffs += of_class * registers
+    in_luts = products.out_lanes * products.in_lanes - products.dsps * products.each
+    in_luts *= sums
+    if products.form is ProductForm.GATES:
+        found.add("gate_bits", in_luts * products.weight_bits)
+    for digit in products.digits:
+        found.add(_digit_kind(digit), in_luts * digit.bits(products.element_bits))
+    for high in products.digits[1::2]:
+        found.add("digit_adder_bits", in_luts * (high.bits(products.element_bits) + 1))
+
+
 def tree_bits(leaves: list[int], most: int) -> tuple[int, int]:
     """(adder bits, register bits) of a tree that adds numbers of these widths, in order.
 
-    A register behind the leaves and behind every level; no number is wider than `most` bits.
+    A register behind the leaves and behind every level; no number is wider than `most` bits. A
+    number of 0 bits is nothing to add.
     """
     adders, registers = 0, sum(min(bits, most) for bits in leaves)
     while len(leaves) > 1:
         pairs = [leaves[at : at + 2] for at in range(0, len(leaves), 2)]
-        leaves = [min(most, max(pair) + len(pair) - 1) for pair in pairs]
-        adders += sum(bits for bits, pair in zip(leaves, pairs, strict=True) if len(pair) == 2)
+        leaves = [min(most, max(pair) + (len(pair) == 2 and min(pair) > 0)) for pair in pairs]
+        adders += sum(
+            bits for bits, pair in zip(leaves, pairs, strict=True) if len(pair) == 2 and min(pair)
+        )
         registers += sum(leaves)
     return adders, registers
+
+
+@lru_cache(maxsize=4096)
+def constant_bits(op: Linear | Conv2d, products: Products, width: int) -> tuple[int, int, int]:
+    """(adder bits of products, of trees, register bits) of all outputs where weights are constants.
+
+    A digit of a constant is the element, shifted or its complement, and takes no LUT; one that is
+    zero is no operand.
+    """
+    of_products = of_trees = registers = 0
+    for row in op.weight.reshape(products.out_lanes, products.in_lanes).tolist():
+        leaves = []
+        for weight in row:
+            sizes = _digit_sizes(products, weight)
+            for at in range(0, len(sizes), 2):
+                pair = sizes[at : at + 2]
+                leaves.append(max(pair))
+                if len(pair) == 2 and min(pair):
+                    high = products.digits[at + 1]
+                    of_products += high.bits(products.element_bits) + 1
+                    leaves[-1] += 1
+        adders, of_row = tree_bits(leaves, width)
+        of_trees, registers = of_trees + adders, registers + of_row
+    return of_products, of_trees, registers
+
+
+def _digit_sizes(products: Products, weight: int) -> list[int]:
+    """Bits of each digit of a constant weight, its shift with it; 0 of a digit that is zero."""
+    stored = (weight + 1) // 2 if products.is_binary else weight + products.dsp_extra
+    codes = [(stored >> digit.low) & (len(digit.multiples) - 1) for digit in products.digits]
+    return [
+        digit.shift + digit.bits(products.element_bits) if digit.multiples[code] else 0
+        for digit, code in zip(products.digits, codes, strict=True)
+    ]
 
 
 def _leaves(products: Products, in_dsps: int) -> Iterator[int]:

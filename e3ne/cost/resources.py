@@ -14,9 +14,10 @@ from ..ir.cycles import GATE_QUEUE_SPARE, class_comparisons
 from ..ir.frames import input_format, input_words, source_windows, window_steps
 from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
+from .counts import Features
 from .features import node_features
 from .lut_table import FFS, LUTS
-from .memories import BLOCK_BITS, LARGE_BITS, Memory, memory_cells
+from .memories import BLOCK_BITS, LARGE_BITS, Memory, MemoryCells, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class
 READOUT_LUTS_PER_BIT = 1.5
@@ -42,20 +43,29 @@ class Resources:
 def node_resources(graph: Graph, node: Node, family: Family = "ecp5") -> Resources:
     """The resources of one mapped node."""
     features = node_features(graph, node)
-    cells = [memory_cells(memory, family) for memory in features.memories]
+    units, cells = family_units(features, family)
     table, ff_table = LUTS[family], FFS[family]
-    logic = sum(table.get(kind, 0.0) * amount for kind, amount in features.units.items())
+    logic = sum(table.get(kind, 0.0) * amount for kind, amount in units.items())
     ffs = ff_table.get("counted", 1.0) * features.ffs
     ffs += sum(ff_table.get(kind, 0.0) * amount for kind, amount in features.units.items())
     brams = sum(cell.brams for cell in cells)
     return Resources(
-        round(logic + sum(cell.luts for cell in cells)),
+        round(logic),
         round(ffs + sum(cell.ffs for cell in cells)),
         brams,
         brams * BLOCK_BITS[family],
         features.dsps,
         sum(cell.sprams for cell in cells) * LARGE_BITS.get(family, 0),
     )
+
+
+def family_units(features: Features, family: Family) -> tuple[dict[str, float], list[MemoryCells]]:
+    """The features and what depends on the family: LUTs of ROMs in logic, of all other memories."""
+    cells = [memory_cells(memory, family) for memory in features.memories]
+    in_logic = [m.is_rom and not c.brams for m, c in zip(features.memories, cells, strict=True)]
+    roms = sum(cell.luts for cell, is_rom in zip(cells, in_logic, strict=True) if is_rom)
+    units = {"rom_luts": roms, "memory_luts": sum(cell.luts for cell in cells) - roms}
+    return features.units | units, cells
 
 
 def port_resources(graph: Graph, family: Family = "ecp5") -> Resources:

@@ -24,6 +24,7 @@ from e3ne.ir import (
     Identity,
     Input,
     IntegrateFire,
+    Linear,
     Mapping,
     Node,
     Output,
@@ -128,6 +129,8 @@ def test_adders_of_a_tree():
     # The odd one passes through a register.
     assert tree_bits([3, 5, 2], 20) == (6 + 7, 10 + 6 + 2 + 7)
     assert tree_bits([3], 20) == (0, 3)
+    # Nothing is added where one of two is nothing.
+    assert tree_bits([3, 0, 0, 4], 20) == (5, 7 + 7 + 5)
 
 
 def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
@@ -139,11 +142,23 @@ def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
 
 def test_every_kind_in_the_table_is_a_feature():
     kinds = {k for g in CASES.values() for k in node_features(g, g.nodes[0]).units}
-    # Of layouts that no node of the sweep has.
-    kinds |= {"placed_bits", "triple_digit_bits", "picked_bits", "compared_bits", "mask_bits"}
-    kinds |= {"encoder_gate_bits", "encoder_leak_bits", "encoder_split_bits"}
+    kinds |= {"rom_luts", "memory_luts"}  # of the family, not of the node
     assert all(set(table) <= kinds for table in LUTS.values())
     assert all(luts > 0 for table in LUTS.values() for luts in table.values())
+
+
+def test_constant_weights_cost_what_their_digits_need():
+    """A digit that is zero is no operand; of 4 bits, products are those of w - 1: 1 is nothing."""
+    graph = CASES["constant 12x8 bits=4 weight=4"]
+    node = graph.nodes[0]
+    op = node.synapses[0].op
+    assert isinstance(op, Linear)
+    units = node_features(graph, node).units
+    sparse = Linear(frozen(np.where(np.arange(12) % 3 == 0, op.weight, 1), np.int64))
+    thinned = replace(node, synapses=(replace(node.synapses[0], op=sparse),))
+    fewer = node_features(graph.with_nodes((thinned,)), thinned).units
+    assert 0 < fewer["constant_adder_bits"] < units["constant_adder_bits"]
+    assert 0 < fewer["tree_bits"] < 0.5 * units["tree_bits"]
 
 
 def test_queues_and_kept_membranes_are_memories():
