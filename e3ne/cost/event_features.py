@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir import Conv2d, Graph, Linear, Node, Storage
+from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.event_cycles import kept_slices, lane_plan, list_parts
 from ..ir.event_lanes import LanePlan
 from ..ir.frames import window_steps
@@ -28,7 +28,7 @@ def event_features(
     if lanes.lane_rows:
         plan = lane_plan(graph, node, index)
         rows = fold.outs * plan.rows
-        _lanes(found, plan, steps * source.bits, rows, lanes.buffer_storage)
+        _lanes(found, plan, steps * source.bits, rows)
     elif isinstance(op, Linear):
         keep = kept_slices(graph, node, index)
         rows = fold.outs * int(keep.sum())
@@ -60,12 +60,12 @@ def _list(found: Features, kept: int, slices: int, parts: int, slice_bits: int, 
     found.ffs += slice_bits * (parts + 1) + parts * (row_bits + 2) + 7 * row_bits + 30
 
 
-def _lanes(found: Features, plan: LanePlan, element_bits: int, rows: int, storage: Storage) -> None:
+def _lanes(found: Features, plan: LanePlan, element_bits: int, rows: int) -> None:
     """An EventLanes: of each lane two banks of words, the events of one, rows of its weight ROM."""
     row_bits = max(1, (rows - 1).bit_length())
     word_bits = plan.places * element_bits
     entry = word_bits + max(1, (plan.rows - 1).bit_length()) + 1
-    found.memories += [Memory(entry, 2 * plan.words, False, storage)] * plan.in_lanes
+    found.memories += [Memory(entry, 2 * plan.words, False)] * plan.in_lanes
     found.add("event_list", 1)
     found.add("seen_bits", 2 * plan.in_lanes * word_bits)
     found.add("picked_bits", plan.in_lanes * plan.places * (element_bits + row_bits))

@@ -6,8 +6,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import Storage
-from .memory_kinds import memory_attributes
 from .picking import encoded_by, lowest, selected_by, several
 
 
@@ -24,12 +22,9 @@ class EventLane(wiring.Component):
     replayed `outs` times, each `rows` rows further on.
     """
 
-    def __init__(
-        self, words: int, places: int, element_bits: int, outs: int, storage: Storage
-    ) -> None:
+    def __init__(self, words: int, places: int, element_bits: int, outs: int) -> None:
         self.words, self.places, self.element_bits, self.outs = words, places, element_bits, outs
         self.rows = words * places
-        self.storage = storage
         word_row = unsigned(max(1, (self.rows - 1).bit_length()))
         super().__init__(
             {
@@ -51,10 +46,7 @@ class EventLane(wiring.Component):
         m = Module()
         fields = (self.word, self.word_row, self.ends)
         m.submodules.kept = kept = memory.Memory(
-            shape=unsigned(len(Cat(*fields))),
-            depth=2 * self.words,
-            init=[],
-            attrs=memory_attributes(self.storage),
+            shape=unsigned(len(Cat(*fields))), depth=2 * self.words, init=[]
         )
         port = kept.write_port()
         whole = [Signal(name=f"whole_{k}") for k in range(2)]  # the bank holds a whole window

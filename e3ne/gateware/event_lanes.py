@@ -6,7 +6,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..ir import Storage
 from ..ir.event_lanes import LanePlan
 from .event_lane import EventLane
 from .slices import AddressedSlice
@@ -29,16 +28,8 @@ class EventLanes(wiring.Component):
     `ir.event_lanes.LANES_LATENCY` from a word to its first events. Reset: a new frame.
     """
 
-    def __init__(
-        self,
-        word: Word,
-        plan: LanePlan,
-        outs: int,
-        windows: int = 1,
-        storage: Storage = Storage.AUTO,
-    ) -> None:
+    def __init__(self, word: Word, plan: LanePlan, outs: int, windows: int = 1) -> None:
         self.word, self.plan, self.outs, self.windows = word, plan, outs, windows
-        self.storage = storage
         slice_word = Word(plan.in_lanes, word.steps, word.bits, word.signed)
         self.out = AddressedSlice(slice_word, outs * plan.rows, lane_rows=True)
         super().__init__({"i": In(word.signature), "o": Out(self.out.signature)})
@@ -52,7 +43,7 @@ class EventLanes(wiring.Component):
         taken, ends = Signal(), Signal()
         lanes = []
         for k in range(plan.in_lanes):
-            lane = EventLane(plan.words, plan.places, element_bits, self.outs, self.storage)
+            lane = EventLane(plan.words, plan.places, element_bits, self.outs)
             m.submodules[f"lane_{k}"] = lane
             m.d.comb += [
                 lane.word.eq(Cat(elements[k :: plan.in_lanes])),

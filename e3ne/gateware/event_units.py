@@ -33,7 +33,7 @@ def event_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
     kept_rows = plan = None
     if lanes.lane_rows:
         plan = lane_plan(graph, node, index)
-        front = EventLanes(word, plan, fold.outs, windows, lanes.buffer_storage)
+        front = EventLanes(word, plan, fold.outs, windows)
     elif isinstance(op, Linear):
         keep = kept_slices(graph, node, index)
         front = EventList(word, lanes.in_lanes, keep.tolist(), fold.outs, windows)

@@ -69,6 +69,8 @@ def _lane_rows(
         )
     if lanes.storage is Storage.LOADED:
         yield "found storage loaded with lane_rows, accepted auto, block or lut"
+    if lanes.buffer_storage is not Storage.AUTO:
+        yield f"found buffer_storage {lanes.buffer_storage.value} with lane_rows, accepted auto"
 
 
 def _logic(

@@ -70,6 +70,11 @@ def problems(lanes: SynapseMapping, *, signed: bool = False, engine=Engine.DENSE
             {"engine": Engine.EVENT},
             "found storage loaded with lane_rows, accepted auto, block or lut",
         ),
+        (
+            {"lane_rows": True, "buffer_storage": Storage.BLOCK, "dsps": 0},
+            {"engine": Engine.EVENT},
+            "found buffer_storage block with lane_rows, accepted auto",
+        ),
         ({"products_per_dsp": 4}, {}, "found products_per_dsp=4, accepted 1 to 3"),
         (
             {"bit_lanes": 1},
