@@ -177,7 +177,7 @@ def _simulate(
     else:
         run: Run
         if simulator == "verilator":
-            run = partial(run_verilator, build, build_simulator(build))
+            run = partial(run_verilator, build, build_simulator(build, frames=len(integers[0])))
         else:
             run = partial(run_icarus if simulator == "icarus" else run_amaranth, build)
             jobs = 1

@@ -24,6 +24,7 @@ HARNESS = "sim/e3ne_harness.cpp"
 PORTS = "sim/e3ne_ports.h"
 OBJECTS = "sim/obj"
 IDLE_CYCLES = 2_000_000
+FEW_FRAMES = 16
 
 Frames = Sequence[Array]
 """Integers (frames, steps, *shape) of each input, in the order of the graph."""
@@ -37,11 +38,15 @@ class RunOptions:
     isolated: bool = False
 
 
-def build_simulator(build: Build, jobs: int = 2) -> Path:
-    """The Verilator executable of a build; made when its sources are new."""
+def build_simulator(build: Build, jobs: int = 2, frames: int | None = None) -> Path:
+    """The Verilator executable of a build; made when its sources are new.
+
+    For few `frames` one that is built sooner and runs longer.
+    """
     return verilator.build(
         *(build.verilog, "e3ne_top", HARNESS, build.folder, OBJECTS, ["E3NE_PROBES"], jobs),
         headers=[PORTS],
+        quick=frames is not None and frames <= FEW_FRAMES,
     )
 
 

@@ -40,10 +40,12 @@ def build(
     jobs: int = 2,
     timeout_s: float = DAY_S,
     headers: Sequence[str] = (),
+    quick: bool = False,
 ) -> Path:
     """A simulator of `top` driven by the C++ file `harness`; the path of the executable.
 
-    `headers` are what the harness includes besides the design.
+    `headers` are what the harness includes besides the design. `quick`: for short runs; it is
+    compiled without optimisation unless there is one already, in half the time.
 
     Paths are relative to `cwd`. The result is kept in `objects`, in a folder named after a hash
     of every source, the flags and Verilator's version, and found again there; a build that was
@@ -53,10 +55,10 @@ def build(
     find("make"), find("g++")
     flags = [*FAST, *(f"-D{define}" for define in defines)]
     key = sources_key([*files, harness, *headers], cwd, [program.version_text, top, *flags])
-    folder = cwd / objects / key
-    executable = folder / f"V{top}"
-    if executable.is_file():
-        return executable
+    for folder in [cwd / objects / name for name in (key, *([f"{key}-quick"] if quick else []))]:
+        executable = folder / f"V{top}"
+        if executable.is_file():
+            return executable
     with (
         clear_os_errors("verilator", folder),
         tempfile.TemporaryDirectory(prefix="e3ne-", dir=folder_without_space()) as scratch,
@@ -76,7 +78,8 @@ def build(
         for header in headers:
             shutil.copy(cwd / header, scratch)
         targets = ("-f", f"V{top}.mk", f"V{top}")
-        settings = (*OPTIMIZE, *in_two_files(Path(scratch), top), *compiler_cache())
+        optimize = ("OPT_FAST=-O0",) if quick else ()  # make takes the last one
+        settings = (*OPTIMIZE, *optimize, *in_two_files(Path(scratch), top), *compiler_cache())
         make = [*find("make").command, "-j", str(jobs), *targets, *settings]
         run_program("make", make, Path(scratch), folder / "make.log", timeout_s)
         partial = folder / "partial"
