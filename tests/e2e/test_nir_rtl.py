@@ -11,6 +11,7 @@ import pytest
 import e3ne
 from e3ne.ir import text
 from e3ne.reference import run
+from tests.fixed_lanes import no_search
 from tests.nir_cases import spikes
 
 nir = pytest.importorskip("nir", reason="pip install 'e3ne[nir]'")
@@ -67,7 +68,8 @@ def test_every_convention_in_rtl(convention: str, tmp_path: Path) -> None:
     assert sent["a"].sum() > 30
     assert sent["b"].sum() > 10
     assert np.ptp(sent["li"]) > 0
-    hardware = e3ne.compile(graph, calibration=x, output=tmp_path / "build", name="net")
+    with no_search():
+        hardware = e3ne.compile(graph, calibration=x, output=tmp_path / "build", name="net")
     result = hardware.simulate(x)
     result.raise_for_mismatch()
     assert (result.frames, result.mismatches, result.nodes_checked) == (3, 0, 3)

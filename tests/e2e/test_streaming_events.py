@@ -22,6 +22,7 @@ from e3ne.cost import predict
 from e3ne.emit import Build
 from e3ne.ir import Array, BadInput, Engine, Graph, Node, SpikeType, Synapse, UnsupportedModel
 from e3ne.toolchain import yosys
+from tests.fixed_lanes import no_search
 from tests.small_networks import built, inputs_of, spiking, two_inputs
 from tests.streaming_networks import (
     FRAMES,
@@ -87,7 +88,8 @@ def compiled(folder: Path, settings: dict[str, Any], steps: int = 4, beta: float
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return compiled(tmp_path_factory.mktemp("events"), {"input": {"events": True}})
+    with no_search():
+        return compiled(tmp_path_factory.mktemp("events"), {"input": {"events": True}})
 
 
 def test_events_from_torch_to_verilator(events: Any, tmp_path: Path) -> None:

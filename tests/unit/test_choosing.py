@@ -33,6 +33,7 @@ from e3ne.lower.choose_encoding import ChosenCode, Row, candidates, shortened
 from e3ne.lower.choose_precision import Chosen
 from e3ne.lower.evaluation import by_reference
 from e3ne.training.datasets import digits
+from tests.fixed_lanes import no_search
 from tests.unit.lower_graphs import chain, conv, frames, linear
 
 Golden = Callable[[str, str], None]
@@ -127,16 +128,17 @@ def test_the_hessian_may_order_the_steps_of_weights(network: Graph) -> None:
 @pytest.fixture(scope="module")
 def codes(network: Graph) -> ChosenCode:
     split = digits()
-    return e3ne.choose_encoding(
-        network,
-        split.train_x[:300],
-        split.train_y[:300],
-        97.0,
-        config=settings(),
-        calibration=split.train_x[:200],
-        radix_bits=(1, 2, 4),
-        code_steps=(4, 8),
-    )
+    with no_search():
+        return e3ne.choose_encoding(
+            network,
+            split.train_x[:300],
+            split.train_y[:300],
+            97.0,
+            config=settings(),
+            calibration=split.train_x[:200],
+            radix_bits=(1, 2, 4),
+            code_steps=(4, 8),
+        )
 
 
 def test_the_cheapest_code_above_the_floor(codes: ChosenCode) -> None:
@@ -152,7 +154,7 @@ def test_the_cheapest_code_above_the_floor(codes: ChosenCode) -> None:
 
 def test_a_code_that_no_floor_allows(network: Graph) -> None:
     split = digits()
-    with pytest.raises(BadInput) as caught:
+    with no_search(), pytest.raises(BadInput) as caught:
         e3ne.choose_encoding(
             *(network, split.train_x[:60], split.train_y[:60] * 0 + 9, 90.0),
             config=settings(),
@@ -179,7 +181,8 @@ def test_spiking_networks_get_fewer_steps_and_encoders() -> None:
     assert shortened(spiking(), 2).edge("out").steps == 2
     generator = np.random.default_rng(0)
     x, y = frames(60, 1, 8, 8), generator.integers(0, 4, 60)
-    codes = e3ne.choose_encoding(spiking(), x, y, 1.0, code_steps=(2, 8), cost="cycles")
+    with no_search():
+        codes = e3ne.choose_encoding(spiking(), x, y, 1.0, code_steps=(2, 8), cost="cycles")
     assert len(codes.table) == 8
     assert all(row.measured is not None for row in codes.table)
     assert codes.row.cost("cycles") == min(row.cost("cycles") for row in codes.table)
