@@ -1,9 +1,10 @@
 """An estimate of the clock that a mapped network reaches after routing.
 
 The longest path of a node is taken as a sum: what every path has, bits of the longest carry chain,
-adders and comparisons one behind the other in its neuron, and how far a node spreads. The figures
-(`clock_table.py`) are fitted by `python -m benchmarks.fit_clock` to nextpnr runs of single nodes;
-families without any have no estimate.
+adders and comparisons one behind the other in its neuron, how far a node spreads, how many
+registers follow its counters, and the multiplexers of its deepest ROM in LUTs. The
+figures (`clock_table.py`) are fitted by `python -m benchmarks.fit_clock` to nextpnr runs of single
+nodes; families without any have no estimate.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import math
 
 from ..boards import Board
-from ..ir import Graph, Integrate, IntegrateFire, Node, Requantize
+from ..ir import Engine, Graph, Integrate, IntegrateFire, Node, Requantize
 from ..ir.cycles import multiplies, searches_spikes
 from .clock_table import PERIODS
 from .dense_features import current_bits
+from .features import node_features
+from .memories import memory_cells
 from .resources import node_resources
 
 
@@ -51,9 +54,20 @@ def path_features(graph: Graph, node: Node) -> dict[str, float]:
         case _:
             serial = 0
     luts = node_resources(graph, node, "ecp5").luts
+    features = node_features(graph, node)
+    in_luts = [
+        (memory.depth - 1).bit_length()
+        for memory in features.memories
+        if memory.is_rom and memory.depth > 1 and not memory_cells(memory, "ecp5").brams
+    ]
+    assert node.mapping is not None
+    # LOGIC has no counters that say which slice of which word is due.
+    is_counted = node.mapping.engine is not Engine.LOGIC
     return {
         "any": 1.0,
         "carry_bits": float(carry),
         "serial_adders": float(serial),
         "luts_log2": math.log2(max(2, luts)),
+        "counted_log2": math.log2(max(2.0, features.ffs)) if is_counted else 0.0,
+        "rom_address_bits": float(max(in_luts, default=0)),
     }
