@@ -11,27 +11,14 @@ from typing import Any
 
 from .boards import Board, Resources
 from .emit import Part
-from .emit.synth_scripts import constraints_file, defines_of
+from .emit.synth_scripts import NETLIST, TOP, constraints_file, synthesis_options
+from .emit.synth_scripts import OPTIONS as OPTIONS
 from .ir import DoesNotFit
 from .progress import Stages
 from .toolchain import nextpnr, yosys
 from .toolchain.process import side_by_side
 
 logger = logging.getLogger(__name__)
-
-TOP = "e3ne_top"
-NETLIST = "synth/e3ne_top"
-
-OPTIONS: dict[str, list[str]] = {
-    "ecp5": ["-nodsp"],
-    "ice40": [],
-    "gowin": ["-nodsp"],
-    "nexus": ["-nodsp"],
-    "xilinx7": ["-nodsp"],
-    "ultrascale_plus": ["-nodsp"],
-}
-"""Products stay in LUTs, as the mapping counts them: left alone, Yosys takes an 18x18 multiplier
-for each product of a few bits, and overruns the part."""
 
 XILINX: dict[str, dict[str, int]] = {
     "luts": {
@@ -95,18 +82,12 @@ BRAM_BITS = {
 }
 
 
-LUT_SHARE = 0.4
-"""Of the period of the clock aimed at, what LUTs may take; wires take the rest."""
-
-
 def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> dict[str, int]:
     """The resources of the build in `folder` after Yosys; the netlist stays in synth/."""
     with stages("synthesize"):
         cells = yosys.synthesize(
             *(board.family, files, TOP, folder, NETLIST),
-            options=OPTIONS[board.family],
-            defines=defines_of(part_of(board)),
-            delay_ps=round(LUT_SHARE * 1e12 / board.clock_hz),
+            **synthesis_options(part_of(board), board.clock_hz),
         )
     return resources_used(board.family, cells)
 

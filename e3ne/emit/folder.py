@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 OURS = ("manifest.json", "report.json", "report.html", "rtl", "rom", "sim", "synth", "dump")
 """What e3ne writes at the top of a build folder."""
 
+VERILOG = ("rtl/e3ne_rom.v", "rtl/e3ne_network.v", "rtl/e3ne_top.v")
+"""The Verilog files of every build, the top last."""
+
 DEFAULT_CLOCK_HZ = 100e6
 
 SIMULATION_FILES = ("e3ne_harness.cpp", "e3ne_bench.py", "run_icarus.py")
@@ -51,7 +54,7 @@ class Build:
     @property
     def verilog(self) -> list[str]:
         """The Verilog files, relative to the folder, the top last."""
-        return ["rtl/e3ne_rom.v", "rtl/e3ne_network.v", "rtl/e3ne_top.v"]
+        return list(VERILOG)
 
 
 def write_build(
@@ -125,7 +128,8 @@ def write_files(
     write_vectors(sim / "vectors", graph, [node_of(probe) for probe in network.probes], frames)
     if details.part is not None:
         clock_hz = details.clock_hz or DEFAULT_CLOCK_HZ
-        write_synth_scripts(folder / "synth", details.part, clock_hz, ports_of(graph))
+        ports = ports_of(graph)
+        write_synth_scripts(folder / "synth", details.part, clock_hz, VERILOG, ports)
 
 
 def json_text(value: Any) -> str:

@@ -1,12 +1,16 @@
-"""Carry chains of ECP5 without the cells that nextpnr puts before and behind those of Yosys.
+"""Carry chains as nextpnr likes them: what Yosys ties to a constant, or nobody reads, left open.
 
-A chain has two bits a cell. nextpnr takes one more cell to bring a constant into it, and one to
-bring its last carry out, even where nobody reads that.
+A chain of ECP5 has two bits a cell; nextpnr takes one more cell to bring a constant into it, and
+one to bring its last carry out, even where nobody reads that. On Nexus it accepts no net there.
+
+As a program, `python3 carry_chains.py FAMILY NETLIST.json` edits a netlist of Yosys; builds have a
+copy of this file beside `run.sh`, so it needs nothing but Python.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +99,30 @@ def _read_bits(module: dict[str, Any]) -> set[int | str]:
             if directions.get(port) != "output":
                 read.update(bits)
     return read
+
+
+def free_carry_inputs(netlist: Path) -> int:
+    """Leaves the carry input of each cell that starts a chain of Nexus open: how many.
+
+    abc9 ties it to zero (Yosys issues 4081 and 5639), and nextpnr-nexus accepts no net there.
+    """
+    design: dict[str, Any] = json.loads(netlist.read_text())
+    freed = 0
+    for module in design["modules"].values():
+        for cell in module["cells"].values():
+            parameters = cell["parameters"]
+            if cell["type"] == "CCU2" and (
+                (parameters["INIT0"], parameters["INIT1"]) == ("0xFFFF", "0x00AA")
+            ):
+                cell["connections"].pop("CIN", None)
+                cell.get("port_directions", {}).pop("CIN", None)
+                freed += 1
+    netlist.write_text(json.dumps(design))
+    return freed
+
+
+OPENED = {"ecp5": free_carries, "nexus": free_carry_inputs}
+"""By family: what edits the netlist between Yosys and nextpnr."""
+
+if __name__ == "__main__":
+    OPENED[sys.argv[1]](Path(sys.argv[2]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .carry_chains import ODD_CHAINS, free_carries
+from .carry_chains import ODD_CHAINS, OPENED
 from .errors import ToolFailed
 from .locate import Program, find
 from .multipliers import multiplier_commands
@@ -78,54 +78,53 @@ def synthesize(
     as it can).
     """
 
-    command = SYNTHESIS[family].format(top=top)
-    flags = " ".join(f"-D{define}" for define in defines)
-    lines = [
-        f"read_verilog -sv {flags} {' '.join(files)}",
+    chains = f"{netlist}.chains.v"
+    if family == "ecp5":
+        with clear_os_errors("yosys", cwd):
+            (cwd / chains).write_text(ODD_CHAINS)
+    lines = synthesis_script(family, files, top, netlist, chains, options, defines, delay_ps)
+    run(lines, cwd, netlist, cwd / f"{netlist}.log", timeout_s)
+    if family in OPENED:
+        OPENED[family](cwd / f"{netlist}.json")
+    return cell_counts(cwd / f"{netlist}.stat.json", top)
+
+
+def synthesis_script(
+    family: str,
+    files: Sequence[str],
+    top: str,
+    netlist: str,
+    chains: str,
+    options: Sequence[str] = (),
+    defines: Sequence[str] = (),
+    delay_ps: int | None = None,
+) -> list[str]:
+    """The commands of `synthesize`; on ECP5 the file `chains` must hold ODD_CHAINS.
+
+    Where the family is one of OPENED, the netlist is to be edited behind them.
+    """
+    command = " ".join([SYNTHESIS[family].format(top=top), *options])
+    flags = "".join(f" -D{define}" for define in defines)
+    return [
+        f"read_verilog -sv{flags} {' '.join(files)}",
         *multiplier_commands(family, top),
         *([] if delay_ps is None else [f"scratchpad -set abc9.D {delay_ps}"]),
-        *_synth(family, " ".join([command, *options]), cwd, netlist),
+        *_synth(family, command, chains),
         f"write_json {netlist}.json",
         f"write_verilog -noattr {netlist}.v",
         f"tee -q -o {netlist}.stat.json stat -json",
     ]
-    run(lines, cwd, netlist, cwd / f"{netlist}.log", timeout_s)
-    if family == "nexus":
-        free_carry_inputs(cwd / f"{netlist}.json")
-    if family == "ecp5":
-        free_carries(cwd / f"{netlist}.json")
-    return cell_counts(cwd / f"{netlist}.stat.json", top)
 
 
-def _synth(family: str, command: str, cwd: Path, netlist: str) -> list[str]:
+def _synth(family: str, command: str, chains: str) -> list[str]:
     """The synth command, for ECP5 with an adder of our own in the middle."""
     if family != "ecp5":
         return [command]
-    chains = f"{netlist}.chains.v"
-    with clear_os_errors("yosys", cwd):
-        (cwd / chains).write_text(ODD_CHAINS)
     return [
         f"{command} -run begin:map_gates",
         f"techmap -map {chains}",
         f"{command} -run map_gates:",
     ]
-
-
-def free_carry_inputs(netlist: Path) -> None:
-    """Leaves the carry input of the cell that starts a chain of Nexus open again, in the JSON file.
-
-    abc9 ties it to zero (Yosys issues 4081 and 5639), and nextpnr-nexus accepts no net there.
-    """
-    design: dict[str, Any] = json.loads(netlist.read_text())
-    for module in design["modules"].values():
-        for cell in module["cells"].values():
-            parameters = cell["parameters"]
-            if cell["type"] == "CCU2" and (
-                (parameters["INIT0"], parameters["INIT1"]) == ("0xFFFF", "0x00AA")
-            ):
-                cell["connections"].pop("CIN", None)
-                cell.get("port_directions", {}).pop("CIN", None)
-    netlist.write_text(json.dumps(design))
 
 
 def cell_counts(statistics: Path, top: str) -> dict[str, int]:

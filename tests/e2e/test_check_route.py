@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from e3ne.boards import load_board
+from e3ne.emit.folder import VERILOG
 from e3ne.emit.synth_scripts import write_synth_scripts
 from e3ne.ir import Graph
 from e3ne.progress import Stages
@@ -45,7 +46,7 @@ def test_a_bitstream_with_its_clock_and_area(
 def test_a_bitstream_on_pins_of_the_board(tmp_path: Path, name: str) -> None:
     board, build = load_board(name), built(tmp_path / "a build", narrow(convolution()))
     ports = build.manifest["ports"]
-    write_synth_scripts(build.folder / "synth", part_of(board), board.clock_hz, ports)
+    write_synth_scripts(build.folder / "synth", part_of(board), board.clock_hz, VERILOG, ports)
     stages = Stages(None)
     used = synthesize(build.folder, build.verilog, board, stages)
     check_fits(used, board)

@@ -12,7 +12,7 @@ import jinja2
 import pytest
 
 from e3ne.emit import Build, Part, filled, template
-from e3ne.emit.synth_scripts import constraints_file, write_synth_scripts
+from e3ne.emit.synth_scripts import SCRIPT, constraints_file, write_synth_scripts
 from e3ne.emit.verilog import tidy, without_brackets
 from e3ne.ir import BadInput
 from tests.small_networks import built, convolution
@@ -51,7 +51,7 @@ def test_top(build: Build, golden: Golden) -> None:
 )
 def test_synthesis_scripts(part: Part, golden: Golden, tmp_path: Path) -> None:
     ports = [{"name": "clk", "width_bits": 1}, {"name": "data", "width_bits": 2}]
-    write_synth_scripts(tmp_path, part, 24e6, ports)
+    write_synth_scripts(tmp_path, part, 24e6, ["rtl/a.v", "rtl/b.v"], ports)
     golden(f"run_{part.family}.sh", (tmp_path / "run.sh").read_text())
     constraints = tmp_path / Path(constraints_file(part)).name
     text = constraints.read_text()
@@ -59,7 +59,13 @@ def test_synthesis_scripts(part: Part, golden: Golden, tmp_path: Path) -> None:
     last = {"nexus": "-site {L5} [get_ports {data[1]}]", "gowin": 'IO_LOC "data[1]" 26;'}
     assert last.get(part.family, "") in text
     assert ("data" in text) == (part.family in last)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [constraints.name, "run.sh"]
+    more = {"ecp5": ["carry_chains.py", "carry_chains.v"], "nexus": ["carry_chains.py"]}
+    written = sorted(file.name for file in tmp_path.iterdir())
+    assert written == sorted([constraints.name, "run.sh", SCRIPT, *more.get(part.family, [])])
+    script = (tmp_path / SCRIPT).read_text()
+    assert script.startswith("read_verilog -sv")
+    assert ("-DE3NE_SPRAM" in script) == (part.device == "up5k")
+    assert "abc9.D 16667\n" in script
 
 
 def test_an_unknown_family_is_refused() -> None:
