@@ -169,8 +169,11 @@ def _tell_what_is_dead(
     monkeypatch.setattr(crew_module, "CONNECT_S", 1.0)
     crew.submit("lost", time.sleep, 60)
     scheduler.kill()
-    with pytest.raises(ToolFailed, match=r"no longer answers.*what was finished is kept"):
+    said = r"no longer answers.*what was finished is kept"
+    with pytest.raises(ToolFailed, match=said):
         crew.answer()
+    with pytest.raises(ToolFailed, match=said):
+        crew.share("name", 1)
 
 
 @pytest.fixture(scope="module")

@@ -235,6 +235,7 @@ def test_damaged_and_foreign_databases_are_told_and_not_touched(tmp_path: Path) 
         (damaged, "found a damaged database"),
         (b"no database at all" * 100, "found a damaged database"),
         (whole[:100], "found a damaged database"),
+        (whole[:8192] + bytes(4096) + whole[12288:], r"found a damaged database \(\*\*\* in"),
     )
     for content, message in cases:
         path.write_bytes(content)
