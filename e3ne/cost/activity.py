@@ -43,10 +43,7 @@ class LanesActivity:
     @property
     def work(self) -> int:
         """Events of the slowest lane; in the last word each has one at least."""
-        *before, last = self.events
-        each = [sum(found) for found in zip(*before, strict=True)] or [0] * len(last)
-        totals: list[int] = [n + max(1, ends) for n, ends in zip(each, last, strict=True)]
-        return max(totals)
+        return int(slowest_lane(np.array(self.events)))
 
 
 @dataclass(frozen=True)
@@ -149,13 +146,30 @@ def _lists(
 def _lanes(
     graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
 ) -> list[LanesActivity]:
-    plan, cycles = lane_plan(graph, node, index), empty_cycles(graph, node, index)
-    found = slice_cycles(graph, node, index, trains, frames) != 0
-    owned = np.append(found, np.zeros((len(found), 1), bool), axis=1)[:, plan.elements]
-    events = owned.reshape(len(found), plan.in_lanes, plan.words, plan.places).sum(axis=3)
-    windows = [LanesActivity(window.T.tolist(), cycles) for window in events]
+    cycles = empty_cycles(graph, node, index)
+    events = lane_events(graph, node, index, trains, frames)
+    windows = [LanesActivity(window.tolist(), cycles) for window in events]
     count = len(frames) * synapse_windows(graph, node, index)
     return windows * count if trains is None else windows
+
+
+def lane_events(
+    graph: Graph, node: Node, index: int, trains: Trains | None, frames: list[int]
+) -> Array:
+    """int64 (windows of all frames, words, lanes): events of lanes that follow their own."""
+    plan = lane_plan(graph, node, index)
+    found = slice_cycles(graph, node, index, trains, frames) != 0
+    owned = np.append(found, np.zeros((len(found), 1), bool), axis=1)[:, plan.elements]
+    shape = (len(found), plan.in_lanes, plan.words, plan.places)
+    events: Array = owned.reshape(shape).sum(axis=3).swapaxes(1, 2)
+    return events
+
+
+def slowest_lane(events: Array) -> Array:
+    """Events that the slowest lane gives out, of (.., words, lanes); one at least in the last."""
+    last = np.maximum(events[..., -1, :], 1)
+    slowest: Array = (events[..., :-1, :].sum(axis=-2) + last).max(axis=-1)
+    return slowest
 
 
 def _rows(

@@ -70,7 +70,7 @@ def _lanes(found: Features, plan: LanePlan, element_bits: int, rows: int) -> Non
     found.add("seen_bits", 2 * plan.in_lanes * word_bits)
     found.add("picked_bits", plan.in_lanes * plan.places * (element_bits + row_bits))
     found.add("address_bits", plan.in_lanes * (row_bits + 4 * (2 * plan.words).bit_length()))
-    found.ffs += plan.in_lanes * (plan.places + element_bits + 2 * row_bits + entry + 20) + 20
+    found.ffs += plan.in_lanes * (plan.places + 2 * element_bits + 3 * row_bits + entry + 20) + 20
 
 
 def _rows(found: Features, window: Window, fold: Fold, slice_bits: int) -> None:

@@ -77,18 +77,11 @@ def _products_and_trees(found: Features, products: Products, sums: int, width: i
 
 
 def tree_bits(leaves: list[int], most: int) -> tuple[int, int]:
-    """As `_tree`, remembered: few trees are different."""
-    return _tree(tuple(leaves), most)
-
-
-@lru_cache(maxsize=16384)
-def _tree(widths: tuple[int, ...], most: int) -> tuple[int, int]:
     """(adder bits, register bits) of a tree that adds numbers of these widths, in order.
 
     A register behind the leaves and behind every level; no number is wider than `most` bits. A
     number of 0 bits is nothing to add.
     """
-    leaves = list(widths)
     adders, registers = 0, sum(min(bits, most) for bits in leaves)
     while len(leaves) > 1:
         pairs = [leaves[at : at + 2] for at in range(0, len(leaves), 2)]

@@ -16,12 +16,17 @@ from .event_lanes import EventLanes
 from .event_list import EventList
 from .event_rows import EventRows
 from .matrix_unit import MatrixUnit
+from .plumbing import Skid
 from .rom import RomForm
 from .synapse_word import in_slice_order, synapse_word
 
 
 def event_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list[Any]:
-    """From spikes to currents: a list of slices or rows with flags, then a matrix unit."""
+    """From spikes to currents: a list of slices or rows with flags, then a matrix unit.
+
+    Between lanes and the unit stands a skid: whether the lanes go on would else depend on the
+    neurons and on what follows them, through the whole pipeline.
+    """
     assert node.mapping is not None
     synapse, mapping = node.synapses[index], node.mapping
     op, source = synapse.op, graph.edge(synapse.source)
@@ -55,4 +60,4 @@ def event_units(graph: Graph, node: Node, index: int, rom_form: RomForm) -> list
         kept_rows=kept_rows,
         plan=plan,
     )
-    return [front, unit]
+    return [front, unit] if plan is None else [front, Skid(front.out), unit]

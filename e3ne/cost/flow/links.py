@@ -103,18 +103,24 @@ class Skid(Link):
     """Its own output: one word of storage beside the stream; `i.ready` is a register."""
 
     def __init__(self, i: Link) -> None:
-        self.i, self.full = i, False
-        self.ready, self.payload = False, None
+        self.i, self.full, self.ready = i, False, False
+        self.spare: Any = None
 
     @property
     def valid(self) -> bool:  # type: ignore[override]
         """A word that passes, or one that waits."""
         return self.full or bool(self.i.valid)
 
+    @property
+    def payload(self) -> Any:  # type: ignore[override]
+        """That of the word."""
+        return self.spare if self.full else self.i.payload
+
     def step(self) -> None:
         """One clock cycle."""
         waits = self.valid and not self.ready
         self.i.ready = not self.full
+        self.spare = self.payload
         self.full = waits
 
 

@@ -24,7 +24,7 @@ from ..activity import Trains, has_lane_rows, synapse_activity
 from ..dense_clock import dense_clock
 from ..logic_clock import logic_clock
 from .events import EventLanes, EventList, EventRows
-from .links import Link, Pipe
+from .links import Link, Pipe, Skid
 from .matrix import Matrix
 from .windows import InsertZeros, PatchSlices, Repeat, RowMemory, SlidingWindow
 
@@ -103,14 +103,17 @@ def _event(
     activity: Any = synapse_activity(graph, node, index, trains, frames)
     fold = synapse_fold(node, index)
     front: Any
+    latency = products.latency - products.slice_cycles
     if has_lane_rows(node, index):
         front = EventLanes(i, activity, fold.outs)
-    elif isinstance(op, Linear):
+        skid = Skid(front.o)
+        return [front, skid, Matrix(skid, 0, 0, latency)]
+    if isinstance(op, Linear):
         front = EventList(i, activity, fold.outs)
     else:
         window = op_window(op, graph.edge(node.synapses[index].source).shape)
         front = EventRows(i, window, fold, activity)
-    return [front, Matrix(front.o, 0, 0, products.latency - products.slice_cycles)]
+    return [front, Matrix(front.o, 0, 0, latency)]
 
 
 def _logic(graph: Graph, node: Node, index: int, op: Linear | Conv2d, i: Link) -> list[Any]:
