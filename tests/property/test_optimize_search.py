@@ -197,6 +197,8 @@ def neighbours(laid: Graph, node: Node, engine: Engine):
     plain = [m for m in every if not m.synapses[0].dsps]
     for small in plain:
         for large in plain:
+            if small.synapses[0].lane_rows != large.synapses[0].lane_rows:
+                continue
             one, two = described(small), described(large)
             changed = [key for key in one if one[key] != two[key]]
             if len(changed) == 1 and two[changed[0]] % one[changed[0]] == 0:
