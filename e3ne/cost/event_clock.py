@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import Conv2d, Graph, Linear, Node
-from ..ir.event_cycles import LIST_LATENCY, PICK_LATENCY, event_rows_cycles, row_start_cycles
+from ..ir.event_cycles import (
+    LIST_LATENCY,
+    PICK_LATENCY,
+    event_rows_cycles,
+    kept_slices,
+    list_parts,
+    row_start_cycles,
+)
 from ..ir.event_lanes import LANES_LATENCY
 from ..ir.frames import synapse_windows
 from ..ir.geometry import Window, op_window, synapse_fold
@@ -163,14 +170,15 @@ def event_cycles(
     frames = list(range(len(trains[node.synapses[index].source]))) if trains is not None else [0]
     if has_lane_rows(node, index):
         events = lane_events(graph, node, index, trains, frames)
-        spent = fold.outs * int(slowest_lane(events).sum()) * empty
-        return -(-spent // len(events)), events.shape[1]
+        total = fold.outs * int(slowest_lane(events).sum()) * empty
+        return -(-total // len(events)), events.shape[1]
     if isinstance(op, Linear):
-        windows = synapse_activity(graph, node, index, trains, frames)
-        lists = [item for item in windows if isinstance(item, ListActivity)]
-        work = [fold.outs * (sum(item.cycles) or empty) for item in lists]
-        arrival = [sum(max(1, pushes) for pushes in item.pushes) for item in lists]
-        return -(-sum(work) // len(work)), -(-sum(arrival) // len(arrival))
+        kept = slice_cycles(graph, node, index, trains, frames) * kept_slices(graph, node, index)
+        spent = kept.sum(axis=1)
+        work = fold.outs * np.where(spent == 0, empty, spent)
+        parts = list_parts(graph, node, index)
+        arrival = np.maximum(1, (kept != 0).reshape(len(kept), -1, parts).sum(axis=2)).sum(axis=1)
+        return -(-int(work.sum()) // len(work)), -(-int(arrival.sum()) // len(arrival))
     assert isinstance(op, Conv2d)
     window = op_window(op, type.shape)
     total = 0

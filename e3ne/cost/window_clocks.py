@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from ..ir.geometry import Fold, Window, window_walk
+from ..ir.geometry import Fold, Walk, Window, window_walk
 from ..ir.row_cycles import RowReader
 from .pace import Pace, Times
 
@@ -31,6 +33,19 @@ class RowMemoryClock:
         return leaves, np.concatenate(taken)
 
 
+@lru_cache(maxsize=256)
+def _positions(walk: Walk) -> list[tuple[bool, bool]]:
+    """(a word is taken, a patch is whole) at each position."""
+    return [
+        (
+            walk.rows.takes(row) and walk.columns.takes(column),
+            walk.rows.ends(row) and walk.columns.ends(column),
+        )
+        for row in range(walk.rows.size)
+        for column in range(walk.columns.size)
+    ]
+
+
 class SlidingWindowClock:
     """A SlidingWindow and its PatchSlices: the last slice of each word, when pixels are taken."""
 
@@ -40,14 +55,7 @@ class SlidingWindowClock:
         self.fold, self.chunks = fold, chunks
         walk = window_walk(window, pixel_lanes, in_columns)
         self.waits = walk.begins_in_padding  # at the first position, for the first word
-        self.walk = [  # (a word is taken, a patch is whole) at each position
-            (
-                walk.rows.takes(row) and walk.columns.takes(column),
-                walk.rows.ends(row) and walk.columns.ends(column),
-            )
-            for row in range(walk.rows.size)
-            for column in range(walk.columns.size)
-        ]
+        self.walk = _positions(walk)
         self.step, self.free, self.multiplying = -1, 0, 0
         outs = np.arange(fold.groups * fold.outs, dtype=np.int64) + 1
         self.outs = (outs * fold.slices - 1) * chunks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from .event_lanes import lane_word
 from .graph import Engine, Graph, Node
@@ -24,13 +25,13 @@ class Window:
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
 
-    @property
+    @cached_property
     def out_shape(self) -> Pair:
         """Output (rows, columns)."""
         size = (self.rows, self.columns)
         return window_shape(size, self.kernel, self.stride, self.padding, self.dilation)
 
-    @property
+    @cached_property
     def span(self) -> Pair:
         """Rows and columns between the first and the last element under the kernel, inclusive."""
         rows, columns = (d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
@@ -49,7 +50,7 @@ class Window:
         steps = self.ring_steps
         return max(least, steps[-1][1] + steps[0][0])
 
-    @property
+    @cached_property
     def ring_steps(self) -> list[tuple[int, int]]:
         """For each output row: image rows it needs, from the oldest kept on; rows freed behind it.
 
@@ -125,7 +126,7 @@ class Walk:
         """Whether a first patch may hold nothing of the image."""
         return self.rows.first < self.rows.start or self.columns.first < self.columns.start
 
-    @property
+    @cached_property
     def kept_columns(self) -> int:
         """Columns that are kept in registers: those of a patch, and what a later patch needs."""
         end = self.offset + self.held_columns
@@ -136,6 +137,7 @@ class Walk:
         )
 
 
+@lru_cache(maxsize=4096)
 def window_walk(window: Window, pixel_lanes: int = 1, in_columns: int = 1) -> Walk:
     """The walk whose patches are those of `pixel_lanes` neighbouring output columns.
 
@@ -162,6 +164,7 @@ def in_column_choices(window: Window, pixel_lanes: int) -> list[int]:
     return [1] if wide == 1 or window.columns % wide else [1, wide]
 
 
+@lru_cache(maxsize=1024)
 def op_window(op: Op, source: tuple[int, ...]) -> Window:
     """The window of a Conv2d or a pooling; a Linear is a 1x1 kernel over one pixel."""
     match op:

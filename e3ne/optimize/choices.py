@@ -1,9 +1,10 @@
-"""The layouts worth considering for each part of a network: a node, or all nodes of a loop."""
+"""The layouts of one node worth considering: those that no other one beats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,19 @@ from ..boards import Board
 from ..config import Config
 from ..cost import neuron_cycles, node_cycles, node_resources
 from ..cost.activity import Trains
-from ..cost.schedule import NodeClock, loop_cycles
-from ..ir import Array, Engine, Graph, Node, computing_order, in_loop
+from ..cost.schedule import NodeClock
+from ..ir import Array, Engine, Graph, Node, Storage, in_loop
 from ..ir import Mapping as Layout
 from ..ir.frames import source_windows
 from ..ir.geometry import wanted_lanes
-from .lanes import fewer_neurons, node_mappings, other_storages
+from .lanes import fewer_neurons, node_mappings
 from .limits import COLUMNS
 from .pareto import thinned, undominated
+from .placing import fitting
+from .storages import storage_options, with_storages
 
 MOST_CHOICES = 72  # layouts of one part; more are thinned
 MOST_SHARING = 48  # and of those that share neurons
-MOST_LOOP_LAYOUTS = 48  # of all nodes of a loop together
 COMPARED = [2, 4, 5]  # LUTs, block RAMs and multipliers in rows of choices
 
 
@@ -32,13 +34,15 @@ class Choice:
     """One layout of a part: its nodes with mappings.
 
     `cycles` a frame where the words of its sources come as they are taken; `fill` cycles from the
-    last slice of a word to its spikes; `costs` are the resources in the order of COLUMNS.
+    last slice of a word to its spikes; `costs` are the resources in the order of COLUMNS. Choices
+    of equal `timing` send their words at the same times where they get theirs at the same times.
     """
 
     nodes: tuple[Node, ...]
     cycles: int
     fill: int
     costs: tuple[int, ...]
+    timing: tuple[object, ...] = ()
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -46,63 +50,18 @@ class Choice:
         return tuple(node.mapping.lanes for node in self.nodes if node.mapping)
 
 
-@dataclass(frozen=True)
-class Part:
-    """Nodes that are laid out together, all choices for them, and what they read from outside.
-
-    `cycles` (choices,) and `costs` (choices, columns) hold those of the choices.
-    """
-
-    names: tuple[str, ...]
-    sources: tuple[str, ...]
-    choices: tuple[Choice, ...]
-    cycles: Array
-    costs: Array
-
-
-def parts_of(
+def node_choices(
     graph: Graph,
+    node: Node,
     config: Config,
     board: Board,
     trains: Trains | None,
-    known: dict[object, list[Choice]],
-) -> list[Part]:
-    """The parts of `graph` (stage MAPPED without mappings) in an order in which sources come first.
-
-    A part without choices is one for which the user has fixed what no layout has. `known` keeps
-    the choices for nodes that read no input: beats of other lanes do not change them.
-    """
-    parts = []
-    inputs = {source.name for source in graph.inputs}
-    for group in computing_order(graph):
-        sources = {synapse.source: None for node in group for synapse in node.synapses}
-        names = tuple(node.name for node in group)
-        key = (graph.steps_in_window, names, graph.inputs if inputs & set(sources) else None)
-        if key not in known:
-            known[key] = _part_choices(graph, group, config, board, trains)
-        choices = known[key]
-        outside = tuple(source for source in sources if source not in names)
-        costs = np.array([choice.costs for choice in choices], np.int64).reshape(-1, len(COLUMNS))
-        cycles = np.array([choice.cycles for choice in choices], np.int64)
-        parts.append(Part(names, outside, tuple(choices), cycles, costs))
-    return parts
-
-
-def _part_choices(
-    graph: Graph, group: tuple[Node, ...], config: Config, board: Board, trains: Trains | None
-) -> list[Choice]:
-    fronts = [node_choices(graph, node, config, board, trains) for node in group]
-    if in_loop(graph, group[0].name):
-        return loop_choices(graph, fronts, trains) if all(fronts) else []
-    return fronts[0]
-
-
-def node_choices(
-    graph: Graph, node: Node, config: Config, board: Board, trains: Trains | None
+    loads: bool = False,
 ) -> list[Choice]:
     """The layouts of a node that no other beats in cycles, latency and every resource.
 
-    Layouts are compared that take and send words of the same lanes.
+    Layouts are compared that take and send words of the same lanes. `loads`: weights may lie in
+    memories that the user fills.
     """
     assert graph.steps_in_window is not None
     fixed = config.mapping.get(node.name)
@@ -114,14 +73,47 @@ def node_choices(
     for shares, most in ((False, MOST_CHOICES), (True, MOST_SHARING)):
         alike = [choice for choice in judged if (choice.fill > 0) == shares]
         plain = _few(_unbeaten(graph, alike, board), most)
-        others = [m for c in plain for m in other_storages(graph, c.nodes[0], fixed, board)]
-        if others:
-            moved = _judged(graph, node, others, board, trains)
-            plain = _few(_unbeaten(graph, [*plain, *(c for c in moved if not c.fill)], board), most)
+        moved = [other for choice in plain for other in _moved(graph, choice, config, board, loads)]
+        if moved:
+            plain = _few(_unbeaten(graph, [*plain, *moved], board), most)
         found += plain
-    found = [replace(choice, fill=_fill(graph, choice.nodes[0], trains)) for choice in found]
-    kept = _best(found, _numbers([_words(graph, choice.nodes[0]) for choice in found]))
+    found = [_timed(graph, choice, trains) for choice in found]
+    kept = _best(found, numbered([_words(graph, choice.nodes[0]) for choice in found]))
     return [found[index] for index in kept]
+
+
+def _moved(
+    graph: Graph, choice: Choice, config: Config, board: Board, loads: bool
+) -> Iterator[Choice]:
+    """The choice with memories elsewhere, where that changes its costs.
+
+    Each memory costs the same wherever the others lie.
+    """
+    (node,) = choice.nodes
+    options = storage_options(node, config.mapping.get(node.name), board, loads)
+    changes: list[list[tuple[Storage, Array]]] = []
+    for place, kinds in enumerate(options):
+        nothing = np.zeros(len(COLUMNS), np.int64)
+        changes.append([(Storage.AUTO, nothing)])
+        for kind in kinds:
+            pair = (kind, Storage.AUTO) if place == 0 else (Storage.AUTO, kind)
+            mapping = with_storages(graph, node, *pair)
+            if mapping is not None:
+                alone = _costs(graph, replace(node, mapping=mapping), board)
+                change = np.subtract(alone, choice.costs)
+                if change.any():
+                    changes[place].append((kind, change))
+    for (weights, more), (buffers, other) in product(*changes):
+        mapping = with_storages(graph, node, weights, buffers)
+        if mapping is not None and (weights, buffers) != (Storage.AUTO, Storage.AUTO):
+            costs = tuple(int(cost) for cost in np.add(choice.costs, more + other))
+            yield replace(choice, nodes=(replace(node, mapping=mapping),), costs=costs)
+
+
+def _costs(graph: Graph, node: Node, board: Board) -> tuple[int, ...]:
+    """The resources of a mapped node in the order of COLUMNS."""
+    used = node_resources(graph, node, board.family)
+    return tuple(int(getattr(used, name, 0)) for name in COLUMNS)
 
 
 def _few(found: list[Choice], most: int) -> list[Choice]:
@@ -149,8 +141,7 @@ def _judged(
     saved, windows = _Saved(graph, node, board), source_windows(graph, node.name)
     for mapping in mappings:
         mapped = replace(node, mapping=mapping)
-        used = node_resources(graph, mapped, board.family)
-        costs = tuple(int(getattr(used, name, 0)) for name in COLUMNS)
+        costs = _costs(graph, mapped, board)
         cycles = node_cycles(graph, mapped, trains)
         found.append(Choice((mapped,), cycles, 0, costs))
         for fewer in fewer_neurons(mapped):
@@ -199,46 +190,13 @@ def _unbeaten(graph: Graph, found: list[Choice], board: Board) -> list[Choice]:
         return []
     found = _on_board(found, board)
     kinds = [_clock_kind(graph, choice.nodes[0]) for choice in found]
-    return [found[index] for index in _best(found, _numbers(kinds))]
+    return [found[index] for index in _best(found, numbered(kinds))]
 
 
-def _numbers(kinds: list[Any]) -> Array:
+def numbered(kinds: list[Any]) -> Array:
+    """A number for each kind, the same for equal ones: int64 (kinds,)."""
     numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
     return np.array([numbers[kind] for kind in kinds], np.int64)
-
-
-def loop_choices(graph: Graph, fronts: list[list[Choice]], trains: Trains | None) -> list[Choice]:
-    """Layouts of all nodes of a loop: for each number of cycles the cheapest that keep it.
-
-    A loop of one node has each of its layouts.
-    """
-    if len(fronts) == 1:
-        together: list[tuple[Choice, ...]] = [(choice,) for choice in fronts[0]]
-    else:
-        least = max(min(choice.cycles for choice in front) for front in fronts)
-        paces = sorted({max(least, choice.cycles) for front in fronts for choice in front})
-        together = list(
-            dict.fromkeys(
-                tuple(
-                    min(
-                        (choice for choice in front if choice.cycles <= pace),
-                        key=lambda choice: choice.costs,
-                    )
-                    for front in fronts
-                )
-                for pace in paces
-            )
-        )
-    step = -(-len(together) // MOST_LOOP_LAYOUTS)
-    found = []
-    for choices in together[::step]:
-        nodes = tuple(choice.nodes[0] for choice in choices)
-        cycles = max(
-            loop_cycles(_fitting(graph, nodes), nodes, trains), *(c.cycles for c in choices)
-        )
-        costs = tuple(int(total) for total in np.sum([c.costs for c in choices], axis=0))
-        found.append(Choice(nodes, cycles, max(c.fill for c in choices), costs))
-    return found
 
 
 def _words(graph: Graph, node: Node) -> tuple[int, ...]:
@@ -258,10 +216,15 @@ def _clock_kind(graph: Graph, node: Node) -> tuple[Any, ...]:
     return _words(graph, node), mapping.current_lanes, mapping.engine, *engines
 
 
-def _fill(graph: Graph, node: Node, trains: Trains | None) -> int:
-    clock = NodeClock(_fitting(graph, [node]), node, trains)
+def _timed(graph: Graph, choice: Choice, trains: Trains | None) -> Choice:
+    """The choice with its fill and what its clock depends on."""
+    (node,) = choice.nodes
+    clock = NodeClock(fitting(graph, [node]), node, trains)
     shared = (clock.parts - 1) * clock.apart
-    return clock.latency + shared + max(synapse.latency for synapse in clock.synapses)
+    fill = clock.latency + shared + max(synapse.latency for synapse in clock.synapses)
+    paces = tuple((synapse.latency, synapse.apart) for synapse in clock.synapses)
+    timing = (_clock_kind(graph, node), clock.latency, clock.parts, clock.apart, paces)
+    return replace(choice, fill=fill, timing=(timing,))
 
 
 def _on_board(found: list[Choice], board: Board) -> list[Choice]:
@@ -288,31 +251,3 @@ def _best(found: list[Choice], groups: Array) -> list[int]:
         same = np.flatnonzero(groups == group)
         kept += same[undominated(rows[same])].tolist()
     return sorted(kept)
-
-
-def with_lanes(graph: Graph, nodes: Iterable[Node], lanes: Mapping[str, int]) -> Graph:
-    """The graph with `nodes` in place, and with others that send words of `lanes` elements."""
-    placed = {node.name: node for node in nodes}
-    found = [
-        placed[node.name]
-        if node.name in placed
-        else replace(node, mapping=Layout(out_lanes=lanes[node.name]))
-        if node.name in lanes
-        else node
-        for node in graph.nodes
-    ]
-    return graph.with_nodes(found)
-
-
-def _fitting(graph: Graph, nodes: Iterable[Node]) -> Graph:
-    """The graph with `nodes`, and with sources that send words as these take them."""
-    nodes = tuple(nodes)
-    inside = {source.name for source in graph.inputs} | {node.name for node in nodes}
-    within = graph.with_nodes([*nodes, *(n for n in graph.nodes if n.name not in inside)])
-    lanes = {
-        synapse.source: wanted_lanes(within, node, index)
-        for node in nodes
-        for index, synapse in enumerate(node.synapses)
-        if synapse.source not in inside
-    }
-    return with_lanes(graph, nodes, lanes)

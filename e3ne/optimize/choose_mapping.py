@@ -6,6 +6,7 @@ For each window and each width of the input's beats the layouts of all nodes are
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
@@ -14,17 +15,19 @@ import numpy as np
 
 from ..boards import Board
 from ..config import Config
-from ..ir import Array, DoesNotFit, Graph, Stage, verify
+from ..ir import Array, DoesNotFit, Graph, Stage, Storage, verify
 from ..ir.sketch import sketch
 from .choices import Choice
 from .designs import Designs
 from .input_lanes import input_lane_choices
-from .limits import limits_of
+from .limits import Limits, limits_of
 from .ports import with_ports
 from .refusals import contradictions, no_layout, unreachable
 from .stages import Stages
 from .targets import best_design
 from .windows import allowed_windows
+
+logger = logging.getLogger(__name__)
 
 MOST_BEATS = 3  # widths of an input's beats that are tried, the widest; fewer of many windows
 
@@ -39,16 +42,59 @@ def choose_mapping(
 
     The design keeps `config.budget`, and `config.utilisation` of the board's LUTs where the budget
     names none; `config.mapping`, `config.window` and `config.input_lanes` fix what the user wants
-    fixed. BadInput where the budget contradicts itself or the board; DoesNotFit where no layout
-    keeps it: with the best one found and the layer that limits it.
+    fixed. Weights lie in large RAM that the user fills only where `config.mapping` says so, or
+    nothing else fits, which is logged. BadInput where the budget contradicts itself or the board;
+    DoesNotFit where no layout keeps it: with the best one found and the layer that limits it.
     """
     limits = limits_of(board, config)
     graph = with_ports(graph, config)
+    try:
+        return _best(graph, board, config, limits, trains)
+    except DoesNotFit:
+        if not board.resources.spram_bits:
+            raise
+        found = _loading(graph, board, config, limits, trains)
+        if found is None:
+            raise
+        return found
+
+
+def _loading(
+    graph: Graph, board: Board, config: Config, limits: Limits, trains: Mapping[str, Array] | None
+) -> Graph | None:
+    """The best layout with weights in large RAM, which the user must fill; None without any."""
+    try:
+        found = _best(graph, board, config, limits, trains, loads=True)
+    except DoesNotFit:
+        return None
+    names = [
+        node.name
+        for node in found.nodes
+        if node.mapping and any(s.storage is Storage.LOADED for s in node.mapping.synapses)
+    ]
+    logger.warning(
+        "nothing else fits board %s: the weights of %s lie in its large RAM, and are sent through "
+        "`w_axis` after each reset",
+        board.name,
+        ", ".join(names),
+    )
+    return found
+
+
+def _best(
+    graph: Graph,
+    board: Board,
+    config: Config,
+    limits: Limits,
+    trains: Mapping[str, Array] | None,
+    loads: bool = False,
+) -> Graph:
+    """As `choose_mapping`, within `limits`; `loads` as of `node_choices`."""
     frames = None if trains is None else typical_first(trains)
     known: dict[object, list[Choice]] = {}
     every, impossible = [], set()
     for laid in laid_out(sketch(graph), config):
-        stages = Stages(laid, config, board, frames, known)
+        stages = Stages(laid, config, board, frames, known, loads)
         missing = [name for part in stages.parts if not part.choices for name in part.names]
         impossible.update(missing)
         if not missing:

@@ -20,7 +20,7 @@ from .stages import Stages
 PLAIN_LABELS = 96  # of layouts whose latency is not looked at
 TIMED_LABELS = 96  # of those whose latency is, with the widest beats; fewer with others
 OTHER_LABELS = 24
-RANKED = 40  # designs that are looked at in full behind the first one that fits
+RANKED = 16  # designs that are looked at in full behind the first one that fits
 REFUSED = 8  # designs that fit as sketches, and not when their networks are built
 
 Rank = tuple[float, ...]

@@ -204,38 +204,6 @@ def too_much_logic(op: Linear | Conv2d, mapping: Mapping, board: Board) -> bool:
     return weights > min(WEIGHTS_PER_LUT * board.resources.luts, MOST_LOGIC_WEIGHTS)
 
 
-def other_storages(
-    graph: Graph, node: Node, fixed: MappingConfig | None, board: Board
-) -> Iterator[Mapping]:
-    """The layout of a mapped node with its memories where the synthesizer would not put them."""
-    mapping = node.mapping
-    assert mapping is not None
-    kinds = (Storage.AUTO, Storage.BLOCK, Storage.LUT)
-    large = (Storage.LOADED,) if board.resources.spram_bits else ()
-    for weights, buffers in product((*kinds, *large), kinds):
-        if (weights is not Storage.AUTO and fixed and fixed.storage) or (
-            buffers is not Storage.AUTO and fixed and fixed.buffer_storage
-        ):
-            continue
-        synapses = tuple(
-            replace(
-                lanes,
-                storage=lanes.storage if weights is Storage.AUTO else weights,
-                buffer_storage=lanes.buffer_storage if buffers is Storage.AUTO else buffers,
-            )
-            if isinstance(synapse.op, Linear | Conv2d)
-            else lanes
-            for synapse, lanes in zip(node.synapses, mapping.synapses, strict=True)
-        )
-        legal = all(
-            not any(engine_problems(graph, synapse, mapping, lanes))
-            for synapse, lanes in zip(node.synapses, synapses, strict=True)
-            if isinstance(synapse.op, Linear | Conv2d)
-        )
-        if legal and synapses != mapping.synapses:
-            yield replace(mapping, synapses=synapses)
-
-
 def _fixed_storage(fixed: MappingConfig) -> tuple[Storage, Storage]:
     """(of the weights, of what is kept of the source)."""
     return Storage(fixed.storage or "auto"), Storage(fixed.buffer_storage or "auto")

@@ -16,8 +16,10 @@ from ..cost.resources import regroup_resources
 from ..cost.schedule import frame_latency, group_times, input_times
 from ..ir import Array, Graph
 from ..ir.frames import synapse_windows
-from .choices import Choice, parts_of, with_lanes
+from .choices import Choice, numbered
 from .limits import COLUMNS
+from .parts import parts_of
+from .placing import with_lanes
 
 Lanes = tuple[tuple[str, int], ...]
 State = tuple[tuple[str, int, bytes], ...]
@@ -38,7 +40,8 @@ class Stages:
     `port_costs` (columns,) are those of the ports. `read_later` has for each part the producers
     that parts behind it read. `active` are the columns of costs in which layouts are compared.
     `shifts`: later inputs move all times by as much. `trains` as of `choose_mapping`, a typical
-    frame first. `known` keeps choices for other widths of the input's beats.
+    frame first. `known` keeps choices for other widths of the input's beats; `loads` as of
+    `node_choices`. `timings` number for each part the choices of equal timing.
     """
 
     def __init__(
@@ -48,11 +51,14 @@ class Stages:
         board: Board,
         trains: Trains | None = None,
         known: dict[object, list[Choice]] | None = None,
+        loads: bool = False,
     ) -> None:
         self.graph = graph
         self.board, self.family, self.trains = board, board.family, trains
         self.activity = None if trains is None else ones_among_bits(graph, trains)
-        self.parts = parts_of(graph, config, board, trains, {} if known is None else known)
+        known = {} if known is None else known
+        self.parts = parts_of(graph, config, board, trains, known, loads)
+        self.timings = [numbered([c.timing for c in part.choices]) for part in self.parts]
         self.port_costs = self._costs(port_resources(graph, board.family))
         self.outputs = {output.source for output in graph.outputs}
         self.read_later: list[set[str]] = []
@@ -126,7 +132,7 @@ class Stages:
         """When the nodes of part `index` send their words, given the state before it."""
         part = self.parts[index]
         read = tuple(item for item in state if item[0] in part.sources)
-        key = (index, choice, read)
+        key = (index, int(self.timings[index][choice]), read)
         if key not in self._sent:
             lanes = {name: count for name, count, _ in read}
             times = dict(self._begins)  # of delayed synapses: silence begins with the inputs
