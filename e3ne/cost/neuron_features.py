@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir import Dyadic, Encode, Graph, Integrate, IntegrateFire, Node, Requantize, SpikeType
 from ..ir.arrays import Array
-from ..ir.cycles import multiplies, searches_spikes, shift_of
+from ..ir.cycles import fires_quickly, leaks_quickly, multiplies, searches_spikes, shift_of
 from ..ir.frames import kept_words, window_steps
 from ..ir.parameters import parameter_words
 from ..ir.ranges import Range
@@ -17,6 +17,8 @@ from ..ir.thresholds import compares
 from .counts import Features
 from .encoder_features import encoder_features
 from .memories import Memory
+
+QUICK_ADDERS = 4  # of a step of one cycle: a sum, a reset and two comparisons
 
 
 def neuron_features(found: Features, graph: Graph, node: Node, width: int, steps_in: int) -> None:
@@ -36,10 +38,10 @@ def neuron_features(found: Features, graph: Graph, node: Node, width: int, steps
                 found.add("split_bits", lanes * (steps_in - 1) * width)
                 found.ffs += lanes * (width + steps_out * node.type.bits)
             _drive(found, node, neuron, width)
-            _membrane(found, node, neuron)
+            _membrane(found, node, neuron, steps_out)
             if words := kept_words(graph, node):
                 filtered = [] if neuron.synaptic_decay is None else [neuron.membrane_bits]
-                for bits in (*filtered, state_bits(neuron)):
+                for bits in (*filtered, state_bits(neuron, steps_out)):
                     if words == 1:  # the loop's own register stays as it is, or begins with 0
                         found.add("loaded_bits", lanes * bits)
                     else:
@@ -73,8 +75,11 @@ def _drive(found: Features, node: Node, neuron: IntegrateFire | Integrate, width
         _tables(found, node, table)
 
 
-def _membrane(found: Features, node: Node, neuron: IntegrateFire | Integrate) -> None:
+def _membrane(found: Features, node: Node, neuron: IntegrateFire | Integrate, steps: int) -> None:
     assert node.mapping is not None
+    if isinstance(neuron, IntegrateFire) and fires_quickly(neuron, steps):
+        _quick(found, node, neuron)
+        return
     assert isinstance(neuron.decay, Dyadic)
     lanes, bits = node.mapping.lanes, neuron.membrane_bits
     adders = factor_adders(neuron.decay) + 1
@@ -92,13 +97,29 @@ def _membrane(found: Features, node: Node, neuron: IntegrateFire | Integrate) ->
         thresholds = [np.asarray(neuron.threshold) * k for k in range(1, levels + 1)]
     found.add("leak_bits", lanes * bits * adders)
     found.add("membrane_bits", lanes * bits)
-    found.ffs += lanes * (2 * bits + 2) if multiplies(neuron.decay) else lanes * (bits + 2)
+    slow = multiplies(neuron.decay) and not leaks_quickly(neuron.decay, steps)
+    found.ffs += lanes * (2 * bits + 2) if slow else lanes * (bits + 2)
     _tables(found, node, neuron.decay.multiplier, *thresholds)
 
 
-def state_bits(neuron: IntegrateFire | Integrate) -> int:
-    """Bits of one neuron that its membrane loop keeps from window to window."""
+def _quick(found: Features, node: Node, neuron: IntegrateFire) -> None:
+    """A spiking membrane of a step a cycle."""
+    assert node.mapping is not None
+    assert isinstance(neuron.decay, Dyadic)
+    lanes, bits = node.mapping.lanes, neuron.membrane_bits
+    # Without a leak Yosys adds drive and reset to the membrane in one sum, of twice the LUTs.
+    adders = QUICK_ADDERS + (factor_adders(neuron.decay) or 2)
+    found.add("leak_bits", lanes * bits * adders)
+    found.add("membrane_bits", lanes * bits)
+    found.ffs += lanes * (2 * bits + 2)
+    _tables(found, node, neuron.threshold)
+
+
+def state_bits(neuron: IntegrateFire | Integrate, steps: int) -> int:
+    """Bits of one neuron that its membrane loop keeps from window to window of so many steps."""
     bits = neuron.membrane_bits
+    if isinstance(neuron, IntegrateFire) and fires_quickly(neuron, steps):
+        return bits
     if isinstance(neuron, Integrate) or neuron.reset_step != "next" or neuron.reset == "none":
         return bits
     if searches_spikes(neuron) and neuron.reset == "subtract":

@@ -24,6 +24,7 @@ from .neurons import (
     Relay,
     Requantize,
 )
+from .shared_terms import signed_digits
 
 SUM_WAYS = 4  # terms that one register stage of a sum over the steps adds
 CLASS_WAYS = 4  # numbers of which one register stage finds the largest
@@ -176,8 +177,26 @@ def membrane_stages(
 
 
 def integrate_phases(decay: Factor, steps: int, kept_words: int) -> int:
-    """Cycles of one step of v = sat(decay * v + x): one only where nothing is multiplied."""
-    return 1 if not _slow(decay, steps, kept_words) else 2
+    """Cycles of one step of v = sat(decay * v + x): one where nothing much is multiplied."""
+    return 1 if leaks_quickly(decay, steps) or not _slow(decay, steps, kept_words) else 2
+
+
+def leaks_quickly(decay: Factor, steps: int) -> bool:
+    """Whether a membrane leaks within the cycle of its step: in words of several steps.
+
+    The decay is the same for all, with one adder at most: 1, 3/4, 7/8, 15/16, ...
+    """
+    if steps == 1 or not isinstance(decay, Dyadic):
+        return False
+    multipliers = np.unique(np.asarray(decay.multiplier))
+    return len(multipliers) == 1 and len(signed_digits(abs(int(multipliers[0])))) <= 2
+
+
+def fires_quickly(neuron: IntegrateFire, steps: int) -> bool:
+    """Whether a spiking membrane leaks so and resets at the step behind a single spike."""
+    resets_later = neuron.reset_step == "next" or neuron.reset == "none"
+    one = neuron.most_spikes == 1 and neuron.reset_step != "both"
+    return one and resets_later and leaks_quickly(neuron.decay, steps)
 
 
 def is_stepwise(neuron: Encode) -> bool:
@@ -194,6 +213,8 @@ def fire_phases(neuron: IntegrateFire, steps: int, kept_words: int) -> int:
     """Cycles of one step of a spiking membrane."""
     if neuron.reset_step == "both":
         return 3
+    if fires_quickly(neuron, steps):
+        return 1
     if searches_spikes(neuron):
         return 2 + neuron.most_spikes.bit_length()
     return 1 if not _slow(neuron.decay, steps, kept_words) else 2

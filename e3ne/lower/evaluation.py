@@ -7,19 +7,18 @@ the changed node and what comes behind it run again.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .. import reference
 from ..ir import Array, Conv2d, Graph, Input, Linear, Node, Output, Readout
 from ..ir.fan_out import fan_out
-from ..ir.loops import computing_order
 from ..ir.ranges import stored_bits
+from .content_keys import content_keys
 
 CACHE_BYTES = 1 << 30
 CHUNK_VALUES = 1 << 22  # values of all edges of the frames that run at once
@@ -258,44 +257,3 @@ def narrow(sent: Array) -> Array:
     low, high = (int(sent.min()), int(sent.max())) if sent.size else (0, 0)
     dtype = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
     return sent.astype(dtype if dtype.kind in "iu" else np.int64)
-
-
-def content_keys(graph: Graph) -> dict[str, str]:
-    """By name of input and node: a digest of everything that what it sends depends on."""
-    keys = {
-        source.name: digest("input", place, source.type, source.scale)
-        for place, source in enumerate(graph.inputs)
-    }
-    for group in computing_order(graph):
-        inside = {node.name for node in group}
-        parts: list[object] = [graph.streaming]
-        for node in group:
-            parts += [node.neuron, node.type]
-            for synapse in node.synapses:
-                source = synapse.source if synapse.source in inside else keys[synapse.source]
-                parts += [synapse.op, synapse.delay, synapse.gain, source]
-        whole = digest(*parts)
-        for place, node in enumerate(group):
-            keys[node.name] = whole if len(group) == 1 else f"{whole}.{place}"
-    return keys
-
-
-def digest(*parts: object) -> str:
-    """SHA-256 of plain values, arrays and frozen records."""
-    found = hashlib.sha256()
-    for part in parts:
-        _feed(found.update, part)
-    return found.hexdigest()
-
-
-def _feed(update: Callable[[bytes], None], part: object) -> None:
-    if isinstance(part, np.ndarray):
-        update(f"{part.dtype}{part.shape}".encode())
-        update(np.ascontiguousarray(part).tobytes())
-    elif is_dataclass(part) and not isinstance(part, type):
-        update(type(part).__name__.encode())
-        for item in fields(part):
-            update(item.name.encode())
-            _feed(update, getattr(part, item.name))
-    else:
-        update(repr(part).encode() + b"\0")

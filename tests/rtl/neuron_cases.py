@@ -146,10 +146,12 @@ def parameters(draw, shape: tuple[int, ...], low: int, high: int):
 
 @st.composite
 def dyadics(draw, shape: tuple[int, ...], signed: bool = False):
-    """Factors around 1, 1 among them; `signed` ones may be negative."""
+    """Factors around 1, 1 and 1 - 2**-k among them; `signed` ones may be negative."""
     if draw(st.integers(0, 2)) == 0:
         return ONE
     shift = draw(st.integers(0, 6))
+    if shift and draw(st.integers(0, 2)) == 0:
+        return Dyadic((1 << shift) - 1, shift)
     high = 5 * (1 << shift) // 4
     return Dyadic(draw(parameters(shape, -high if signed else 0, high)), shift)
 

@@ -51,6 +51,22 @@ def spiking() -> list[tuple[Case, tuple[float, float]]]:
 
 
 @cache
+def quick() -> list[tuple[Case, tuple[float, float]]]:
+    """A step a cycle: decays of 1 - 2**-k, every later reset, kept and fresh membranes."""
+    neurons = [
+        (fires(decay=Dyadic(15, 4)), (4, 2, 4), 2, NONE),
+        (fires(decay=Dyadic(1, 1), fire_on=">=", threshold=5), (5, 1, 5), 3, BOTH),
+        (fires(decay=Dyadic(3, 2), reset="to_value", reset_value=-3), (6, 2, 6), 6, NONE),
+        (fires(decay=ONE, reset="to_value", reset_keeps_input=False, floor=-3), (4, 1, 1), 2, SLOW),
+        (fires(decay=Dyadic(7, 3), sends="membrane", floor=-20), (6, 3, 6), 3, BOTH),
+    ]
+    return [
+        (_case(neuron, layout, lanes, 7 if neuron.sends == "membrane" else 1, 6, index), pauses)
+        for index, (neuron, layout, lanes, pauses) in enumerate(neurons)
+    ]
+
+
+@cache
 def searching() -> list[tuple[Case, tuple[float, float]]]:
     """Many spikes a step, found bit by bit; membranes sent; thresholds a neuron."""
     fine = channels(2, 3, 4, 2, 3, 5)

@@ -10,7 +10,13 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from e3ne.gateware.neurons.arithmetic import clamp, range_of, rounded_sum, shape_of, times
+from e3ne.gateware.neurons.arithmetic import (
+    clamp,
+    range_of,
+    rounded_sum,
+    shape_of,
+    times,
+)
 from e3ne.gateware.neurons.drive import drive_range
 from e3ne.gateware.neurons.integrate import leak_range
 from e3ne.gateware.neurons.integrate_fire import total_range

@@ -168,7 +168,13 @@ def test_cycles_of_common_neurons():
     leaky = replace(plain, decay=LEAK)
     assert neuron_cycles_per_word(Relay(), 4, 4) == 1
     assert neuron_cycles_per_word(plain, 10, 10) == 10
-    assert neuron_cycles_per_word(leaky, 10, 10) == 20
+    assert neuron_cycles_per_word(leaky, 10, 10) == 10
+    assert neuron_cycles_per_word(replace(plain, decay=Dyadic(13, 4)), 10, 10) == 20
+    assert neuron_cycles_per_word(replace(leaky, reset_step="same"), 10, 10) == 20
+    assert neuron_cycles_per_word(replace(leaky, reset="none"), 10, 10, kept_words=4) == 10
+    assert neuron_cycles_per_word(leaky, 1, 1) == 2
+    assert neuron_cycles_per_word(Integrate(LEAK, ONE, membrane_bits=8), 10, 10) == 10
+    assert neuron_cycles_per_word(Integrate(Dyadic(13, 4), ONE, membrane_bits=8), 10, 10) == 20
     assert neuron_cycles_per_word(replace(plain, reset_step="both"), 10, 10) == 30
     assert neuron_cycles_per_word(replace(plain, max_spikes=4), 10, 10) == 10
     assert neuron_cycles_per_word(replace(plain, max_spikes=5), 10, 10) == 10 * (2 + 3)
@@ -176,7 +182,8 @@ def test_cycles_of_common_neurons():
     assert neuron_cycles_per_word(plain, 1, 1, kept_words=4) == 2
     assert neuron_latency_cycles(Requantize(3, 4), 1, 1) == 3
     assert neuron_latency_cycles(Requantize(1, 0), 16, 1) == 3
-    assert neuron_latency_cycles(leaky, 10, 10) == 22
+    assert neuron_latency_cycles(leaky, 10, 10) == 12
+    assert neuron_latency_cycles(replace(leaky, reset_step="same"), 10, 10) == 22
 
 
 @QUIET
@@ -288,4 +295,4 @@ def test_the_cost_model_knows_the_kept_state(reset_step, reset, max_spikes):
     neuron = fires(reset=reset, reset_step=reset_step, max_spikes=most, membrane_bits=11)
     item, windows = StepItem(1, 8), Windows(1, 1, 1)
     loop = FireLoop("n", neuron, item, SpikeType((1,), 1, 4), windows, "memory")
-    assert state_bits(neuron) == loop.state_bits
+    assert state_bits(neuron, 1) == loop.state_bits

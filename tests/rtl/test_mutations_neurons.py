@@ -80,6 +80,7 @@ def arithmetic_check() -> None:
 
 stateless = zoo_check(neuron_zoo.stateless)
 spiking = zoo_check(neuron_zoo.spiking)
+quick = zoo_check(neuron_zoo.quick)
 searching = zoo_check(neuron_zoo.searching)
 watched = zoo_check(neuron_zoo.watched)
 integrating = zoo_check(neuron_zoo.integrating)
@@ -142,6 +143,20 @@ WATCHED = [
     ("sent = after if", "sent = membrane if"),
     ("StepItem(item.lanes, neuron.membrane_bits)", "StepItem(item.lanes, self.spike_bits)"),
     ('neuron.sends == "membrane" else spikes', 'neuron.sends != "membrane" else spikes'),
+]
+QUICK = [
+    ('neuron.fire_on == ">" else membrane - threshold', "True else membrane"),
+    ('difference[-1] if neuron.fire_on == ">" else', "difference[-1] if 1 else"),
+    ("drive - taken", "drive"),
+    ("drive - taken", "drive + taken"),
+    ("shift_of(neuron.decay), drive", "0, drive"),
+    ("if neuron.reset_keeps_input else", "if not neuron.reset_keeps_input else"),
+    ("int(neuron.reset_value), total)", "0, total)"),
+    ("if neuron.floor is None else", "if True else"),
+    ("threshold = level", "pass"),
+    ("level.eq(threshold)", "level.eq(level)"),
+    ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
+    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(final)"),
 ]
 MEMBRANE = [
     ("following.eq(Mux(begins, 0, kept))", "following.eq(kept)"),
@@ -206,6 +221,7 @@ NEURON_MUTATIONS = [
     *((Mutation("neurons.integrate_fire", *pair), spiking) for pair in FIRE),
     *((Mutation(f"neurons.{module}", old, new), searching) for module, old, new in SEARCH),
     *((Mutation("neurons.integrate_fire", *pair), watched) for pair in WATCHED),
+    *((Mutation("neurons.quick_fire", *pair), quick) for pair in QUICK),
     *((Mutation("neurons.parameters", *pair), searching) for pair in PERIODS),
     *((Mutation("neurons.membrane", *pair), spiking) for pair in MEMBRANE),
     *((Mutation("neurons.integrate", *pair), integrating) for pair in INTEGRATE),

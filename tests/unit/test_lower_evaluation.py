@@ -12,10 +12,10 @@ from e3ne import reference
 from e3ne.config import Config, NodeConfig
 from e3ne.ir import Array, Graph, IntegrateFire, Rectify, frozen
 from e3ne.lower import lower
+from e3ne.lower.content_keys import content_keys
 from e3ne.lower.evaluation import (
     Evaluator,
     by_reference,
-    content_keys,
     half_width,
     memory_bits,
     score_scale,

@@ -9,7 +9,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...ir import ONE, Encode, Integrate, IntegrateFire, Node, Rectify, Relay, Requantize
-from ...ir.cycles import drive_stages, neuron_cycles_per_word, neuron_latency_cycles
+from ...ir.cycles import (
+    drive_stages,
+    fires_quickly,
+    neuron_cycles_per_word,
+    neuron_latency_cycles,
+)
 from ...ir.neurons import goes_on
 from ...ir.thresholds import compares
 from ..rom import RomForm, RomImage
@@ -19,6 +24,7 @@ from .encode import StepEncoder, WordEncoder, encode_unit
 from .integrate import IntegrateLoop
 from .integrate_fire import FireLoop
 from .membrane import Windows
+from .quick_fire import QuickFireLoop
 from .requantize import RequantizeUnit
 from .steps import StepItem, StepJoin, StepSplit, StepSum
 
@@ -174,11 +180,13 @@ def _core(
 
 def _loop(
     node: Node, item: StepItem, windows: Windows, rom_form: RomForm
-) -> IntegrateLoop | FireLoop:
+) -> IntegrateLoop | FireLoop | QuickFireLoop:
     """The membrane itself; its input is the drive."""
     neuron, name = node.neuron, f"{node.name}.membrane"
     if isinstance(neuron, IntegrateFire):
-        return FireLoop(name, neuron, item, node.type, windows, rom_form)
+        quick = fires_quickly(neuron, windows.steps)
+        loop = QuickFireLoop if quick else FireLoop
+        return loop(name, neuron, item, node.type, windows, rom_form)
     assert isinstance(neuron, Integrate)
     bits = neuron.membrane_bits
     return IntegrateLoop(name, neuron.decay, item, bits, node.type, windows, rom_form)
