@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.lut_cases import LEAKY, integers
 from e3ne.boards import load_board
-from e3ne.config import Config, MappingConfig
+from e3ne.config import Config, MappingConfig, parse_config
 from e3ne.cost import frame_interval, node_cycles, predict
 from e3ne.cost.schedule import frame_latency, node_times
 from e3ne.ir import (
@@ -30,7 +30,9 @@ from e3ne.ir import (
     SpikeType,
     Stage,
     Synapse,
+    SynapseMapping,
     frozen,
+    text,
     verify,
 )
 from e3ne.optimize import choose_mapping
@@ -183,6 +185,16 @@ def test_fixed_lanes_are_kept():
     assert mapped is not None
     assert (mapped.out_lanes, mapped.neuron_lanes, mapped.synapses[0].in_lanes) == (4, 2, 8)
     assert mapped.synapses[0].step_lanes == 2
+
+
+def test_lanes_with_rows_of_their_own_are_kept():
+    """Three of them, which divide nothing."""
+    fixed = MappingConfig("event", in_lanes=3, out_lanes=4, step_lanes=2, lane_rows=True)
+    settings = parse_config({"mapping": {"first": {"lane_rows": True, "engine": "event"}}})
+    assert settings.mapping["first"] == MappingConfig("event", lane_rows=True)
+    mapped = choose_mapping(spiking(), LARGE, Config(mapping={"first": fixed}, input_lanes=4))
+    assert mapped.node("first").mapping.synapses[0] == SynapseMapping(3, 2, lane_rows=True)
+    assert "3x2 lane_rows" in text(mapped)
 
 
 def test_lanes_that_no_layout_has_are_refused():
