@@ -27,7 +27,7 @@ demo: setup
 	@$(PYTHON_IN_VENV) -m benchmarks demo
 
 test: setup
-	@$(PYTHON_IN_VENV) -m pytest -q -n auto --dist loadgroup --no-loadscope-reorder $(PYTEST_FLAGS)
+	@$(PYTHON_IN_VENV) -m pytest -q -n auto --maxschedchunk 1 $(PYTEST_FLAGS)
 
 lint: setup
 	@$(PYTHON_IN_VENV) -m ruff check .

@@ -32,35 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start a session of their own take minutes and come first; then those that share
-    something costly, which pytest-xdist runs in one process (--dist loadgroup).
+    """Tests that start a session of their own take minutes: they come first, with a short one
+    between them, because pytest-xdist gives each worker two tests to begin with.
     """
-    for item in items:
-        shared = shared_fixtures(item)
-        if shared:
-            item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *shared])))
-
-    def place(item: pytest.Item) -> int:
-        if "in_its_own" in item.name:
-            return 0
-        return 1 if item.get_closest_marker("xdist_group") else 2
-
-    items.sort(key=place)
-
-
-def shared_fixtures(item: pytest.Item) -> list[str]:
-    """The fixtures of its module that a test shares with others, each with the number of its
-    parameter.
-    """
-    if not isinstance(item, pytest.Function):
-        return []
-    known = item._fixtureinfo.name2fixturedefs
-    shared = [
-        name for name, found in known.items() if found[-1].scope == "module" and found[-1].baseid
-    ]
-    called = getattr(item, "callspec", None)
-    chosen = {} if called is None else called.indices
-    return [f"{name}{chosen.get(name, '')}" for name in sorted(shared) if name in item.fixturenames]
+    slow = [item for item in items if "in_its_own" in item.name]
+    fast = [item for item in items if "in_its_own" not in item.name]
+    between = len(slow) if len(fast) >= len(slow) else 0
+    items[:] = [item for pair in zip(slow, fast[:between], strict=False) for item in pair]
+    items += slow[between:] + fast[between:]
 
 
 @pytest.fixture
