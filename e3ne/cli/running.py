@@ -124,11 +124,26 @@ def print_simulation(figures: dict[str, Any]) -> None:
         columns = ("float %", "reference %", "RTL %", "samples")
         row = (*(accuracy[name] for name in ("float", "reference", "rtl")), accuracy["samples"])
         print_table(columns, [row])
-    names = [name for name in cycles if cycles[name] is not None]
-    if names:
-        print_table(("cycles", ""), [(name, cycles[name]) for name in names])
+    if rows := cycle_rows(cycles):
+        print_table(("cycles", "kind", "mean", "median", "least", "most"), rows)
     if "toggles" in figures["energy"]:
         print_toggles(figures["energy"])
+
+
+def cycle_rows(cycles: dict[str, Any]) -> list[tuple[str | int | float | None, ...]]:
+    """(what, kind, mean, median, least, most) of latency and interval, predicted and simulated."""
+    names = {
+        ("latency", "modelled"): ("predicted_latency", "p50", "", "worst"),
+        ("latency", "simulated"): ("latency", "p50", "min", "max"),
+        ("interval", "modelled"): ("predicted_interval", "", "", ""),
+        ("interval", "simulated"): ("interval", "p50", "", "max"),
+    }
+    rows = []
+    for (what, kind), (stem, *others) in names.items():
+        mean = cycles.get(stem if kind == "modelled" else f"{stem}_mean")
+        if mean is not None:
+            rows.append((what, kind, mean, *(cycles.get(f"{stem}_{name}") for name in others)))
+    return rows
 
 
 def print_toggles(energy: dict[str, Any]) -> None:

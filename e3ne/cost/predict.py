@@ -54,8 +54,9 @@ class Prediction:
     """`latency_cycles` from a frame's first beat to its last word, both included, when idle;
     `interval_cycles` between two frames back to back; resources as estimates, multipliers exact.
 
-    Both are the mean over the frames whose trains are known, rounded up; `latency_worst_cycles` is
-    that of a frame in which nothing is zero. Without trains every frame is such a one.
+    Both are the mean over the frames whose trains are known, rounded up, `latency_p50_cycles` is
+    the median of their latencies; `latency_worst_cycles` is that of a frame in which nothing is
+    zero. Without trains every frame is such a one.
     """
 
     latency_cycles: int
@@ -67,6 +68,7 @@ class Prediction:
     dsps: int = 0
     spram_bits: int = 0
     latency_worst_cycles: int = 0
+    latency_p50_cycles: int = 0
 
 
 def predict(
@@ -86,9 +88,9 @@ def predict(
     for node in graph.nodes:
         parts.append(node_resources(graph, node, family))
         parts += [regroup_resources(graph, node, index) for index in range(len(node.synapses))]
-    latency, interval, worst = _cycles(graph, trains, exact)
+    latencies, interval, worst = _cycles(graph, trains, exact)
     return Prediction(
-        math.ceil(latency),
+        math.ceil(np.mean(latencies)),
         math.ceil(interval),
         sum(part.luts for part in parts),
         sum(part.ffs for part in parts),
@@ -97,11 +99,12 @@ def predict(
         sum(part.dsps for part in parts),
         sum(part.spram_bits for part in parts),
         worst,
+        math.ceil(np.median(latencies)),
     )
 
 
-def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[float, float, int]:
-    """(latency, interval, latency of a frame without zeros)."""
+def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int], float, int]:
+    """(latency of each frame, interval, latency of a frame without zeros)."""
     worst = frame_latency(graph)
     found = densest = exact_cycles(graph, None, worst) if exact else None
     if exact and trains is not None and follows_data(graph):
@@ -109,18 +112,20 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[float, fl
     if densest is not None:
         worst = densest.latencies[0]
     if found is not None:
-        return float(np.mean(found.latencies)), found.interval, worst
+        return list(found.latencies), found.interval, worst
     if trains is None:
-        return worst, frame_interval(graph), worst
-    latency = _scheduled_latency(graph, trains) if exact else frame_latency(graph, None, trains)
-    return latency, frame_interval(graph, trains), worst
+        return [worst], frame_interval(graph), worst
+    latencies = (
+        scheduled_latencies(graph, trains) if exact else [frame_latency(graph, None, trains)]
+    )
+    return latencies, frame_interval(graph, trains), worst
 
 
-def _scheduled_latency(graph: Graph, trains: Trains) -> float:
-    """The mean over all frames, from the schedule."""
+def scheduled_latencies(graph: Graph, trains: Trains) -> list[int]:
+    """Of each frame of `trains`, from the schedule."""
     count = len(next(iter(trains.values())))
     each = ({name: train[k : k + 1] for name, train in trains.items()} for k in range(count))
-    return float(np.mean([frame_latency(graph, trains=frame) for frame in each]))
+    return [frame_latency(graph, trains=frame) for frame in each]
 
 
 def frame_interval(graph: Graph, trains: Trains | None = None) -> int:

@@ -6,8 +6,9 @@ fidelity:   {spikes_compared, spikes_equal, percent, by_node}: quantised torch m
             the integer reference
 bit_exact:  {simulator, frames, nodes_checked, mismatches}
 cycles:     {latency_min, latency_mean, latency_p50, latency_max, interval_mean, interval_p50,
-            interval_max, predicted_latency, predicted_latency_worst, predicted_interval}: what is
-            predicted are means over some calibration frames, the worst is of frames without zeros
+            interval_max, predicted_latency, predicted_latency_p50, predicted_latency_worst,
+            predicted_interval}: predicted latency and interval are means over some calibration
+            frames, p50 their median; the worst is that of a frame without zeros
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}
 fmax_hz:    {predicted, routed: [one a seed], median, worst}; predicted is null without a fit
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
@@ -48,6 +49,7 @@ KINDS = {
     "cycles": "simulated",
     "cycles.predicted_interval": "modelled",
     "cycles.predicted_latency": "modelled",
+    "cycles.predicted_latency_p50": "modelled",
     "cycles.predicted_latency_worst": "modelled",
     "cycles.roofline": "modelled",
     "energy": "modelled",

@@ -29,6 +29,7 @@ def first_report(
     report["graph"] = graph_summary(mapped)
     report["cycles"] = {
         "predicted_latency": predicted.latency_cycles,
+        "predicted_latency_p50": predicted.latency_p50_cycles,
         "predicted_latency_worst": predicted.latency_worst_cycles,
         "predicted_interval": predicted.interval_cycles,
     }

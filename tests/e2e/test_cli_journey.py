@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -105,6 +106,10 @@ def test_simulate_and_report(folder: Path) -> None:
     assert "12 frames" in result.stdout
     assert "toggles a frame (simulated, 12 frames); energy" in result.stdout
     assert "0 mismatches" in result.stdout
+    for kind in ("modelled", "simulated"):
+        assert re.search(
+            rf"^latency +{kind} +[\d.,]+ +[\d.,]+ +[-\d,]+ +[\d,]+$", result.stdout, re.M
+        )
     figures = json.loads(e3ne(folder, "report", "build", "--json").stdout)
     assert figures["accuracy"]["rtl"] == figures["accuracy"]["reference"]
     assert figures["bit_exact"]["mismatches"] == 0

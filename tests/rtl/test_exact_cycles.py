@@ -92,4 +92,5 @@ def test_mean_and_worst_of_frames(data):
     latencies = [ends[0] - starts[0] + 1 for starts, ends in alone]
     predicted = predict(graph, trains=trains)
     assert predicted.latency_cycles == math.ceil(np.mean(latencies))
+    assert predicted.latency_p50_cycles == math.ceil(np.median(latencies))
     assert max(latencies) <= predicted.latency_worst_cycles == predict(graph).latency_cycles
