@@ -21,7 +21,8 @@ from tests.strategies import draw_frames
 
 from .core_runs import check_core
 from .engine_graphs import engine_graphs
-from .engine_zoo import BOTH, LANE_ROWS, SLOW_SINK, lane_frames, lane_rows
+from .engine_zoo import BOTH, SLOW_SINK
+from .lane_cases import LANE_ROWS, lane_frames, lane_rows
 from .test_schedule import run_frames
 
 FRAMES = 3

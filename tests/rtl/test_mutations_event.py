@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import UnusedElaboratable
 
 from .core_runs import check_core
-from .engine_zoo import LANE_ROWS, lane_frames, lane_rows
+from .lane_cases import LANE_ROWS, lane_frames, lane_rows
 from .mutations import Mutation, label, survives
 from .test_event_fronts import (
     LANES,
