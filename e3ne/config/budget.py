@@ -27,7 +27,7 @@ def limit_problem(name: str, value: Any) -> str | None:
     """*found X, accepted Y* where `value` is no limit for `name`; None where it is one."""
     known = (*RESOURCES, *FIGURES)
     if name not in known:
-        return f"found an unknown resource, accepted {nearest(name, known)}"
+        return f"found an unknown resource, accepted {nearest(name, known)}; of {', '.join(known)}"
     least = "a number >= 0" if name in MAY_BE_NONE else "a number > 0"
     shares = ' or a share of the board\'s, "0.1%" .. "100%"' if name in RESOURCES else ""
     accepted = f"found {value!r}, accepted {least}{shares}"

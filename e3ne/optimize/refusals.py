@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..boards import Board, list_boards, load_board
 from ..config import Config
-from ..cost import Prediction, node_cycles, port_cycles
+from ..cost import Prediction, node_cycles, node_resources, port_cycles
 from ..cost.schedule import node_times
 from ..ir import BadInput, Graph
 from ..ir.frames import input_words
@@ -107,9 +107,11 @@ def _too_slow(
     figure = name.removesuffix("_cycles")
     least = getattr(best.prediction, name)
     layer, share = limiting_layer(best.graph, figure)
+    keys = [key for key in (name, f"{figure}_us") if key in limits.given]
+    unit = "" if keys == [name] else " cycles"
     text = (
-        f"config.budget.{name}: found {limit:g}, accepted at least {least:,} in "
-        f"{_words(limits)}: that is the best layout found on {board.name}, and {layer} "
+        f"config.budget.{' and '.join(keys)}: found {limit:g}{unit}, accepted at least {least:,} "
+        f"in {_words(limits)}: that is the best layout found on {board.name}, and {layer} "
         f"limits it ({share:.0%})"
     )
     reaching = [design for design in found if getattr(design.prediction, name) <= limit]
@@ -145,6 +147,16 @@ def limiting_layer(graph: Graph, figure: str) -> tuple[str, float]:
     return slowest, taken[slowest] / max(ends, 1)
 
 
+def largest_layer(graph: Graph, name: str, board: Board) -> tuple[str, float]:
+    """(node that takes most of a resource, its share of what all nodes take)."""
+    taken = {
+        node.name: float(getattr(node_resources(graph, node, board.family), name, 0))
+        for node in graph.nodes
+    }
+    largest = max(taken, key=lambda node: taken[node])
+    return largest, taken[largest] / max(sum(taken.values()), 1)
+
+
 def _too_large(designs: list[Design], limits: Limits, board: Board, config: Config) -> list[str]:
     """Need, have and what would fit, for every resource of which the smallest takes too much."""
     found = [design.prediction for design in designs]
@@ -163,10 +175,13 @@ def _too_large(designs: list[Design], limits: Limits, board: Board, config: Conf
         elif name == "spram_bits":
             more = "give fewer nodes `storage: loaded`, "
         about = "about " if name in ("luts", "ffs") else ""
+        smallest = min(designs, key=lambda design: getattr(design.prediction, name, 0))
+        layer, share = largest_layer(smallest.graph, name, board)
+        boards = "" if name in limits.given else f"{_would_fit(found, board, config)}, "
         problems.append(
             f"board {board.name}: found a network of {about}{least:,} {NAMES[name]} in its "
-            f"smallest layout, accepted {accepted}; {_would_fit(found, board, config)}, {more}or "
-            "use fewer weight bits, steps or channels"
+            f"smallest layout, accepted {accepted}; {boards}{more}or use fewer weight bits, steps "
+            f"or channels, most of all in {layer} ({share:.0%} of what layers take)"
         )
     return problems or [_together(found, limits, board)]
 
