@@ -15,12 +15,13 @@ import numpy as np
 
 from ..boards import Board
 from ..config import Config
-from ..ir import Array, DoesNotFit, Graph, Stage, Storage, verify
+from ..ir import Array, BadInput, DoesNotFit, Graph, Stage, Storage, verify
 from ..ir.sketch import sketch
 from .choices import Choice
 from .designs import Designs
 from .input_lanes import input_lane_choices
 from .limits import Limits, limits_of
+from .multipliers import multiplier_problems
 from .ports import with_ports
 from .refusals import contradictions, no_layout, unreachable
 from .stages import Stages
@@ -48,6 +49,8 @@ def choose_mapping(
     """
     limits = limits_of(board, config)
     graph = with_ports(graph, config)
+    if problems := multiplier_problems(graph, board, config):
+        raise BadInput(problems)
     try:
         return _best(graph, board, config, limits, trains)
     except DoesNotFit:

@@ -20,8 +20,9 @@ from .stages import Stages
 PLAIN_LABELS = 96  # of layouts whose latency is not looked at
 TIMED_LABELS = 96  # of those whose latency is, with the widest beats; fewer with others
 OTHER_LABELS = 24
+RUNGS = (0.125, 0.5, 1.0)  # shares of the board's LUTs that searches for low latency stay within
 RANKED = 16  # designs that are looked at in full behind the first one that fits
-REFUSED = 8  # designs that fit as sketches, and not when their networks are built
+REFUSED = 8  # designs that fit as sketches, and not when they are built and told exactly
 
 Rank = tuple[float, ...]
 
@@ -62,9 +63,16 @@ class Design:
         nodes = [replace(node, mapping=mappings[node.name]) for node in self.original.nodes]
         return self.stages.graph.with_nodes(nodes)
 
+    def outcome(self, limits: Limits) -> Prediction:
+        """What the network itself costs; cycles are exact where there are limits on them."""
+        return self._exact if limits.cycles < math.inf else self._scheduled
+
     @cached_property
-    def outcome(self) -> Prediction:
-        """What the network itself costs."""
+    def _exact(self) -> Prediction:
+        return predict(self.graph, self.stages.family, self.stages.trains)
+
+    @cached_property
+    def _scheduled(self) -> Prediction:
         return predict(self.graph, self.stages.family, self.stages.trains, exact=False)
 
     @cached_property
@@ -106,7 +114,7 @@ class Designs:
         have = board.resources
         self.ceilings = np.array([getattr(have, name) for name in COLUMNS], np.float64)
         self.widest = max(lanes for stages in every for _, lanes in stages.input_lanes())
-        self._kept: dict[tuple[int, float, bool], list[Design]] = {}
+        self._kept: dict[tuple[int, float, bool, float], list[Design]] = {}
 
     def unbounded(self) -> Designs:
         """The designs of the same network on a board that has enough of everything."""
@@ -120,26 +128,41 @@ class Designs:
             design for index in range(len(self.every)) for design in self._of(index, within, False)
         ]
 
-    def timed(self, within: float) -> list[Design]:
-        """Designs of low latency for their resources that keep an interval."""
+    def timed(self, within: float, most_luts: float = math.inf) -> list[Design]:
+        """Designs of low latency for their resources that keep an interval.
+
+        Of a network that takes all of a board only few labels are small; so of `most_luts` there
+        are searches within each share of the board's up to the first that holds them.
+        """
+        have = self.ceilings[0]
+        rungs = [share for share in RUNGS if share * have < most_luts]
+        rungs += [share for share in RUNGS if share not in rungs][:1]
+        if have == math.inf:
+            rungs = [1.0]
         return [
-            design for index in range(len(self.every)) for design in self._of(index, within, True)
+            design
+            for share in rungs
+            for index in range(len(self.every))
+            for design in self._of(index, within, True, share)
         ]
 
-    def _of(self, index: int, within: float, timed: bool) -> list[Design]:
-        key = (index, within, timed)
+    def _of(self, index: int, within: float, timed: bool, share: float = 1.0) -> list[Design]:
+        key = (index, within, timed, share)
         if key not in self._kept:
-            self._kept[key] = list(self._searched(self.every[index], within, timed))
+            self._kept[key] = list(self._searched(self.every[index], within, timed, share))
         return self._kept[key]
 
-    def _searched(self, stages: Stages, within: float, timed: bool) -> Iterator[Design]:
+    def _searched(
+        self, stages: Stages, within: float, timed: bool, share: float
+    ) -> Iterator[Design]:
         if port_cycles(stages.graph) > within:
             return
         widest = max(lanes for _, lanes in stages.input_lanes())
         most = PLAIN_LABELS
         if timed:
             most = TIMED_LABELS if widest == self.widest else OTHER_LABELS
-        found = search(stages, within, self.ceilings, timed, most)
+        ceilings = np.where(np.arange(len(COLUMNS)) == 0, share, 1.0) * self.ceilings
+        found = search(stages, within, ceilings, timed, most)
         last = found.layers[-1]
         if len(found.layers) <= len(stages.parts):
             return
@@ -179,7 +202,7 @@ def best_of(
     """
     for _ in range(REFUSED):
         best = _best_sketch(designs, limits, bound, rank)
-        if best is None or not limits.exceeded(best.outcome):
+        if best is None or not limits.exceeded(best.outcome(limits)):
             return best
         designs = [design for design in designs if design is not best]
     return None

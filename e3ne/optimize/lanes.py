@@ -212,13 +212,15 @@ def _fixed_storage(fixed: MappingConfig) -> tuple[Storage, Storage]:
 def _multipliers(
     bits: tuple[int, int], sums: int, in_lanes: int, out_lanes: int, board: Board, fixed: int | None
 ) -> list[tuple[int, int]]:
-    """(multipliers of the part, products of each); with a `fixed` number every packing."""
+    """(multipliers of the part, products of each); with a `fixed` number every packing.
+
+    None where the part's multipliers have no room for a product, or it is of bits (gates).
+    """
     if fixed is None:
         return dsp_choices(bits, sums, in_lanes, out_lanes, board.family, board.resources.dsps)
-    part = MULTIPLIERS.get(board.family)
-    if not fixed or part is None:
-        return [(fixed, 1)]
-    return [(fixed, each) for each in reversed([*packings(*bits, part)])] or [(fixed, 1)]
+    if not fixed:
+        return [(0, 1)]
+    return [(fixed, each) for each in reversed([*packings(*bits, MULTIPLIERS[board.family])])]
 
 
 def _chosen(choices: list[Any], fixed: Any) -> list[Any]:

@@ -31,6 +31,11 @@ class Limits:
     energy_nj: float = math.inf
     given: tuple[str, ...] = ()
 
+    @property
+    def cycles(self) -> float:
+        """The least of the limits in cycles."""
+        return min(self.latency_cycles, self.interval_cycles)
+
     def exceeded(self, found: Prediction) -> list[str]:
         """The names of the limits that a prediction is above."""
         return [

@@ -54,7 +54,7 @@ def _throughput(designs: Designs, limits: Limits) -> Design | None:
             continue
         small = best_of(designs.plain(interval), limits, bound, rank)
         if small or limits.latency_cycles < math.inf:
-            found = [*designs.timed(interval), *([small] if small else [])]
+            found = [*designs.timed(interval, limits.luts), *([small] if small else [])]
             best = best_of(found, limits, bound, rank)
             if best is not None:
                 return best
@@ -78,11 +78,11 @@ def _of_all_paces(designs: Designs, limits: Limits) -> list[Design]:
 
     A search in which every part keeps a pace thins its labels less.
     """
-    found = list(designs.timed(limits.interval_cycles))
+    found = list(designs.timed(limits.interval_cycles, limits.luts))
     paces = few([k for k in designs.intervals() if k <= limits.interval_cycles])
     fitting = [k for k in paces if designs.may_fit(k, limits)]
     for interval in fitting[:TIMED_INTERVALS]:
-        found += designs.timed(interval)
+        found += designs.timed(interval, limits.luts)
     for interval in fitting:
         found += smallest(designs.plain(interval), limits)
     return found
@@ -114,7 +114,7 @@ def _energy(designs: Designs, limits: Limits) -> Design | None:
     found = _of_all_paces(designs, limits)
     fitting = [design for design in found if design.fits(limits) and design.keeps(limits)]
     for design in sorted(fitting, key=lambda d: (d.energy_nj, d.prediction.interval_cycles)):
-        if not limits.exceeded(design.outcome):
+        if not limits.exceeded(design.outcome(limits)):
             return design
     return None
 
