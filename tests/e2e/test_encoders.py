@@ -16,6 +16,7 @@ from e3ne import reference
 from e3ne.ir import BadInput, Encode
 from e3ne.training.datasets import digits
 from e3ne.training.encoders import Bernoulli, BitPlanes, Delta, Encoder, Latency, Regular
+from tests.fixed_lanes import no_search
 
 snntorch = pytest.importorskip("snntorch")
 
@@ -62,9 +63,11 @@ MODULES = [
 def test_encoders_of_the_model(encoder: Encoder, tmp_path: Path) -> None:
     kind, network = encoder.neuron.kind, Network(encoder).eval()
     x, delta = images(kind), kind == "delta"
-    hardware = e3ne.compile(
-        network, input_has_steps=delta, calibration=x, output=tmp_path / "b", config={"window": 3}
-    )
+    config, output = {"window": 3}, tmp_path / "b"
+    with no_search():
+        hardware = e3ne.compile(
+            network, input_has_steps=delta, calibration=x, output=output, config=config
+        )
     assert hardware.graph.node("encoder").neuron == encoder.neuron
     samples = torch.from_numpy(x).transpose(0, 1) if delta else torch.from_numpy(x)
     trains = encoder(samples).transpose(0, 1).numpy()
@@ -85,13 +88,14 @@ def test_encoders_of_the_model(encoder: Encoder, tmp_path: Path) -> None:
 def test_a_stream_of_changes_from_torch_to_verilator(tmp_path: Path) -> None:
     """Short frames of a stream are what the model makes of one long piece, spike for spike."""
     model, x = Network(Delta(0.25, signed=False)).eval(), images("delta")
-    hardware = e3ne.compile(
-        model,
-        input_has_steps=True,
-        calibration=x,
-        output=tmp_path / "b",
-        config={"streaming": True},
-    )
+    with no_search():
+        hardware = e3ne.compile(
+            model,
+            input_has_steps=True,
+            calibration=x,
+            output=tmp_path / "b",
+            config={"streaming": True},
+        )
     with torch.no_grad():
         long = torch.from_numpy(x.reshape(FRAMES * STEPS, 1, *x.shape[2:]))
         trains, spikes = (part[:, 0].numpy() for part in (model.encoder(long), model(long)))
