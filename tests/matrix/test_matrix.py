@@ -7,12 +7,11 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from e3ne.ir import Graph, IntegrateFire
+from e3ne.ir import IntegrateFire
 
 from .case import LIBRARIES, Case, cases, check_float, check_integer, check_rtl, traced
 from .environments import ROOT, folder_of, python_path
@@ -23,30 +22,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [chosen] if chosen else [name for name, folder in LIBRARIES.items() if folder is None]
     found = [case for name in names for case in cases(name)]
     if "case" in metafunc.fixturenames:
-        # In this scope the tests of a case stand side by side, and share its trace.
-        metafunc.parametrize("case", found, ids=lambda case: case.name, scope="module")
-    if "rtl_case" in metafunc.fixturenames:
-        metafunc.parametrize("rtl_case", [c for c in found if c.rtl], ids=lambda case: case.name)
+        metafunc.parametrize("case", found, ids=lambda case: case.name)
 
 
-@lru_cache(maxsize=4)
-def graph_of(case: Case) -> Graph:
-    return traced(case)
-
-
-def test_float_graph_is_the_library(case: Case) -> None:
-    result = check_float(case, graph_of(case))
-    assert result.compared > 0
-
-
-def test_integer_network_agrees(case: Case) -> None:
-    agreement = check_integer(case, graph_of(case)).agreement
+def test_library_integer_network_and_hardware_agree(case: Case, tmp_path: Path) -> None:
+    """One trace for all: it takes as long as each of the comparisons."""
+    graph = traced(case)
+    assert check_float(case, graph).compared > 0
+    agreement = check_integer(case, graph).agreement
     assert agreement.compared > 0
     assert agreement.fraction > 0.5, "the integer network is another one"
-
-
-def test_hardware_is_the_reference(rtl_case: Case, tmp_path: Path) -> None:
-    check_rtl(rtl_case, graph_of(rtl_case), tmp_path)
+    if case.rtl:
+        check_rtl(case, graph, tmp_path)
 
 
 def test_names_are_unique_and_every_option_reaches_hardware(request: pytest.FixtureRequest) -> None:
