@@ -72,7 +72,7 @@ def node_choices(
     # Apart, so that layouts which share neurons displace no others.
     for shares, most in ((False, MOST_CHOICES), (True, MOST_SHARING)):
         alike = [choice for choice in judged if (choice.fill > 0) == shares]
-        plain = _few(_unbeaten(graph, alike, board), most)
+        plain = _few(_unbeaten(graph, alike, board, loads), most)
         moved = [other for choice in plain for other in _moved(graph, choice, config, board, loads)]
         if moved:
             plain = _few(_unbeaten(graph, [*plain, *moved], board), most)
@@ -181,14 +181,15 @@ class _Saved:
         return self.known[key]
 
 
-def _unbeaten(graph: Graph, found: list[Choice], board: Board) -> list[Choice]:
+def _unbeaten(graph: Graph, found: list[Choice], board: Board, loads: bool = False) -> list[Choice]:
     """Those that fit the board and that no other with the same clock beats.
 
-    Only for those that are left clocks get built.
+    With `loads` block RAMs do not count: what is in them may go elsewhere yet. Only for those that
+    are left clocks get built.
     """
     if not found:
         return []
-    found = _on_board(found, board)
+    found = _on_board(found, board, loads)
     kinds = [_clock_kind(graph, choice.nodes[0]) for choice in found]
     return [found[index] for index in _best(found, numbered(kinds))]
 
@@ -227,9 +228,11 @@ def _timed(graph: Graph, choice: Choice, trains: Trains | None) -> Choice:
     return replace(choice, fill=fill, timing=(timing,))
 
 
-def _on_board(found: list[Choice], board: Board) -> list[Choice]:
+def _on_board(found: list[Choice], board: Board, loads: bool) -> list[Choice]:
     """Those that fit the board alone; the smallest one where none does."""
-    have = np.array([getattr(board.resources, name) for name in COLUMNS])
+    have = np.array([getattr(board.resources, name) for name in COLUMNS], np.float64)
+    if loads:
+        have[COLUMNS.index("brams")] = np.inf
     costs = np.array([choice.costs for choice in found])
     fitting = np.flatnonzero((costs <= have).all(axis=1))
     if not len(fitting):

@@ -97,19 +97,6 @@ def test_the_mapper_loads_what_a_configuration_asks_for() -> None:
     assert 0 < predict(mapped, "ice40").spram_bits <= 4 * 262_144
 
 
-def test_the_mapper_loads_weights_by_itself_only_where_nothing_else_fits(caplog) -> None:
-    board, graph = load_board("icebreaker"), unmapped(spiking())
-    free = choose_mapping(graph, board, parse_config({}))
-    assert predict(free, "ice40").spram_bits == 0
-    assert not caplog.records
-    config = parse_config({"budget": {"brams": 1}, "mapping": {"hidden": {"engine": "dense"}}})
-    loaded = choose_mapping(large(), board, parse_config({"utilisation": 0.9}))
-    assert predict(loaded, "ice40").spram_bits > 0
-    assert "nothing else fits board icebreaker: the weights of hidden lie in its large RAM" in (
-        caplog.text
-    )
-
-
 def test_more_large_ram_than_there_is_does_not_fit() -> None:
     words = {"storage": "loaded", "engine": "dense", "in_lanes": 10, "out_lanes": 8}
     config = parse_config({"mapping": {"hidden": words}})

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from benchmarks.lut_cases import LEAKY, integers
 from e3ne.boards import load_board
 from e3ne.cli import main
-from e3ne.config import Config, budget_of, config_as_dict, parse_config
+from e3ne.config import Config, MappingConfig, budget_of, config_as_dict, parse_config
 from e3ne.cost import energy, predict
 from e3ne.ir import (
     BadInput,
@@ -259,3 +259,26 @@ def test_few_intervals_of_many() -> None:
 def test_two_searches_give_the_same() -> None:
     one, other = chosen("latency"), chosen("latency")
     assert [node.mapping for node in one.nodes] == [node.mapping for node in other.nodes]
+
+
+def test_weights_lie_in_large_ram_only_where_nothing_else_fits(caplog) -> None:
+    board = load_board("icebreaker")
+    config = Config(window=1, input_lanes=8)
+    free = choose_mapping(network(), board, config)
+    assert predict(free, "ice40").spram_bits == 0
+    assert not caplog.records
+    loaded = choose_mapping(network(inputs=512, hidden=64), board, config)
+    assert predict(loaded, "ice40").spram_bits > 0
+    assert "nothing else fits board icebreaker: the weights of hidden lie in its" in caplog.text
+
+
+def test_multipliers_that_cannot_form_a_product_are_refused() -> None:
+    config = Config(mapping={"hidden": MappingConfig(dsps=8)}, window=4)
+    with pytest.raises(BadInput, match=r"hidden\.dsps: found 8, accepted 0 for weights of 4 bits"):
+        choose_mapping(network(), LARGE, config)
+
+
+def test_a_budget_of_cycles_is_kept_exactly() -> None:
+    found = chosen("area", interval_cycles=40, latency_cycles=90)
+    assert (exact := predict(found)).interval_cycles <= 40
+    assert exact.latency_cycles <= 90

@@ -243,9 +243,10 @@ def test_latency_from_known_times_is_the_same():
 
 
 def test_mapping_is_quick():
+    """1 to 2 s of CPU where other processes share its core."""
     started = time.process_time()
     choose_mapping(spiking(25, 192, 48), LARGE, Config())
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 4
 
 
 def looped(steps: int = 20) -> Graph:
