@@ -43,6 +43,36 @@ TOO_LARGE = (
     "conv (8, 8, 8) outputs=16 kernel=3 groups=1 bits=4 lanes=(24",
     "conv_spiking steps=10",
 )
+OTHERS = (
+    "linear_radix in=1 out=1 bits=4 weight=4",
+    "conv (1, 12, 12) outputs=8 kernel=3 groups=1 bits=4 lanes=(1, 1, 1) weight=4",
+    "conv (8, 8, 8) outputs=8 kernel=3 groups=8 bits=4 lanes=(3, 1, 1) weight=4",
+    "pool SumPool2d (16, 10, 10) steps=1 bits=4 out=16",
+    "dense in=4 out=4 bit_lanes=1",
+    "event radix in=4 out=2 bit_lanes=1",
+    "logic 48x8 bits=1 weight=3 zeros=0.5 bit_lanes=None",
+    "logic conv (1, 8, 8) outputs=4 bits=4 bit_lanes=1",
+    "linear_radix in=16 out=4 bits=3 weight=3",
+    "logic 32x16 bits=4 weight=2 zeros=0.7 bit_lanes=None",
+    "pool MaxPool2d (12, 8, 8) steps=10 bits=1 out=1",
+    "event radix in=4 out=4 bit_lanes=None",
+    "linear_radix in=8 out=2 bits=2 weight=5",
+    "conv (16, 5, 5) outputs=24 kernel=5 groups=1 bits=4 lanes=(16, 3, 1) weight=3",
+    "logic 24x10 bits=4 weight=3 zeros=0.5 bit_lanes=1",
+    "logic 64x16 bits=1 weight=2 zeros=0.8 bit_lanes=None",
+    "logic conv (1, 8, 8) outputs=4 bits=4 bit_lanes=None",
+    "logic 32x10 bits=1 weight=4 zeros=0.0 bit_lanes=None",
+    "conv (1, 12, 12) outputs=8 kernel=3 groups=1 bits=4 lanes=(9, 2, 1) weight=4",
+    "dense in=4 out=8 dsps=16 products_per_dsp=2",
+    "dense in=2 out=8 storage=lut buffer_storage=block",
+    "neuron plain",
+    "encoder bernoulli steps=6 lanes=8 window=1",
+    "encoder regular steps=8 lanes=4 window=8",
+    "event words=4 in=1 out=4 used=60",
+    "pool MaxPool2d (2, 2) (8, 8, 8) steps=1 bits=2 out=8",
+    "constant conv (2, 8, 8) outputs=6 bits=2",
+)
+"""For the other families than ECP5: small ones of all engines that differ in their features."""
 
 
 def cases() -> Iterator[tuple[str, Graph]]:

@@ -31,7 +31,10 @@ all predicted as Yosys chose.
 
 The fit is on the nodes it is judged by. *Left out of the fit* is the share within 15 % where each
 fifth of the nodes is predicted by a fit to the other four: what to expect of a node that is not in
-the sweep. The families but ECP5 have few nodes so far, and lean on the figures of ECP5.
+the sweep. Where nodes say little, the figures of ECP5 stay near what a LUT of four inputs can do,
+those of the other families, which have fewer nodes, near those of ECP5 times one factor. Encoders
+are among the nodes, with the memory that sends their samples again; the ports of a network are not.
+Nodes whose Yosys run was missing when the page was written are not in it.
 
 """
 

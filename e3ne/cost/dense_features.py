@@ -82,5 +82,5 @@ def patch_features(
         area = window.kernel[0] * window.kernel[1]
         patch_bits = area * window.channels * element_bits * pixel_lanes
         found.ffs += patch_bits
-        if fold.slices > 1 or fold.groups > 1:
-            found.add("loaded_bits", patch_bits)
+        if fold.slices > 1 or fold.groups > 1:  # the last slice has none to move up
+            found.add("loaded_bits", patch_bits * (1 - 1 / (fold.slices * fold.groups)))

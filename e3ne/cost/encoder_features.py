@@ -23,7 +23,7 @@ def encoder_features(found: Features, graph: Graph, node: Node, neuron: Encode) 
             place = node.type.steps.bit_length()
             adders = max(0, node.type.steps.bit_count() - 1)
             found.add("encoder_leak_bits", lanes * (bits + place) * adders)
-            found.add("encoder_gate_bits", sent * place / 2)
+            found.add("encoder_gate_bits", sent * place / 2 + lanes * bits)
             found.ffs += lanes * (place + 1)
         case "bernoulli":
             reloaded = LENGTH * (2 if windows > 1 else 1)  # from constants, of which window
@@ -38,4 +38,5 @@ def encoder_features(found: Features, graph: Graph, node: Node, neuron: Encode) 
                 found.ffs += sent + lanes * steps_in * (bits + 1)
             if words := kept_words(graph, node):
                 kept = lanes * bits + (neuron.kind == "delta")
+                found.add("loaded_bits", kept)
                 found.memories.append(Memory(kept, words, is_rom=False))

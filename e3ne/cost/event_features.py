@@ -39,7 +39,7 @@ def event_features(
     matrix_features(found, op, products, lanes.step_lanes, steps, width, rows)
     roms = fold.in_lanes if lanes.lane_rows else 1
     weight_bits = mapping.out_lanes * (fold.in_lanes // roms) * products.weight_bits
-    found.memories += [Memory(weight_bits, rows, True, lanes.storage)] * roms
+    found.memories += [Memory(weight_bits, rows, True, lanes.storage, is_listed=True)] * roms
     if op.bias is not None or products.moves_bias:
         found.add("bias_bits", lanes.step_lanes * mapping.out_lanes * width)
         words = fold.groups * fold.outs

@@ -120,10 +120,16 @@ def _pool(found: Features, graph: Graph, node: Node, index: int, op: MaxPool2d |
     pixels, synapse = node.mapping.pixel_lanes, node.mapping.synapses[index]
     window, memory = op_window(op, source.shape), (synapse.in_columns, synapse.buffer_storage)
     patch_features(found, window, fold, pixels, source.bits * steps, *memory)
-    area = op.kernel[0] * op.kernel[1]
-    kind = "pooled_gates" if source.bits == 1 else "pooled_bits"
-    lanes = node.mapping.current_lanes
-    found.add(kind, lanes * steps * (area - 1) * source.bits)
+    area, lanes = op.kernel[0] * op.kernel[1], node.mapping.current_lanes
+    match op, source.bits:
+        case SumPool2d(), 1:  # a count: each of its bits is a table
+            found.add("pooled_gates", lanes * steps * area.bit_length())
+        case MaxPool2d(), 1:  # three inputs more for each gate
+            found.add("pooled_gates", lanes * steps * (area - 1) / 3)
+        case MaxPool2d(), 2:  # a bit of the larger of two is one table
+            found.add("pooled_gates", lanes * steps * (area - 1) * 2)
+        case _, bits:
+            found.add("pooled_bits", lanes * steps * (area - 1) * bits)
     found.ffs += lanes * steps * (source.bits + 2 * isinstance(op, SumPool2d))
 
 

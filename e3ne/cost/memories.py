@@ -41,19 +41,25 @@ ROM_LUTS: dict[Family, tuple[int, float]] = {
 }
 """Of a ROM in LUTs: the address bits that wide multiplexers choose by, which are no LUTs; and LUTs
 for each LUT's worth of contents where it has more. Measured: 16 bits x 16 .. 256 words."""
+UNASKED_LUTS = 0.085
+"""A word and bit of a ROM of more than 64 words that Xilinx has in LUTs without being asked to:
+three times what it takes where the mapping says so, or behind a list of events. Measured in nodes
+of 72 .. 288 words."""
 
 
 @dataclass(frozen=True)
 class Memory:
     """`depth` words of `width_bits` bits; a ROM of one word is a constant.
 
-    `storage` BLOCK and LUT are what the mapping asks for, and the synthesizer obeys.
+    `storage` BLOCK and LUT are what the mapping asks for, and the synthesizer obeys. `is_listed`:
+    its addresses come from a list of events, not from a counter.
     """
 
     width_bits: int
     depth: int
     is_rom: bool
     storage: Storage = Storage.AUTO
+    is_listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,13 @@ def _logic(memory: Memory, family: Family) -> MemoryCells:
     address_bits = (depth - 1).bit_length()
     if memory.is_rom:
         words, (wide_bits, deep) = 1 << LUT_INPUTS[family], ROM_LUTS[family]
-        each = max(1, (1 << address_bits) // words)
-        return MemoryCells(
-            width * (each if address_bits <= wide_bits else deep * depth / words), width, 0
-        )
+        each: float = max(1, (1 << address_bits) // words)
+        is_asked = memory.storage is Storage.LUT or memory.is_listed
+        if depth > words and LUT_INPUTS[family] == 6 and not is_asked:
+            each = UNASKED_LUTS * depth
+        elif address_bits > wide_bits:
+            each = deep * depth / words
+        return MemoryCells(width * each, width, 0)
     return MemoryCells(width * depth * 0.7 + depth, width * (depth + 1), 0)
 
 

@@ -150,11 +150,14 @@ def _requantize(found: Features, node: Node, width: int, values: int) -> None:
 
 
 def factor_adders(factor: Dyadic) -> int:
-    """Adders of a multiplication: one less than a constant's signed digits; all bits of a table."""
+    """Adders of a multiplication: one less than a constant's signed digits; of a table two a bit.
+
+    What no constant is known of is a row of gates and a compressor, two LUTs, for each bit.
+    """
     table = np.asarray(factor.multiplier)
     if np.all(table == table.flat[0]):
         return max(0, len(signed_digits(abs(int(table.flat[0])))) - 1)
-    return int(np.max(np.abs(table))).bit_length()
+    return 2 * int(np.max(np.abs(table))).bit_length()
 
 
 def _tables(found: Features, node: Node, *fields: int | float | Array) -> None:

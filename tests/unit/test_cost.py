@@ -43,8 +43,8 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "yosys_nodes.json").
 """What Yosys gave for the nodes of the sweep: `python -m benchmarks.fit_cost --write`."""
 
 
-NEAR = {"ecp5": 0.85}
-"""The least share of nodes within 15 %; the other families have few nodes so far."""
+NEAR = 0.9
+"""The least share of nodes within 15 %."""
 
 
 @pytest.mark.parametrize("family", sorted(set(GOLDEN) - {"yosys", "columns"}))
@@ -57,7 +57,7 @@ def test_most_nodes_of_the_sweep_within_fifteen_percent_of_yosys(family):
         if (found.brams, found.dsps) != (brams, dsps):
             wrong.append((name, (found.brams, found.dsps), (brams, dsps)))
     assert wrong == []
-    assert sum(error <= 0.15 for error in errors.values()) >= NEAR.get(family, 0.3) * len(errors)
+    assert sum(error <= 0.15 for error in errors.values()) >= NEAR * len(errors)
 
 
 # What Yosys 0.6x chose for single memories: (width, depth, rom, block RAMs, LUTs).
@@ -131,18 +131,21 @@ def test_adders_of_a_tree():
     assert tree_bits([3], 20) == (0, 3)
     # Nothing is added where one of two is nothing.
     assert tree_bits([3, 0, 0, 4], 20) == (5, 7 + 7 + 5)
+    # What lies below the lowest bit of one of two passes by: bits 4 .. 7 of 4 + 4 are added.
+    assert tree_bits([6, 7], 20, [0, 4]) == (4, 6 + 3 + 8)
 
 
 def test_adders_of_a_constant_factor_are_one_less_than_its_ones():
     assert factor_adders(Dyadic(256)) == 0
     assert factor_adders(Dyadic(7, 3)) == 1  # 8 - 1
     assert factor_adders(Dyadic(frozen(np.array([11, 11]), np.int64))) == 2
-    assert factor_adders(Dyadic(frozen(np.array([7, 9]), np.int64))) == 4
+    assert factor_adders(Dyadic(frozen(np.array([7, 9]), np.int64))) == 2 * 4
 
 
 def test_every_kind_in_the_table_is_a_feature():
     kinds = {k for g in CASES.values() for k in node_features(g, g.nodes[0]).units}
     kinds |= {"rom_luts", "memory_luts"}  # of the family, not of the node
+    kinds |= {"step_sum_bits"}  # of a layout that no node of the sweep has
     assert all(set(table) <= kinds for table in LUTS.values())
     assert all(luts > 0 for table in LUTS.values() for luts in table.values())
 
