@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..cost import frame_interval
 from ..emit import Build
 from ..emit.stream_driver import ProbeBits, StreamDriver, weight_beats
 from ..emit.vectors import beats_of, write_vectors
@@ -24,7 +25,9 @@ HARNESS = "sim/e3ne_harness.cpp"
 PORTS = "sim/e3ne_ports.h"
 OBJECTS = "sim/obj"
 IDLE_CYCLES = 2_000_000
-FEW_FRAMES = 16
+FEW_CYCLES = (
+    100_000  # six seconds of LeNet-5 without optimisation, which takes 15 s longer to build
+)
 
 Frames = Sequence[Array]
 """Integers (frames, steps, *shape) of each input, in the order of the graph."""
@@ -41,12 +44,13 @@ class RunOptions:
 def build_simulator(build: Build, jobs: int = 2, frames: int | None = None) -> Path:
     """The Verilator executable of a build; made when its sources are new.
 
-    For few `frames` one that is built sooner and runs longer.
+    For `frames` that take few cycles one that is built sooner and runs longer.
     """
+    cycles = FEW_CYCLES if frames is None else frames * frame_interval(build.graph)
     return verilator.build(
         *(build.verilog, "e3ne_top", HARNESS, build.folder, OBJECTS, ["E3NE_PROBES"], jobs),
         headers=[PORTS],
-        quick=frames is not None and frames <= FEW_FRAMES,
+        quick=cycles < FEW_CYCLES,
     )
 
 
