@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -183,13 +184,19 @@ def mapped() -> Graph:
     return map_traced(relu_network(), (x,), load_board("ulx3s-85f"), config, Stages()).mapped
 
 
+@pytest.fixture
+def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary files of this test and of its processes are not among those of others."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
 def tool_folders() -> set[Path]:
     """The folders of tools that run."""
-    import tempfile
-
     return set(Path(tempfile.gettempdir()).glob("e3ne-explore-*"))
 
 
+@pytest.mark.usefixtures("own_temporary")
 def test_tools_end_with_the_process_that_started_them(mapped: Graph, tmp_path: Path) -> None:
     from e3ne.emit import save_graph
 
@@ -215,6 +222,7 @@ def test_tools_end_with_the_process_that_started_them(mapped: Graph, tmp_path: P
     wait_for(lambda: tool_folders() <= before)
 
 
+@pytest.mark.usefixtures("own_temporary")
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
