@@ -66,7 +66,7 @@ UNIT = [
     (plain, "rom.enable.eq(chunks.fetches)", "rom.enable.eq(1)"),
     (constants, "Const(image.words[0], ", "Const(image.words[0] ^ 1, "),
     (constants, "weights or constants, valid", "constants[::-1], valid"),
-    (plain, "out * lanes + lane, bits", "lane * self.out_lanes + out, bits"),
+    (plain, "out * lanes + k, bits", "k * self.out_lanes + out, bits"),
     (plain, "fresh = Signal(init=1)", "fresh = Signal()"),
     (plain, "rom.enable.eq(fresh | done)", "rom.enable.eq(1)"),
     (plain, "Mux(fresh, address, following)", "address"),
