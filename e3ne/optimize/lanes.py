@@ -148,8 +148,7 @@ def _synapse_mappings(
         found += _lane_rows(graph, synapse, steps, fixed, mapping)
     if fixed.lane_rows:
         return found
-    whole: list[int | None] = [None]
-    bits = whole + ([1] if source.bits > 1 or mapping.engine is Engine.EVENT else [])
+    bits = _bit_lanes(source.bits, mapping.engine, fixed.bit_lanes)
     for lanes, step_lanes in product(
         _chosen(in_lanes, fixed.in_lanes), _chosen(divisors(steps), fixed.step_lanes)
     ):
@@ -157,7 +156,7 @@ def _synapse_mappings(
         if mapping.engine is not Engine.LOGIC and products > MOST_LANES:
             continue
         sums = mapping.pixel_lanes * step_lanes
-        for bit_lanes, count in product(_chosen(bits, fixed.bit_lanes), columns):
+        for bit_lanes, count in product(bits, columns):
             kinds = (stored_kind(synapse.op)[0], bit_lanes or source.bits)
             for dsps, each in _multipliers(
                 kinds, sums, lanes, mapping.out_lanes, board, fixed.dsps
@@ -168,6 +167,13 @@ def _synapse_mappings(
                 if not any(engine_problems(graph, synapse, mapping, option)):
                     found.append(option)
     return found
+
+
+def _bit_lanes(bits: int, engine: Engine, fixed: int | None) -> list[int | None]:
+    """All bits at once (None) or one by one; or what the user fixed, which the rules judge."""
+    if fixed is not None:
+        return [None if fixed == bits else fixed]
+    return [None, 1] if bits > 1 or engine is Engine.EVENT else [None]
 
 
 def _lane_rows(

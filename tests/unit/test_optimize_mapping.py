@@ -203,6 +203,17 @@ def test_lanes_that_no_layout_has_are_refused():
         choose_mapping(spiking(), LARGE, config)
 
 
+@pytest.mark.parametrize(("fixed", "found"), [(4, None), (2, 2), (1, 1)])
+def test_as_many_bits_at_once_as_the_user_fixes(fixed: int, found: int | None):
+    graph = graph_of(
+        SpikeType((16,), 1, 4), node("only", Linear(integers((8, 16), 4)), "input", 8, 1)
+    )
+    config = Config(mapping={"only": MappingConfig("logic", bit_lanes=fixed)})
+    mapping = choose_mapping(graph, LARGE, config).node("only").mapping
+    assert mapping is not None
+    assert mapping.synapses[0].bit_lanes == found
+
+
 def test_windows_without_the_fixed_step_lanes_are_left_out():
     config = Config(mapping={"first": MappingConfig(step_lanes=5)})
     assert choose_mapping(spiking(10), LARGE, config).steps_in_window in (5, 10)
