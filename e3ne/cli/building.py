@@ -108,11 +108,14 @@ def print_summary(figures: dict[str, Any]) -> None:
     latency_us = cycles["predicted_latency"] / figures["clock_hz"] * 1e6
     middle, worst = (cycles[f"predicted_latency_{name}"] for name in ("p50", "worst"))
     by_data = f", median {middle:,}, at most {worst:,} as frames have less zeros"
+    frames = cycles["predicted_frames"]
+    trust = "exact" if cycles["predicted_is_exact"] else "estimated"
+    trust += f" for {frames} frames" if worst > cycles["predicted_latency"] else ""
     stdout.print(
         f"predicted latency {cycles['predicted_latency']:,} cycles "
         f"({latency_us:,.1f} us at {figures['clock_hz'] / 1e6:g} MHz)"
         f"{by_data if worst > cycles['predicted_latency'] else ''}, "
-        f"one frame every {cycles['predicted_interval']:,} cycles (modelled)",
+        f"one frame every {cycles['predicted_interval']:,} cycles (modelled, {trust})",
         soft_wrap=True,
     )
     rows = [

@@ -1,4 +1,7 @@
-"""Exact cycles from a run of models of all parts (`cost.flow`), of frames that are not too long."""
+"""Exact cycles from a run of models of all parts (`cost.flow`), of frames that are not too long.
+
+Of many long frames the first ones are run, as many as a few seconds allow.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,14 @@ def follows_data(graph: Graph) -> bool:
 def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles | None:
     """Exact cycles of the frames of `trains` (None: of frames in which nothing is zero).
 
-    None where the runs may need more than `MOST_PART_CYCLES`; `estimate` says how many cycles a
-    frame may take.
+    As many frames of `trains` as `MOST_PART_CYCLES` allow; None where it allows none. `estimate`
+    says how many cycles a frame may take.
     """
-    count = 1 if trains is None else len(next(iter(trains.values())))
     parts = PARTS_OF_NODE * len(graph.nodes) + PARTS_OF_PORTS
-    if estimate * parts * (max(FIRST_FRAMES, count) + count) > MOST_PART_CYCLES:
+    runs = MOST_PART_CYCLES // (estimate * parts)
+    frames = 1 if trains is None else len(next(iter(trains.values())))
+    count = min(frames, runs // 2, runs - FIRST_FRAMES)
+    if count < 1:
         return None
     limit = 4 * estimate + LEAST_LIMIT
     latencies = []

@@ -54,9 +54,10 @@ class Prediction:
     """`latency_cycles` from a frame's first beat to its last word, both included, when idle;
     `interval_cycles` between two frames back to back; resources as estimates, multipliers exact.
 
-    Both are the mean over the frames whose trains are known, rounded up, `latency_p50_cycles` is
-    the median of their latencies; `latency_worst_cycles` is that of a frame in which nothing is
-    zero. Without trains every frame is such a one.
+    Both are the mean over `frames` of the frames whose trains are known, rounded up,
+    `latency_p50_cycles` is the median of their latencies; `latency_worst_cycles` is that of a frame
+    in which nothing is zero. Without trains every frame is such a one. `is_exact`: the hardware
+    takes these cycles for these frames, to the last one; else they are those of the schedule.
     """
 
     latency_cycles: int
@@ -69,6 +70,8 @@ class Prediction:
     spram_bits: int = 0
     latency_worst_cycles: int = 0
     latency_p50_cycles: int = 0
+    frames: int = 1
+    is_exact: bool = False
 
 
 def predict(
@@ -88,7 +91,7 @@ def predict(
     for node in graph.nodes:
         parts.append(node_resources(graph, node, family))
         parts += [regroup_resources(graph, node, index) for index in range(len(node.synapses))]
-    latencies, interval, worst = _cycles(graph, trains, exact)
+    latencies, interval, worst, is_exact = _cycles(graph, trains, exact)
     return Prediction(
         math.ceil(np.mean(latencies)),
         math.ceil(interval),
@@ -100,11 +103,13 @@ def predict(
         sum(part.spram_bits for part in parts),
         worst,
         math.ceil(np.median(latencies)),
+        len(latencies),
+        is_exact,
     )
 
 
-def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int], float, int]:
-    """(latency of each frame, interval, latency of a frame without zeros)."""
+def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int], float, int, bool]:
+    """(latency of each frame, interval, latency of a frame without zeros, whether exact)."""
     worst = frame_latency(graph)
     found = densest = exact_cycles(graph, None, worst) if exact else None
     if exact and trains is not None and follows_data(graph):
@@ -112,13 +117,13 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int]
     if densest is not None:
         worst = densest.latencies[0]
     if found is not None:
-        return list(found.latencies), found.interval, worst
+        return list(found.latencies), found.interval, worst, True
     if trains is None:
-        return [worst], frame_interval(graph), worst
+        return [worst], frame_interval(graph), worst, False
     latencies = (
         scheduled_latencies(graph, trains) if exact else [frame_latency(graph, None, trains)]
     )
-    return latencies, frame_interval(graph, trains), worst
+    return latencies, frame_interval(graph, trains), worst, False
 
 
 def scheduled_latencies(graph: Graph, trains: Trains) -> list[int]:

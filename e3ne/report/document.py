@@ -7,8 +7,10 @@ fidelity:   {spikes_compared, spikes_equal, percent, by_node}: quantised torch m
 bit_exact:  {simulator, frames, nodes_checked, mismatches}
 cycles:     {latency_min, latency_mean, latency_p50, latency_max, interval_mean, interval_p50,
             interval_max, predicted_latency, predicted_latency_p50, predicted_latency_worst,
-            predicted_interval}: predicted latency and interval are means over some calibration
-            frames, p50 their median; the worst is that of a frame without zeros
+            predicted_interval, predicted_frames, predicted_is_exact}: predicted latency and
+            interval are means over so many calibration frames, p50 their median, the worst that
+            of a frame without zeros; exact: of these frames to the last cycle, else estimates of
+            the schedule (frames too long to be followed part by part)
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}
 fmax_hz:    {predicted, routed: [one a seed], median, worst}; predicted is null without a fit
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
@@ -47,7 +49,9 @@ KINDS = {
     "activity": "measured",
     "bit_exact": "simulated",
     "cycles": "simulated",
+    "cycles.predicted_frames": "modelled",
     "cycles.predicted_interval": "modelled",
+    "cycles.predicted_is_exact": "modelled",
     "cycles.predicted_latency": "modelled",
     "cycles.predicted_latency_p50": "modelled",
     "cycles.predicted_latency_worst": "modelled",

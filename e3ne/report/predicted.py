@@ -32,6 +32,8 @@ def first_report(
         "predicted_latency_p50": predicted.latency_p50_cycles,
         "predicted_latency_worst": predicted.latency_worst_cycles,
         "predicted_interval": predicted.interval_cycles,
+        "predicted_frames": predicted.frames,
+        "predicted_is_exact": predicted.is_exact,
     }
     report["resources"] = {
         "predicted": {name: getattr(predicted, name) for name in RESOURCES},
