@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from e3ne.cli.running import unrouted_text
+
 from .goals import goal_lines
 from .rivals import RIVALS, Rival
 from .rows import ROWS
@@ -159,7 +161,7 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             (
                 "clock, median / worst",
                 f"{clock['median'] / 1e6:.1f} / {clock['worst'] / 1e6:.1f} MHz over "
-                f"{len(clock['routed'])} seeds",
+                f"{len(clock['routed'])} seeds{unrouted_text(clock)}",
                 "post-route",
             ),
             (

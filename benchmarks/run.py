@@ -28,6 +28,7 @@ from .rows import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
+ROUTE_TIMEOUT_S = 1_500.0  # now and then the router finds no end with one seed
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run_row(
     y = None if given.frames.y is None else given.frames.y[: row.frames]
     hardware.simulate(x, y, jobs=jobs, progress=progress)
     runs = row.seeds if seeds is None else seeds
-    hardware.synthesize(seeds=runs, jobs=jobs, progress=progress)
+    hardware.synthesize(runs, progress, jobs, ROUTE_TIMEOUT_S)
     roofline = round(roofline_cycles(hardware.graph, hardware.board), 1)
     ports = {
         "in": input_format(hardware.graph, hardware.graph.inputs[0]).beats_per_frame,

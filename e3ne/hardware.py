@@ -24,6 +24,7 @@ from .progress import Stages, Tell
 from .report import merge_report, read_report, write_html
 from .report.document import merged
 from .report.toggles import toggle_figures
+from .toolchain.process import DAY_S
 
 FLOAT_FOLDER = "sim/float"  # the traced graph, before the integer line
 DEQUANTIZED_FOLDER = "sim/dequantized"  # the float graph with the integer weights loaded back
@@ -178,10 +179,15 @@ class Hardware:
         return {**accuracy, "samples": len(y)}
 
     def synthesize(
-        self, seeds: int = 1, progress: Tell | None = None, jobs: int = 1
+        self,
+        seeds: int = 1,
+        progress: Tell | None = None,
+        jobs: int = 1,
+        timeout_s: float = DAY_S,
     ) -> dict[str, Any]:
         """Yosys, then nextpnr `seeds` times (0: Yosys only), `jobs` at a time; the whole report.
 
+        A seed that has not ended after `timeout_s` is given up (see `synthesis.route`).
         A family that no packaged tool routes stops after Yosys as well, with a warning.
         DoesNotFit before routing where Yosys finds more than the part has; ToolError.
         """
@@ -191,7 +197,7 @@ class Hardware:
         if seeds and synthesis.is_routed(self.board):
             synthesis.check_fits(used, self.board)
             synthesis.check_pins(self.build.manifest["ports"], self.board)
-            figures = synthesis.route(self.folder, self.board, seeds, stages, jobs)
+            figures = synthesis.route(self.folder, self.board, seeds, stages, jobs, timeout_s)
             merge_report(self.folder, {**figures, "wall_s": stages.wall_s})
         return self.figures()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from .emit.synth_scripts import OPTIONS as OPTIONS
 from .ir import DoesNotFit
 from .progress import Stages
 from .toolchain import nextpnr, yosys
-from .toolchain.process import side_by_side
+from .toolchain.errors import ToolTimedOut
+from .toolchain.process import DAY_S, side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -92,11 +93,20 @@ def synthesize(folder: Path, files: list[str], board: Board, stages: Stages) -> 
     return resources_used(board.family, cells)
 
 
-def route(folder: Path, board: Board, seeds: int, stages: Stages, jobs: int = 1) -> dict[str, Any]:
+def route(
+    folder: Path,
+    board: Board,
+    seeds: int,
+    stages: Stages,
+    jobs: int = 1,
+    timeout_s: float = DAY_S,
+) -> dict[str, Any]:
     """Places and routes the netlist with seeds 1 .. `seeds`; a part of report.json.
 
-    At most `jobs` runs side by side, each of which may hold a gigabyte. Area is that of the seed
-    with the median clock, whose bitstream is written as well.
+    At most `jobs` runs side by side, each of which may hold a gigabyte. Now and then the router
+    finds no end with one seed and takes a minute with the next: such a seed is given up after
+    `timeout_s`, and told; ToolTimedOut where no seed ends. Area is that of the seed with the median
+    clock, whose bitstream is written as well.
     """
     constraints = constraints_file(part_of(board))
     options = ["--speed", board.speed] if board.speed else []
@@ -107,11 +117,22 @@ def route(folder: Path, board: Board, seeds: int, stages: Stages, jobs: int = 1)
             *(f"{NETLIST}_seed{seed}", board.clock_hz, seed),
             constraints=constraints,
             options=options,
+            timeout_s=timeout_s,
         )
         for seed in range(1, seeds + 1)
     ]
     with stages("route"):
-        routed = side_by_side(runs, jobs, lambda count: stages.tell("route", count, seeds))
+        found = side_by_side(
+            [partial(_ended, run) for run in runs],
+            *(jobs, lambda count: stages.tell("route", count, seeds)),
+        )
+    routed = [result for result in found if result is not None]
+    unrouted = [seed for seed, result in enumerate(found, start=1) if result is None]
+    if not routed:
+        raise ToolTimedOut(
+            f"nextpnr: found no end after {timeout_s:g} s with {seeds} seeds, accepted one that "
+            "ends; make the design smaller, allow more time or try more seeds"
+        )
     clocks = [result.fmax_hz for result in routed]
     middle = sorted(routed, key=lambda result: result.fmax_hz)[(len(routed) - 1) // 2]
     placed = str(middle.placed.relative_to(folder))
@@ -129,8 +150,19 @@ def route(folder: Path, board: Board, seeds: int, stages: Stages, jobs: int = 1)
             "routed": [round(clock) for clock in clocks],
             "median": round(statistics.median_low(clocks)),
             "worst": round(min(clocks)),
+            "unrouted": unrouted,
+            "timeout_s": timeout_s,
         },
     }
+
+
+def _ended(run: Callable[[], nextpnr.Routed]) -> nextpnr.Routed | None:
+    """What the run returns; None where it was ended for its time."""
+    try:
+        return run()
+    except ToolTimedOut as error:
+        logger.warning("%s", error)
+        return None
 
 
 def is_routed(board: Board) -> bool:

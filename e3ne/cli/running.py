@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import click
 
 from ..data import load_frames
+from ..toolchain.process import DAY_S
 from .terminal import command_options, print_json, print_table, progress, stdout
 
 Simulator = Literal["verilator", "icarus", "amaranth", "reference"]
@@ -182,14 +183,21 @@ def print_toggles(energy: dict[str, Any]) -> None:
     show_default=True,
     help="Routings side by side; each may hold a gigabyte of memory.",
 )
+@click.option(
+    "--tool-timeout",
+    type=click.FloatRange(1),
+    default=DAY_S,
+    show_default="a day",
+    help="Seconds after which a routing is given up; the other seeds count.",
+)
 @command_options
-def synth(build: Path, seeds: int, jobs: int, as_json: bool) -> None:
+def synth(build: Path, seeds: int, jobs: int, tool_timeout: float, as_json: bool) -> None:
     """Synthesize, place and route BUILD for its board: area, clock, bitstream."""
     from ..hardware import open_build
 
     hardware = open_build(build)
     with progress() as tell:
-        hardware.synthesize(seeds=seeds, progress=tell, jobs=jobs)
+        hardware.synthesize(seeds, tell, jobs, tool_timeout)
     figures = hardware.figures()
     if as_json:
         print_json(figures)
@@ -211,5 +219,13 @@ def print_synthesis(figures: dict[str, Any]) -> None:
         stdout.print(
             f"clock after routing: median {clock['median'] / 1e6:.1f} MHz, worst "
             f"{clock['worst'] / 1e6:.1f} MHz over {len(clock['routed'])} seeds "
-            f"(aimed at {figures['clock_hz'] / 1e6:g} MHz)"
+            f"(aimed at {figures['clock_hz'] / 1e6:g} MHz){unrouted_text(clock)}"
         )
+
+
+def unrouted_text(clock: dict[str, Any]) -> str:
+    """Which seeds were given up; nothing where none was."""
+    if not clock.get("unrouted"):
+        return ""
+    seeds = ", ".join(str(seed) for seed in clock["unrouted"])
+    return f"; given up after {clock['timeout_s']:g} s: seed {seeds}"

@@ -4,7 +4,7 @@ Imports nothing of e3ne. Everything raises `ToolMissing`, `ToolTooOld` or `ToolF
 """
 
 from . import cocotb, icarus, nextpnr, verilator, yosys
-from .errors import ToolError, ToolFailed, ToolMissing, ToolTooOld
+from .errors import ToolError, ToolFailed, ToolMissing, ToolTimedOut, ToolTooOld
 from .locate import Program, ToolStatus, doctor, find, versions
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ToolFailed",
     "ToolMissing",
     "ToolStatus",
+    "ToolTimedOut",
     "ToolTooOld",
     "cocotb",
     "doctor",

@@ -17,3 +17,7 @@ class ToolTooOld(ToolError):
 
 class ToolFailed(ToolError):
     """A program ended with an error, ran too long, or could not write its files."""
+
+
+class ToolTimedOut(ToolFailed):
+    """A program ran longer than it may, and was ended."""

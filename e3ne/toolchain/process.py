@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import ToolFailed, ToolMissing
+from .errors import ToolFailed, ToolMissing, ToolTimedOut
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def run_program(
         try:
             output = process.communicate(timeout=timeout_s)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
-            raise ToolFailed(
+            raise ToolTimedOut(
                 f"{name}: found no end after {timeout_s:g} s, accepted less; "
                 "make the design smaller or allow more time"
             ) from None

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from e3ne.boards import load_board
+from e3ne.cli.running import unrouted_text
 from e3ne.ir import DoesNotFit
-from e3ne.synthesis import check_fits, check_pins, part_of, resources_available, resources_used
+from e3ne.progress import Stages
+from e3ne.synthesis import (
+    check_fits,
+    check_pins,
+    part_of,
+    resources_available,
+    resources_used,
+    route,
+)
+from e3ne.toolchain import ToolFailed, ToolTimedOut, nextpnr
 
 
 def test_ecp5_cells_before_routing() -> None:
@@ -83,3 +94,42 @@ def test_cells_of_other_families(
     used = resources_used(family, cells)
     assert (used["luts"], used["ffs"], used["brams"]) == (luts, ffs, brams)
     assert used["bram_bits"] == brams * 18_432
+
+
+CLOCKS = {1: 80e6, 3: 95e6, 4: 90e6}
+
+
+def route_seeds(
+    folder: Path, seeds: int, monkeypatch: pytest.MonkeyPatch, clocks: dict[int, float] = CLOCKS
+) -> dict:
+    """Routings of which those without a clock find no end."""
+
+    def routed(*arguments, timeout_s, **_):
+        seed = arguments[-1]
+        if seed not in clocks:
+            raise ToolTimedOut(f"nextpnr: found no end after {timeout_s:g} s")
+        return nextpnr.Routed(seed, clocks[seed], {"TRELLIS_COMB": (seed, 9)}, folder / "placed")
+
+    monkeypatch.setattr(nextpnr, "route", routed)
+    monkeypatch.setattr(nextpnr, "pack", lambda *_: folder)
+    return route(folder, load_board("ulx3s-85f"), seeds, Stages(), jobs=2, timeout_s=7)
+
+
+def test_a_seed_without_an_end_is_told_and_the_others_count(tmp_path, monkeypatch) -> None:
+    figures = route_seeds(tmp_path, 4, monkeypatch)
+    clock = figures["fmax_hz"]
+    assert clock["routed"] == [80_000_000, 95_000_000, 90_000_000]
+    assert (clock["median"], clock["worst"]) == (90_000_000, 80_000_000)
+    assert figures["resources"]["routed"]["luts"] == 4
+    assert unrouted_text(clock) == "; given up after 7 s: seed 2"
+
+
+def test_no_seed_with_an_end_is_an_error(tmp_path, monkeypatch) -> None:
+    with pytest.raises(ToolTimedOut, match="found no end after 7 s with 2 seeds, accepted one"):
+        route_seeds(tmp_path, 2, monkeypatch, clocks={})
+
+
+def test_a_routing_that_fails_is_not_given_up_in_silence(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(nextpnr, "Routed", lambda *_: (_ for _ in ()).throw(ToolFailed("no")))
+    with pytest.raises(ToolFailed, match="no"):
+        route_seeds(tmp_path, 1, monkeypatch)
