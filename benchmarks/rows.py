@@ -88,11 +88,13 @@ ROWS = {
             "digits_radix",
             "examples/digits_radix",
             "Digits CNN, 4-bit weights, 4-bit radix",
+            seeds=1,
         ),
         Row(
             "digits_lif",
             "examples/digits_lif",
             "Digits CNN, snnTorch Leaky, 10 steps",
+            seeds=1,
         ),
         Row(
             "peer_a",
@@ -175,6 +177,7 @@ ROWS = {
             "accuracy/fang_radix4",
             "CNN of Fang et al. on MNIST, 4-bit weights, 4-bit radix",
             settings={"target": "latency", "budget": {"luts": "60%"}},
+            seeds=1,
             rivals=("e3ne_fang",),
             goals=(Goal("latency_cycles", at_most=4_000),),
         ),
