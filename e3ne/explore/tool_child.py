@@ -18,7 +18,7 @@ from ..ir import DoesNotFit, E3neError
 from ..progress import Stages
 from ..synthesis import check_fits, check_pins, part_of, route, synthesize
 from ..toolchain import ToolError
-from ..toolchain.process import end_programs
+from ..toolchain.process import end_programs, limit_programs
 from .tools import OUTCOME, REQUEST
 
 
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     """Reads the request in `folder` and writes the outcome there, at once."""
     threading.Thread(target=end_with_parent, args=(folder,), daemon=True).start()
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-    limit_memory(request["limits"]["memory_bytes"])
+    limit_programs(request["limits"]["memory_bytes"])
     try:
         outcome = implement(folder, request)
     except DoesNotFit as error:
@@ -49,14 +49,6 @@ def end_with_parent(folder: Path) -> None:
     end_programs()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def limit_memory(limit_bytes: int | None) -> None:
-    """Bounds the data of this process and of each program that it starts."""
-    if limit_bytes is not None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
 
 
 def implement(folder: Path, request: dict[str, Any]) -> dict[str, Any]:

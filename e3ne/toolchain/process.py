@@ -24,6 +24,7 @@ DAY_S = 24 * 3600.0
 Result = TypeVar("Result")
 
 _running: dict[subprocess.Popen[bytes], int] = {}  # and the thread that waits for each
+_data_limit: list[int] = []  # bytes, of programs still to be started; empty: none
 _starting = threading.Lock()  # held while a program is started and noted
 
 
@@ -46,7 +47,7 @@ def run_program(
         try:
             with _starting:
                 process = subprocess.Popen(
-                    command,
+                    _limited(command),
                     cwd=cwd,
                     env={**os.environ, **(environment or {})},
                     stdin=subprocess.DEVNULL,
@@ -88,6 +89,21 @@ def end_programs() -> None:
     """
     _starting.acquire()
     _kill(tuple(_running))
+
+
+def limit_programs(limit_bytes: int | None) -> None:
+    """Bounds the data of every program that this process starts from now on; None: no bound.
+
+    Programs alone: a Python that is refused memory in the middle of its work may do anything.
+    """
+    _data_limit[:] = [] if limit_bytes is None else [limit_bytes]
+
+
+def _limited(command: Sequence[str]) -> Sequence[str]:
+    """The command, by way of a shell that bounds its data where that is asked for."""
+    if not _data_limit:
+        return command
+    return ["sh", "-c", 'ulimit -d "$0" && exec "$@"', str(_data_limit[0] // 1024), *command]
 
 
 def side_by_side(

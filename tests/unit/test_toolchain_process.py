@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from e3ne.toolchain import ToolFailed, ToolMissing
-from e3ne.toolchain.process import TAIL_LINES, clear_os_errors, run_program, side_by_side
+from e3ne.toolchain.process import (
+    TAIL_LINES,
+    clear_os_errors,
+    limit_programs,
+    run_program,
+    side_by_side,
+)
 
 
 def python(code: str) -> list[str]:
@@ -111,3 +117,14 @@ def test_the_first_failure_ends_the_programs_beside_it(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="found exit status 3"):
         side_by_side(calls, 2, lambda _: None)
     assert time.perf_counter() - begun < 30
+
+
+def test_programs_are_refused_data_beyond_the_limit(tmp_path: Path) -> None:
+    code = "print(len(bytearray(300_000_000)))"
+    limit_programs(200_000_000)
+    try:
+        with pytest.raises(ToolFailed, match="MemoryError"):
+            run_program("tool", python(code), tmp_path)
+    finally:
+        limit_programs(None)
+    assert run_program("tool", python(code), tmp_path) == "300000000\n"
