@@ -135,7 +135,7 @@ ROWS = {
             "Network B, small, weights brought to 4 bits",
             settings={
                 "target": "latency",
-                "budget": {"luts": 2_600},
+                "budget": {"luts": 2_000},
                 "default": FOUR_BITS,
                 "input": {"packed": True},
             },
@@ -147,7 +147,7 @@ ROWS = {
             "lenet5",
             "accuracy/lenet5_radix4",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
-            settings={"target": "latency", "budget": {"luts": "50%", "interval_cycles": 850}},
+            settings={"target": "latency", "budget": {"luts": "36%", "interval_cycles": 850}},
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
             goals=(
                 Goal("latency_cycles", at_most=1_200),
@@ -164,7 +164,7 @@ ROWS = {
             "Control: LeNet-5 as a 4-bit quantised network, every layer DENSE, all bits at once",
             settings={
                 "target": "latency",
-                "budget": {"luts": "50%", "interval_cycles": 850},
+                "budget": {"luts": "36%", "interval_cycles": 850},
                 "mapping": dict.fromkeys(
                     ("conv1", "conv2", "conv3", "linear1", "linear2"), DENSE_AT_ONCE
                 ),
@@ -176,7 +176,7 @@ ROWS = {
             "fang",
             "accuracy/fang_radix4",
             "CNN of Fang et al. on MNIST, 4-bit weights, 4-bit radix",
-            settings={"target": "latency", "budget": {"luts": "60%"}},
+            settings={"target": "latency", "budget": {"luts": "40%"}},
             seeds=1,
             rivals=("e3ne_fang",),
             goals=(Goal("latency_cycles", at_most=4_000),),
@@ -185,7 +185,7 @@ ROWS = {
             "mlp_radix",
             "accuracy/mlp_radix4",
             "MLP 784-128-10 on MNIST, 4-bit weights, 4-bit radix",
-            settings={"target": "latency", "budget": {"luts": "40%"}, "input": PACKED},
+            settings={"target": "latency", "budget": {"luts": "20%"}, "input": PACKED},
             goals=(Goal("core_us", at_most=4),),
         ),
         Row(
