@@ -24,7 +24,10 @@ TWINS = [
         *("convolution", "head.matrixunit0"),
         *(r"\+ \$signed\(\{ 1'h0, sum1", "- $signed({ 1'h0, sum1"),
     ),
-    ("spiking", "hidden.neuron.core.membrane", r"saturated_2\) > ", "saturated_2) < "),
+    (
+        *("spiking", "hidden.neuron.core.membrane"),
+        *(r"- \$signed\(held_0\)", "+ $signed(held_0)"),
+    ),
     ("spiking", "out.neuron.core.membrane", r"- \$signed\(\{", "+ $signed({"),
 ]
 

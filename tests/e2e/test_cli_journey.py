@@ -128,7 +128,8 @@ def check_toggles(figures: dict[str, Any], modelled: dict[str, Any], page: str) 
         assert 0 < row["toggles_per_frame"] < 1000 * row["register_bits"]
         assert 0 < row["toggles_per_bit_and_cycle"] <= 1
     total = sum(row["toggles_per_frame"] for row in rows.values())
-    assert energy["proxies"]["toggles"] == pytest.approx(total)
+    rounding = 0.001 * len(rows)
+    assert energy["proxies"]["toggles"] == pytest.approx(total, abs=rounding)
     assert energy["proxies"]["memory_bits_read"] == modelled["proxies"]["memory_bits_read"]
     assert (modelled["toggles_from"], energy["toggles_from"]) == ("assumed", "counted")
     assert modelled["model_nominal"] != energy["model_nominal"]

@@ -14,10 +14,11 @@ from e3ne.check.compare import compare
 from e3ne.check.runs import RunOptions, build_simulator, run_beats, run_verilator
 from e3ne.cost import predict
 from e3ne.emit import Build
+from e3ne.emit.synth_scripts import defines_of
 from e3ne.emit.vectors import output_words
 from e3ne.ir import DoesNotFit, OutputWords
 from e3ne.ir.frames import frame_beats, output_format, to_output_beats
-from e3ne.synthesis import check_fits, defines_of, part_of, resources_used
+from e3ne.synthesis import check_fits, part_of, resources_used
 from e3ne.toolchain import verilator, yosys
 from tests.port_networks import few_pins, with_loaded_weights
 from tests.small_networks import built, convolution, inputs_of, spiking, two_inputs
