@@ -15,7 +15,7 @@ from e3ne.toolchain import ToolError
 
 from .document import DOCUMENT, read_results, write_document
 from .rows import DEMO, ROWS
-from .run import ROOT, run_row
+from .run import ROOT, ROUTE_TIMEOUT_S, run_row
 
 BUILDS = ROOT / "build"
 
@@ -32,8 +32,20 @@ BUILDS = ROOT / "build"
     show_default=True,
     help="Routings and simulators side by side; each may hold a gigabyte or two.",
 )
+@click.option(
+    "--tool-timeout",
+    type=click.FloatRange(1),
+    default=ROUTE_TIMEOUT_S,
+    show_default=True,
+    help="Seconds after which a routing is given up; the other seeds count.",
+)
 def main(
-    name: str, more: tuple[str, ...], json_file: Path | None, seeds: int | None, jobs: int
+    name: str,
+    more: tuple[str, ...],
+    json_file: Path | None,
+    seeds: int | None,
+    jobs: int,
+    tool_timeout: float,
 ) -> None:
     """Run one benchmark row, `all` of them (or those named after it), or the demo.
 
@@ -46,28 +58,30 @@ def main(
         if name == "demo":
             demo()
         elif name == "all":
-            run_all(more or tuple(ROWS), seeds, jobs)
+            run_all(more or tuple(ROWS), seeds, jobs, tool_timeout)
         else:
-            run_one(name, json_file, seeds, jobs)
+            run_one(name, json_file, seeds, jobs, tool_timeout)
     except (E3neError, ToolError) as error:
         stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
 
 
-def run_one(name: str, json_file: Path | None, seeds: int | None, jobs: int) -> None:
+def run_one(
+    name: str, json_file: Path | None, seeds: int | None, jobs: int, timeout_s: float
+) -> None:
     """One row into build/<name>, its report also into `json_file`."""
     with progress() as tell:
-        report = run_row(ROWS[name], BUILDS / name, tell, seeds, jobs)
+        report = run_row(ROWS[name], BUILDS / name, tell, seeds, jobs, timeout_s)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     stderr.print(f"{name}: {BUILDS / name / 'report.html'}", markup=False, soft_wrap=True)
     stop_on_mismatch(name, report["bit_exact"]["mismatches"])
 
 
-def run_all(names: tuple[str, ...], seeds: int | None, jobs: int) -> None:
+def run_all(names: tuple[str, ...], seeds: int | None, jobs: int, timeout_s: float) -> None:
     """Every row; docs/benchmarks.md is rebuilt from the reports of all rows in build/."""
     for name in names:
-        run_one(name, None, seeds, jobs)
+        run_one(name, None, seeds, jobs, timeout_s)
     write_document(read_results(BUILDS))
     stderr.print(f"wrote {DOCUMENT}", markup=False, soft_wrap=True)
 

@@ -47,11 +47,12 @@ def run_row(
     progress: Tell | None = None,
     seeds: int | None = None,
     jobs: int = 1,
+    timeout_s: float = ROUTE_TIMEOUT_S,
 ) -> dict[str, Any]:
     """The whole report of a row; its build goes to `folder`.
 
     `seeds` is the number of nextpnr runs, the row's own where None; 0 stops after Yosys. `jobs` of
-    them, and of simulators, run side by side.
+    them, and of simulators, run side by side; a routing is given up after `timeout_s`.
     """
     stages = Stages(progress)
     with stages("load"):
@@ -72,7 +73,7 @@ def run_row(
     y = None if given.frames.y is None else given.frames.y[: row.frames]
     hardware.simulate(x, y, jobs=jobs, progress=progress)
     runs = row.seeds if seeds is None else seeds
-    hardware.synthesize(runs, progress, jobs, ROUTE_TIMEOUT_S)
+    hardware.synthesize(runs, progress, jobs, timeout_s)
     roofline = round(roofline_cycles(hardware.graph, hardware.board), 1)
     ports = {
         "in": input_format(hardware.graph, hardware.graph.inputs[0]).beats_per_frame,
