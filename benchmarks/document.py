@@ -161,7 +161,7 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             (
                 "clock, median / worst",
                 f"{clock['median'] / 1e6:.1f} / {clock['worst'] / 1e6:.1f} MHz over "
-                f"{len(clock['routed'])} seeds{unrouted_text(clock)}",
+                f"{len(clock['routed'])} seeds{unrouted_text(clock)}{router_text(clock)}",
                 "post-route",
             ),
             (
@@ -171,6 +171,12 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             ),
         ]
     return lines
+
+
+def router_text(clock: dict[str, Any]) -> str:
+    """The router, where it is not nextpnr's default."""
+    router = clock.get("router", "default")
+    return "" if router == "default" else f", {router}"
 
 
 def rivals_table(network: str, report: dict[str, Any], rivals: list[Rival]) -> str:

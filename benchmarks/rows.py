@@ -38,8 +38,8 @@ class Row:
     `network` is `examples/NAME`, or `accuracy/ROW` for a checkpoint of benchmarks/accuracy.
     `settings` are laid over the network's own configuration, as in its YAML. `input_has_steps`: its
     frames are trains (frames, steps, *shape). `frames` are the first ones of the test set (None:
-    all). `seeds`: nextpnr runs. `rivals` are keys of `rivals.RIVALS`, printed beside it; `goals`
-    what it shall reach; `beside` another row, of which `times_fewer_cycles` says how many times
+    all). `seeds`: nextpnr runs, by `router` (None: its default). `rivals` are keys of
+    `rivals.RIVALS`, printed beside it; `goals` what it shall reach; `beside` another row, of which `times_fewer_cycles` says how many times
     the mean latency is this one's.
     """
 
@@ -51,6 +51,7 @@ class Row:
     input_has_steps: bool = False
     frames: int | None = None
     seeds: int = 5
+    router: str | None = None
     rivals: tuple[str, ...] = ()
     goals: tuple[Goal, ...] = ()
     beside: str | None = None
@@ -148,6 +149,7 @@ ROWS = {
             "accuracy/lenet5_radix4",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
             settings={"target": "latency", "budget": {"luts": "36%", "interval_cycles": 850}},
+            router="router2",  # router1 found no end within 18 minutes
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
             goals=(
                 Goal("latency_cycles", at_most=1_200),

@@ -184,10 +184,11 @@ class Hardware:
         progress: Tell | None = None,
         jobs: int = 1,
         timeout_s: float = DAY_S,
+        router: str | None = None,
     ) -> dict[str, Any]:
         """Yosys, then nextpnr `seeds` times (0: Yosys only), `jobs` at a time; the whole report.
 
-        A seed that has not ended after `timeout_s` is given up (see `synthesis.route`).
+        `timeout_s` and `router` are as of `synthesis.route`.
         A family that no packaged tool routes stops after Yosys as well, with a warning.
         DoesNotFit before routing where Yosys finds more than the part has; ToolError.
         """
@@ -197,7 +198,9 @@ class Hardware:
         if seeds and synthesis.is_routed(self.board):
             synthesis.check_fits(used, self.board)
             synthesis.check_pins(self.build.manifest["ports"], self.board)
-            figures = synthesis.route(self.folder, self.board, seeds, stages, jobs, timeout_s)
+            figures = synthesis.route(
+                self.folder, self.board, seeds, stages, jobs, timeout_s, router
+            )
             merge_report(self.folder, {**figures, "wall_s": stages.wall_s})
         return self.figures()
 

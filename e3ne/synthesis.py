@@ -100,16 +100,19 @@ def route(
     stages: Stages,
     jobs: int = 1,
     timeout_s: float = DAY_S,
+    router: str | None = None,
 ) -> dict[str, Any]:
     """Places and routes the netlist with seeds 1 .. `seeds`; a part of report.json.
 
     At most `jobs` runs side by side, each of which may hold a gigabyte. Now and then the router
     finds no end with one seed and takes a minute with the next: such a seed is given up after
-    `timeout_s`, and told; ToolTimedOut where no seed ends. Area is that of the seed with the median
-    clock, whose bitstream is written as well.
+    `timeout_s`, and told; ToolTimedOut where no seed ends. `router` is one of nextpnr's (None: its
+    default): on ECP5 router2 takes a fraction of the time of router1, the default, and gives slower
+    clocks. Area is that of the seed with the median clock, whose bitstream is written as well.
     """
     constraints = constraints_file(part_of(board))
     options = ["--speed", board.speed] if board.speed else []
+    options += ["--router", router] if router else []
     runs = [
         partial(
             nextpnr.route,
@@ -152,6 +155,7 @@ def route(
             "worst": round(min(clocks)),
             "unrouted": unrouted,
             "timeout_s": timeout_s,
+            "router": router or "default",
         },
     }
 

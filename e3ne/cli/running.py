@@ -190,14 +190,21 @@ def print_toggles(energy: dict[str, Any]) -> None:
     show_default="a day",
     help="Seconds after which a routing is given up; the other seeds count.",
 )
+@click.option(
+    "--router",
+    type=click.Choice(["router1", "router2"]),
+    help="nextpnr's router. Default: nextpnr's own; on ECP5 router2 is quicker, with slower clocks.",
+)
 @command_options
-def synth(build: Path, seeds: int, jobs: int, tool_timeout: float, as_json: bool) -> None:
+def synth(
+    build: Path, seeds: int, jobs: int, tool_timeout: float, router: str | None, as_json: bool
+) -> None:
     """Synthesize, place and route BUILD for its board: area, clock, bitstream."""
     from ..hardware import open_build
 
     hardware = open_build(build)
     with progress() as tell:
-        hardware.synthesize(seeds, tell, jobs, tool_timeout)
+        hardware.synthesize(seeds, tell, jobs, tool_timeout, router)
     figures = hardware.figures()
     if as_json:
         print_json(figures)

@@ -13,7 +13,7 @@ cycles:     {latency_min, latency_mean, latency_p50, latency_max, interval_mean,
             the schedule (frames too long to be followed part by part)
 resources:  {predicted | synthesis | routed: {luts, ffs, bram_bits, brams, dsps}, available}
 fmax_hz:    {predicted, routed: [one a seed], median, worst, unrouted: [seeds given up after
-            timeout_s]}; predicted is null without a fit
+            timeout_s], router}; predicted is null without a fit
 activity:   {node: {spikes_per_frame, synaptic_ops_effective, synaptic_ops_dense}}
 energy:     {proxies, unit, model_low, model_nominal, model_high, power_w, time_us}: modelled for
             frames back to back at clock_hz; nominal = power_w times time_us. toggles_from says
