@@ -39,8 +39,8 @@ class Row:
     `settings` are laid over the network's own configuration, as in its YAML. `input_has_steps`: its
     frames are trains (frames, steps, *shape). `frames` are the first ones of the test set (None:
     all). `seeds`: nextpnr runs, by `router` (None: its default). `rivals` are keys of
-    `rivals.RIVALS`, printed beside it; `goals` what it shall reach; `beside` another row, of which `times_fewer_cycles` says how many times
-    the mean latency is this one's.
+    `rivals.RIVALS`, printed beside it; `goals` what it shall reach; `beside` another row,
+    of which `times_fewer_cycles` says how many times the mean latency is this one's.
     """
 
     name: str

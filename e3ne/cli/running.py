@@ -193,7 +193,7 @@ def print_toggles(energy: dict[str, Any]) -> None:
 @click.option(
     "--router",
     type=click.Choice(["router1", "router2"]),
-    help="nextpnr's router. Default: nextpnr's own; on ECP5 router2 is quicker, with slower clocks.",
+    help="nextpnr's router. Default: its own; on ECP5 router2 is quicker, with slower clocks.",
 )
 @command_options
 def synth(
