@@ -151,6 +151,7 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("brams", "block RAMs"),
             ("dsps", "DSPs"),
         )
+        if key in used  # nextpnr counts no flip-flops of iCE40 apart
     )
     lines = [("area", area, "post-route" if stage == "routed" else "post-synthesis")]
     clock = report["fmax_hz"]
