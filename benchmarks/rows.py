@@ -149,7 +149,7 @@ ROWS = {
             "accuracy/lenet5_radix4",
             "LeNet-5 on MNIST, 3-bit weights, 4-bit radix",
             settings={"target": "latency", "budget": {"luts": "36%", "interval_cycles": 850}},
-            router="router2",  # router1 found no end within 18 minutes
+            router="router2",  # router1 found no end within 18 minutes, nor did router2 in 14
             rivals=("e3ne_lenet5_4", "e3ne_lenet5_1"),
             goals=(
                 Goal("latency_cycles", at_most=1_200),
