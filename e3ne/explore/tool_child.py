@@ -1,4 +1,8 @@
-"""The process of `tools.run_tools`: `python -m e3ne.explore.tool_child FOLDER`."""
+"""The process of `tools.run_tools`: `python -m e3ne.explore.tool_child FOLDER`.
+
+One thread works, the other one waits for the parent's end; only the latter ends the process, so
+that nothing is written while the folder is removed, nor the folder forgotten.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -21,33 +26,51 @@ from ..toolchain import ToolError
 from ..toolchain.process import end_programs, limit_programs
 from .tools import OUTCOME, REQUEST
 
+REMOVE_TRIES, REMOVE_PAUSE_S = 100, 0.05
+
 
 def main(folder: Path) -> None:
-    """Reads the request in `folder` and writes the outcome there, at once."""
-    threading.Thread(target=end_with_parent, args=(folder,), daemon=True).start()
+    """Reads the request in `folder`, writes the outcome there, at once, and closes its output."""
+    parent = os.dup(sys.stdout.fileno())  # of which no program started here has a copy
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    watcher = threading.Thread(target=end_with_parent, args=(folder,))
+    watcher.start()
+    try:
+        outcome = outcome_of(folder)
+        partial = folder / f"{OUTCOME}.partial"
+        partial.write_text(json.dumps(outcome), encoding="utf-8")
+        partial.replace(folder / OUTCOME)
+    finally:
+        os.close(parent)
+        watcher.join()
+
+
+def outcome_of(folder: Path) -> dict[str, Any]:
+    """Figures, or why there are none."""
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     limit_programs(request["limits"]["memory_bytes"])
     try:
-        outcome = implement(folder, request)
+        return implement(folder, request)
     except DoesNotFit as error:
-        outcome = {"infeasible": list(error.problems), "kind": "DoesNotFit"}
+        return {"infeasible": list(error.problems), "kind": "DoesNotFit"}
     except (ToolError, E3neError) as error:
-        outcome = {"failed": str(error)}
+        return {"failed": str(error)}
     except MemoryError:
-        outcome = {"failed": "tools: found no memory left; allow more with --tool-memory"}
+        return {"failed": "tools: found no memory left; allow more with --tool-memory"}
     except Exception as error:
         traceback.print_exc()
-        outcome = {"failed": f"tools: found {error!r}, accepted figures; this is a defect of e3ne"}
-    partial = folder / f"{OUTCOME}.partial"
-    partial.write_text(json.dumps(outcome), encoding="utf-8")
-    partial.replace(folder / OUTCOME)
+        return {"failed": f"tools: found {error!r}, accepted figures; this is a defect of e3ne"}
 
 
 def end_with_parent(folder: Path) -> None:
     """Waits until the pipe from the parent closes; then nothing of this process stays."""
     sys.stdin.buffer.read()
     end_programs()
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(REMOVE_TRIES):  # the other thread may still be writing into it
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(REMOVE_PAUSE_S)
     os._exit(1)
 
 

@@ -1,18 +1,22 @@
 """Synthesis and routing of one mapped network, in a process of its own that leaves nothing behind.
 
 The process gets a folder with the graph, and a pipe that says whether its parent lives: when the
-pipe closes (the parent was killed, or gave up) it ends the programs that it has started, removes
-the folder and ends. Memory that elaboration takes goes back to the system with it.
+pipe closes (the parent was killed, gave up, or has read the outcome) it ends the programs that it
+has started, removes the folder and ends, and never before. Memory that elaboration takes goes back
+to the system with it.
 """
 
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -60,37 +64,43 @@ def run_tools(mapped: Graph, board: Board, measure: Measure, limits: Limits) -> 
             "limits": asdict(limits),
         }
         (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
-        _run_child(folder, limits.timeout_s)
-        return _outcome(folder)
+        with _child(folder, limits.timeout_s):
+            return _outcome(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_child(folder: Path, timeout_s: float) -> None:
-    """Runs the process to its end; its standard input is the pipe that says that we live."""
+@contextmanager
+def _child(folder: Path, timeout_s: float) -> Iterator[None]:
+    """The process, from the time that it has its outcome: it closes its output then, or dies.
+
+    Its standard input is the pipe that says that we live.
+    """
     with (folder / LOG).open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "e3ne.explore.tool_child", str(folder)],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
             start_new_session=True,
         )
-        assert child.stdin is not None
-        try:
-            child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        if not select.select([child.stdout], [], [], timeout_s)[0]:
             raise ToolFailed(
                 f"tools: found no end after {timeout_s:g} s, accepted less; allow more with "
                 "--tool-timeout, or make the space smaller"
-            ) from None
-        finally:
-            child.stdin.close()
-            try:
-                child.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            )
+        yield
+    finally:
+        child.stdin.close()
+        try:
+            child.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
 
 
 def _outcome(folder: Path) -> Figures:

@@ -65,7 +65,10 @@ def complete(database: Path) -> dict[int, str]:
 def started(*command: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is killed at the end at the latest."""
     process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     try:
         yield process
@@ -220,6 +223,28 @@ def test_tools_end_with_the_process_that_started_them(mapped: Graph, tmp_path: P
         _, alive = psutil.wait_procs(running, timeout=60)
         assert not alive
     wait_for(lambda: tool_folders() <= before)
+
+
+def test_a_tool_process_that_fails_beside_its_removal_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    script = f"""
+        import shutil, sys, time
+        from pathlib import Path
+        from e3ne.explore import tool_child
+        remove = shutil.rmtree
+        def late(folder, **options):
+            time.sleep(0.5)
+            remove(folder, **options)
+            if not started:
+                started.append(folder.mkdir())  # as one who is still writing into it
+        started = []
+        tool_child.shutil.rmtree = late
+        tool_child.main(Path({str(folder)!r}))  # without a request: fails at once
+    """
+    with started("-c", textwrap.dedent(script)) as process:
+        process.communicate(timeout=PATIENCE_S)
+    assert not folder.exists()
 
 
 @pytest.mark.usefixtures("own_temporary")
