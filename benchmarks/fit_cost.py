@@ -3,7 +3,8 @@
 The nodes of `cost_cases.py` are synthesized (`cost_runs.py`; results are kept by their contents in
 `--cache`). The LUTs of each are a sum over its features (`e3ne.cost.features`) beside those of its
 memories; non-negative least squares of the relative error gives the LUTs of one unit of each, which
-`--write` puts into `e3ne/cost/lut_table.py`, and what remains as error into `docs/cost_model.md`.
+`--write` puts into `e3ne/cost/lut_table.py` (`flip_flop_table.py`: flip-flops), and what remains
+as error into `docs/cost_model.md`.
 
 The other families than ECP5 have fewer nodes (`cost_cases.OTHERS`): where these do not say
 otherwise their figures are those of ECP5 times one factor; those of ECP5 what a LUT can do.
@@ -20,7 +21,8 @@ import numpy as np
 
 from e3ne.boards import Family
 from e3ne.cost.features import node_features
-from e3ne.cost.lut_table import FFS, LUTS
+from e3ne.cost.flip_flop_table import FFS
+from e3ne.cost.lut_table import LUTS
 from e3ne.cost.resources import family_units
 from e3ne.ir import Graph
 from e3ne.toolchain import versions
@@ -30,7 +32,8 @@ from .cost_document import NEAR, predicted, write_document
 from .cost_runs import Component, component, measured
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE = ROOT / "e3ne" / "cost" / "lut_table.py"
+TABLES = {"LUTS": "lut_table.py", "FFS": "flip_flop_table.py"}
+"""The files of `e3ne/cost` by the name of what is in them."""
 GOLDEN = ROOT / "tests" / "golden" / "yosys_nodes.json"
 COLUMNS = ("luts", "ffs", "brams", "dsps")
 PULL = 2.0  # towards what is expected: 1 counts as an error of a typical node of that size
@@ -108,20 +111,21 @@ def held_out(graphs: dict[str, Graph], runs: Runs, family: Family, expected: Tab
     return float(np.mean(near))
 
 
-def write_table(luts: dict[Family, Table], ffs: dict[Family, Table]) -> None:
-    """Writes `e3ne/cost/lut_table.py`."""
+def table_text(name: str, tables: dict[Family, Table]) -> str:
+    """The text of a file of `TABLES`."""
+    what, more = {
+        "LUTS": ("LUTs", ""),
+        "FFS": ("Flip-flops", "; `counted` are flip-flops one by one"),
+    }[name]
     text = (
-        '"""LUTs of one unit of each feature by family; `python -m benchmarks.fit_cost --write` '
-        'wrote it."""\n\nfrom ..boards import Family\n'
+        f'"""{what} of a unit of each feature; `python -m benchmarks.fit_cost '
+        '--write` wrote it."""\n\nfrom ..boards import Family\n\n'
+        f"{name}: dict[Family, dict[str, float]] = {{\n"
     )
-    for name, tables in (("LUTS", luts), ("FFS", ffs)):
-        text += f"\n{name}: dict[Family, dict[str, float]] = {{\n"
-        for family, table in tables.items():
-            lines = "".join(f'        "{kind}": {value},\n' for kind, value in table.items())
-            text += f'    "{family}": {{\n{lines}    }},\n'
-        text += "}\n"
-    text += '"""A feature that is not here costs nothing; `counted` are flip-flops one by one."""\n'
-    TABLE.write_text(text)
+    for family, table in tables.items():
+        lines = "".join(f'        "{kind}": {value},\n' for kind, value in table.items())
+        text += f'    "{family}": {{\n{lines}    }},\n'
+    return text + f'}}\n"""A feature that is not here costs nothing{more}."""\n'
 
 
 def write_golden(found: dict[Family, tuple[dict[str, Graph], Runs]]) -> None:
@@ -142,7 +146,7 @@ def write_golden(found: dict[Family, tuple[dict[str, Graph], Runs]]) -> None:
 @click.option("--cache", default="build/fit_cost", type=click.Path(path_type=Path))
 @click.option("--jobs", default=3, help="Yosys runs at a time.")
 @click.option("--known", is_flag=True, help="Fit what the cache has; synthesize nothing.")
-@click.option("--write", is_flag=True, help="Write e3ne/cost/lut_table.py and the document.")
+@click.option("--write", is_flag=True, help="Write the tables of e3ne/cost and the document.")
 def main(families: tuple[Family, ...], cache: Path, jobs: int, known: bool, write: bool) -> None:
     """Fits the area estimate to Yosys and prints what remains as error."""
     every = dict(cases())
@@ -163,7 +167,8 @@ def main(families: tuple[Family, ...], cache: Path, jobs: int, known: bool, writ
         found[family] = graphs, runs
     write_document(found, luts, ffs, held, ROOT / "docs" / "cost_model.md" if write else None)
     if write:
-        write_table(luts, ffs)
+        for name, tables in (("LUTS", luts), ("FFS", ffs)):
+            (ROOT / "e3ne" / "cost" / TABLES[name]).write_text(table_text(name, tables))
         write_golden(found)
 
 

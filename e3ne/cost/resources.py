@@ -1,7 +1,7 @@
 """LUTs, flip-flops and block RAM of a mapped network, as estimates of what Yosys gives.
 
-`python -m benchmarks.fit_cost` fits them to Yosys runs of a sweep of components (`lut_table.py`);
-`docs/cost_model.md` has what remains as error.
+`python -m benchmarks.fit_cost` fits them to Yosys runs of a sweep of components (`lut_table.py`,
+`flip_flop_table.py`); `docs/cost_model.md` has what remains as error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .counts import Features
 from .features import node_features
-from .lut_table import FFS, LUTS
+from .flip_flop_table import FFS
+from .lut_table import LUTS
 from .memories import BLOCK_BITS, LARGE_BITS, Memory, MemoryCells, memory_cells
 
 PORT_LUTS = 250  # checks of the frame's length, handshakes, the class

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import e3ne.cost
 from benchmarks import lut_cases
 from benchmarks.cost_cases import cases
+from benchmarks.fit_cost import TABLES, table_text
 from e3ne.cost import node_resources, port_resources, predict
 from e3ne.cost.features import node_features
+from e3ne.cost.flip_flop_table import FFS
 from e3ne.cost.lut_table import LUTS
 from e3ne.cost.matrix_features import tree_bits
 from e3ne.cost.memories import Memory, block_rams, memory_cells
@@ -41,6 +44,12 @@ CASES = dict(lut_cases.cases()) | dict(cases())
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "yosys_nodes.json").read_text())
 """What Yosys gave for the nodes of the sweep: `python -m benchmarks.fit_cost --write`."""
+
+
+@pytest.mark.parametrize(("name", "tables"), [("LUTS", LUTS), ("FFS", FFS)])
+def test_the_fit_writes_its_tables_as_they_are(name, tables):
+    text = table_text(name, tables)
+    assert text == (Path(e3ne.cost.__file__).parent / TABLES[name]).read_text()
 
 
 NEAR = 0.9
