@@ -75,7 +75,6 @@ UNITS = [
     ("before + x)", "before | x)"),
     ("return total[:-1], total[-1]", "return x, total[-1]"),
     ("Cat(*after, 1) if delta", "Cat(*after, 0) if delta"),
-    ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
     ("x, before = x.as_signed(), before.as_signed()", "pass"),
     ("up.eq(begun & (distance >= threshold))", "up.eq(distance >= threshold)"),
     ("distance >= threshold", "distance > threshold"),
@@ -97,8 +96,13 @@ RANDOM = [
     ("Mux(ends_window, words - 1, left - 1)", "left - 1"),
     ("with m.If(self.next & ends_window):", "with m.If(self.next):"),
 ]
+STEP_ENDS = [
+    ("kept.ends_word.eq(i.p.ends_word)", "kept.ends_word.eq(0)"),
+    ("o.p.last.eq(i.p.last)", "o.p.last.eq(0)"),
+]
 MUTATIONS = [Mutation("neurons.encode", *texts) for texts in UNITS]
 MUTATIONS += [Mutation("neurons.encode_random", *texts) for texts in RANDOM]
+MUTATIONS += [Mutation("neurons.membrane", *texts) for texts in STEP_ENDS]
 
 
 def test_the_zoo_is_right() -> None:

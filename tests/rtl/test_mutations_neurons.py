@@ -112,9 +112,7 @@ FIRE = [
     ("Mux(again & ~fired, up, held)", "held"),
     ("down = clamp(held - theta, bounds.low, bounds.high)", "down = held"),
     ("m.d.comb += reset.eq(Mux(again, total - theta, total))", "m.d.comb += reset.eq(total)"),
-    ("states.append(before)", "states.append(Const(0, self.before_bits))"),
-    ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
-    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(final)"),
+    ("Cat(after, before)", "Cat(after, Const(0, self.before_bits))"),
 ]
 SEARCH = [
     ("integrate_fire", "return lane.membrane - lane.before.as_signed()", "return lane.membrane"),
@@ -141,7 +139,7 @@ PERIODS = [
 ]
 WATCHED = [
     ("sent = after if", "sent = membrane if"),
-    ("StepItem(item.lanes, neuron.membrane_bits)", "StepItem(item.lanes, self.spike_bits)"),
+    ("StepItem(lanes, neuron.membrane_bits)", "StepItem(lanes, 1)"),
     ('neuron.sends == "membrane" else spikes', 'neuron.sends != "membrane" else spikes'),
 ]
 QUICK = [
@@ -155,8 +153,15 @@ QUICK = [
     ("if neuron.floor is None else", "if True else"),
     ("threshold = level", "pass"),
     ("level.eq(threshold)", "level.eq(level)"),
-    ("kept.ends_word.eq(self.i.p.ends_word)", "kept.ends_word.eq(0)"),
+]
+LOOPS = (spiking, quick, integrating)
+LOOP = [
+    ("kept.ends_word.eq(i.p.ends_word)", "kept.ends_word.eq(0)"),
+    ("o.p.ends_word.eq(i.p.ends_word)", "o.p.ends_word.eq(1)"),
+    ("o.p.last.eq(i.p.last)", "o.p.last.eq(0)"),
     ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(final)"),
+    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(0)"),
+    ("word_select(lane, self.state_bits)", "word_select(0, self.state_bits)"),
 ]
 MEMBRANE = [
     ("following.eq(Mux(begins, 0, kept))", "following.eq(kept)"),
@@ -178,8 +183,7 @@ MEMBRANE = [
 ]
 INTEGRATE = [
     ("after.eq(clamp(total, span.low, span.high))", "after.eq(total)"),
-    ("word_select(lane, bits)", "word_select(0, bits)"),
-    ("parameters.next_word.eq(final & self.i.p.ends_word)", "parameters.next_word.eq(0)"),
+    ("times(state.as_signed()", "times(state"),
 ]
 DRIVE = [
     ('offsets = pipeline.keep(offsets, "offset")', "pass"),
@@ -222,6 +226,7 @@ NEURON_MUTATIONS = [
     *((Mutation(f"neurons.{module}", old, new), searching) for module, old, new in SEARCH),
     *((Mutation("neurons.integrate_fire", *pair), watched) for pair in WATCHED),
     *((Mutation("neurons.quick_fire", *pair), quick) for pair in QUICK),
+    *((Mutation("neurons.membrane", *pair), kind) for pair in LOOP for kind in LOOPS),
     *((Mutation("neurons.parameters", *pair), searching) for pair in PERIODS),
     *((Mutation("neurons.membrane", *pair), spiking) for pair in MEMBRANE),
     *((Mutation("neurons.integrate", *pair), integrating) for pair in INTEGRATE),

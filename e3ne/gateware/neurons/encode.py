@@ -12,7 +12,7 @@ from ..rom import RomImage
 from ..select import selected
 from ..streams import Word
 from .encode_random import RandomNumbers
-from .membrane import KeptState, Windows, phased_step
+from .membrane import KeptState, Windows, end_step, phased_step
 from .pipeline import Pipeline
 from .steps import StepItem, StepJoin, StepSplit
 
@@ -145,13 +145,7 @@ class EncodeLoop(wiring.Component):
             after.append(left)
             with m.If(final):
                 m.d.sync += self.o.p.values[lane].eq(spike)
-        m.d.comb += [
-            kept.new.eq(Cat(*after, 1) if delta else Cat(after)),
-            kept.update.eq(final),
-            kept.ends_word.eq(self.i.p.ends_word),
-        ]
-        with m.If(final):
-            m.d.sync += [self.o.p.ends_word.eq(self.i.p.ends_word), self.o.p.last.eq(self.i.p.last)]
+        end_step(m, self.i, self.o, kept, Cat(*after, 1) if delta else Cat(after), final)
         return m
 
     def _carried(self, m, lane: int, x: Value, before: Value, begun: Value) -> tuple[Value, Value]:

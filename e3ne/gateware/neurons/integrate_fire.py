@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ...ir import Dyadic, IntegrateFire, SpikeType
 from ...ir.cycles import fire_phases, searches_spikes
 from ...ir.ranges import Range
-from ..rom import RomForm, RomImage
+from ..rom import RomForm
 from .arithmetic import choose_last, clamp, membrane_span, range_of, rounded_sum, shape_of, times
 from .integrate import leak_range
-from .membrane import KeptState, Windows, phased_step
+from .membrane import MembraneLoop, Windows
 from .parameters import NeuronParameters
 from .spike_search import passes, spike_search
 from .steps import StepItem
@@ -37,6 +35,13 @@ def total_range(neuron: IntegrateFire, drive: Range) -> Range:
         )
     largest = max(int(theta) for theta in _flat(neuron.threshold))
     return Range(found.low - neuron.most_spikes * largest, found.high)
+
+
+def sent_steps(neuron: IntegrateFire, lanes: int) -> StepItem:
+    """The steps that membranes send: spike counts, or themselves where the neuron sends these."""
+    if neuron.sends == "membrane":
+        return StepItem(lanes, neuron.membrane_bits)
+    return StepItem(lanes, neuron.most_spikes.bit_length(), signed=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class _Step:
     left: Value | None = None
 
 
-class FireLoop(wiring.Component):
+class FireLoop(MembraneLoop):
     """The membrane of `IntegrateFire` without gain, offset and synaptic current.
 
     Members `i`: steps of the drive x + offset, `o`: steps of `sent`: spike counts, or
@@ -85,21 +90,17 @@ class FireLoop(wiring.Component):
         rom_form: RomForm,
     ) -> None:
         assert isinstance(neuron.decay, Dyadic)
-        self.neuron, self.item, self.windows = neuron, item, windows
-        self.phases = fire_phases(neuron, windows.steps, windows.kept_words)
+        self.neuron = neuron
         self.spike_bits = neuron.most_spikes.bit_length()
         self.searches = searches_spikes(neuron)
         self.levels = 1 if self.searches else neuron.most_spikes
-        if neuron.sends == "membrane":
-            self.sent = StepItem(item.lanes, neuron.membrane_bits)
-        else:
-            self.sent = StepItem(item.lanes, self.spike_bits, signed=False)
-        multiples = {f"threshold_{k}": k * neuron.threshold for k in range(1, self.levels + 1)}
-        self.parameters = NeuronParameters(
-            name, {"decay": neuron.decay.multiplier, **multiples}, item.lanes, type, rom_form
-        )
-        self.roms: tuple[RomImage, ...] = self.parameters.roms
-        super().__init__({"i": In(item.signature), "o": Out(self.sent.signature)})
+        fields = {"decay": neuron.decay.multiplier}
+        fields |= {f"threshold_{k}": k * neuron.threshold for k in range(1, self.levels + 1)}
+        parameters = NeuronParameters(name, fields, item.lanes, type, rom_form)
+        phases = fire_phases(neuron, windows.steps, windows.kept_words)
+        state_bits = neuron.membrane_bits + self.before_bits
+        sent = sent_steps(neuron, item.lanes)
+        super().__init__(item, sent, phases, state_bits, windows, parameters)
 
     @property
     def keeps_before(self) -> bool:
@@ -115,43 +116,20 @@ class FireLoop(wiring.Component):
             return self.neuron.membrane_bits
         return self.spike_bits
 
-    @property
-    def state_bits(self) -> int:
-        """Bits kept for one neuron."""
-        return self.neuron.membrane_bits + self.before_bits
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.parameters = parameters = self.parameters
-        m.submodules.kept = kept = KeptState(self.item.lanes * self.state_bits, self.windows)
-        phase, final = phased_step(m, self.i, self.o, self.phases, parameters.ready)
-        states: list[Value] = []
-        for index in range(self.item.lanes):
-            lane = self._lane(index, kept.state.word_select(index, self.state_bits))
-            form = self._twice if self.neuron.reset_step == "both" else self._once
-            step = form(m, lane, phase)
-            after = Signal(
-                shape_of(membrane_span(self.neuron.membrane_bits)), name=f"after_{index}"
-            )
-            spikes = Signal(self.spike_bits, name=f"spikes_{index}")
-            m.d.comb += [after.eq(step.membrane), spikes.eq(step.spikes)]
-            states.append(after)
-            if self.keeps_before:
-                before = Signal(self.before_bits, name=f"before_{index}")
-                m.d.comb += before.eq(spikes if step.left is None else step.left)
-                states.append(before)
-            with m.If(final):
-                sent = after if self.neuron.sends == "membrane" else spikes
-                m.d.sync += self.o.p.values[index].eq(sent)
-        m.d.comb += [
-            kept.new.eq(Cat(states)),
-            kept.update.eq(final),
-            kept.ends_word.eq(self.i.p.ends_word),
-            parameters.next_word.eq(final & self.i.p.ends_word),
-        ]
+    def step(self, m: Module, lane: int, state: Value, phase: Value, final: Value) -> Value:
+        form = self._twice if self.neuron.reset_step == "both" else self._once
+        step = form(m, self._lane(lane, state), phase)
+        after = Signal(shape_of(membrane_span(self.neuron.membrane_bits)), name=f"after_{lane}")
+        spikes = Signal(self.spike_bits, name=f"spikes_{lane}")
+        m.d.comb += [after.eq(step.membrane), spikes.eq(step.spikes)]
         with m.If(final):
-            m.d.sync += [self.o.p.ends_word.eq(self.i.p.ends_word), self.o.p.last.eq(self.i.p.last)]
-        return m
+            sent = after if self.neuron.sends == "membrane" else spikes
+            m.d.sync += self.o.p.values[lane].eq(sent)
+        if not self.keeps_before:
+            return after
+        before = Signal(self.before_bits, name=f"before_{lane}")
+        m.d.comb += before.eq(spikes if step.left is None else step.left)
+        return Cat(after, before)
 
     def _lane(self, index: int, state: Value) -> _Lane:
         bits = self.neuron.membrane_bits

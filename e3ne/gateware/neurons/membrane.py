@@ -1,13 +1,17 @@
-"""What a membrane loop needs besides its equation: kept state and the phases of a step."""
+"""What a membrane loop is besides its equation: kept state and the phases of a step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from ..rom import RomImage
+from .parameters import NeuronParameters
+from .steps import StepItem
 
 
 @dataclass(frozen=True)
@@ -121,3 +125,59 @@ def phased_step(m: Module, i: Any, o: Any, phases: int, ready: Value) -> tuple[V
     with m.If(free):
         m.d.sync += o.valid.eq(final)
     return phase, final
+
+
+def end_step(m: Module, i: Any, o: Any, kept: KeptState, state: Value, final: Value) -> None:
+    """In the cycle `final` a step ends: `state` is kept, and `o` gets the flags of `i`."""
+    m.d.comb += [
+        kept.new.eq(state),
+        kept.update.eq(final),
+        kept.ends_word.eq(i.p.ends_word),
+    ]
+    with m.If(final):
+        m.d.sync += [o.p.ends_word.eq(i.p.ends_word), o.p.last.eq(i.p.last)]
+
+
+class MembraneLoop(wiring.Component):
+    """The membranes of a word, step by step; a subclass says in `step` what a step does.
+
+    Members `i`: steps of `item`, what drives the neurons; `o`: steps of `sent`. `phases` cycles a
+    step, and as many to the first output (`phased_step`). `state_bits` bits of each neuron last
+    from step to step: 0 at the first step of a frame, kept between its windows (`KeptState`).
+    The words have their `parameters`. Reset: a new frame.
+    """
+
+    def __init__(
+        self,
+        item: StepItem,
+        sent: StepItem,
+        phases: int,
+        state_bits: int,
+        windows: Windows,
+        parameters: NeuronParameters,
+    ) -> None:
+        self.item, self.sent, self.windows = item, sent, windows
+        self.phases, self.state_bits = phases, state_bits
+        self.parameters = parameters
+        self.roms: tuple[RomImage, ...] = parameters.roms
+        super().__init__({"i": In(item.signature), "o": Out(sent.signature)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.parameters = parameters = self.parameters
+        m.submodules.kept = kept = KeptState(self.item.lanes * self.state_bits, self.windows)
+        phase, final = phased_step(m, self.i, self.o, self.phases, parameters.ready)
+        states = [
+            self.step(m, lane, kept.state.word_select(lane, self.state_bits), phase, final)
+            for lane in range(self.item.lanes)
+        ]
+        end_step(m, self.i, self.o, kept, Cat(states), final)
+        m.d.comb += parameters.next_word.eq(final & self.i.p.ends_word)
+        return m
+
+    def step(self, m: Module, lane: int, state: Value, phase: Value, final: Value) -> Value:
+        """The state of a lane's neuron behind a step, from the `state` before it.
+
+        Also registers what the lane sends, in the cycle `final`.
+        """
+        raise NotImplementedError

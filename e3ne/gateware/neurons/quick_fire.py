@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from ...ir import Dyadic, IntegrateFire, SpikeType
 from ...ir.cycles import shift_of
-from ..rom import RomForm, RomImage
+from ..rom import RomForm
 from .arithmetic import clamp, membrane_span, range_of, rounded_sum, shape_of, times
-from .integrate_fire import total_range
-from .membrane import KeptState, Windows, phased_step
+from .integrate_fire import sent_steps, total_range
+from .membrane import MembraneLoop, Windows
 from .parameters import NeuronParameters
 from .steps import StepItem
 
 
-class QuickFireLoop(wiring.Component):
+class QuickFireLoop(MembraneLoop):
     """The membrane of an `IntegrateFire` that `ir.cycles.fires_quickly`; else as `FireLoop`.
 
     Members `i`: steps of the drive x + offset, `o`: steps of `sent`. A step a cycle, one cycle to
@@ -36,45 +34,20 @@ class QuickFireLoop(wiring.Component):
         rom_form: RomForm,
     ) -> None:
         assert isinstance(neuron.decay, Dyadic)
-        self.neuron, self.item, self.windows = neuron, item, windows
-        self.phases = 1
-        self.state_bits = neuron.membrane_bits
-        if neuron.sends == "membrane":
-            self.sent = StepItem(item.lanes, neuron.membrane_bits)
-        else:
-            self.sent = StepItem(item.lanes, 1, signed=False)
-        self.parameters = NeuronParameters(
-            name,
-            {"decay": neuron.decay.multiplier, "threshold": neuron.threshold},
-            *(item.lanes, type, rom_form),
-        )
-        self.roms: tuple[RomImage, ...] = self.parameters.roms
-        super().__init__({"i": In(item.signature), "o": Out(self.sent.signature)})
+        self.neuron = neuron
+        sent = sent_steps(neuron, item.lanes)
+        fields = {"decay": neuron.decay.multiplier, "threshold": neuron.threshold}
+        parameters = NeuronParameters(name, fields, item.lanes, type, rom_form)
+        super().__init__(item, sent, 1, neuron.membrane_bits, windows, parameters)
 
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.parameters = parameters = self.parameters
-        bits = self.neuron.membrane_bits
-        m.submodules.kept = kept = KeptState(self.item.lanes * bits, self.windows)
-        _, final = phased_step(m, self.i, self.o, self.phases, parameters.ready)
-        states = []
-        for index in range(self.item.lanes):
-            membrane = kept.state.word_select(index, bits).as_signed()
-            threshold = parameters.value("threshold", index)
-            decay = parameters.value("decay", index)
-            after = Signal(shape_of(membrane_span(bits)), name=f"after_{index}")
-            m.d.comb += after.eq(self._stepped(membrane, self.i.p.values[index], threshold, decay))
-            states.append(after)
-            self._send(m, final, after, threshold, index)
-        m.d.comb += [
-            kept.new.eq(Cat(states)),
-            kept.update.eq(final),
-            kept.ends_word.eq(self.i.p.ends_word),
-            parameters.next_word.eq(final & self.i.p.ends_word),
-        ]
-        with m.If(final):
-            m.d.sync += [self.o.p.ends_word.eq(self.i.p.ends_word), self.o.p.last.eq(self.i.p.last)]
-        return m
+    def step(self, m: Module, lane: int, state: Value, phase: Value, final: Value) -> Value:
+        threshold = self.parameters.value("threshold", lane)
+        decay = self.parameters.value("decay", lane)
+        after = Signal(shape_of(membrane_span(self.state_bits)), name=f"after_{lane}")
+        drive = self.i.p.values[lane]
+        m.d.comb += after.eq(self._stepped(state.as_signed(), drive, threshold, decay))
+        self._send(m, final, after, threshold, lane)
+        return after
 
     def _stepped(self, membrane: Value, drive: Value, threshold: Value, decay: Value) -> Value:
         """The membrane behind a step, before its reset."""

@@ -55,7 +55,7 @@ class MembraneUnit(wiring.Component):
                 part = IntegrateLoop(
                     f"{node.name}.synaptic", factor, item, bits, type, windows, rom_form
                 )
-                item = part.integrated
+                item = part.sent
             elif drive_stages(factor, offset):
                 part = Drive(f"{node.name}.{name}", factor, offset, item, type, rom_form)
                 item = part.driven
