@@ -24,13 +24,14 @@ from ..ir.frames import source_windows, synapse_windows, window_steps
 from ..ir.geometry import (
     op_window,
     pool_fold,
+    sends_through_skid,
     source_lanes,
     upsample_held_words,
 )
 from .counts import Features
 from .dense_features import current_bits, dense_features, patch_features
 from .event_features import event_features
-from .logic_features import logic_features
+from .logic_features import logic_features, skid_features
 from .memories import Memory
 from .neuron_features import neuron_features
 
@@ -76,8 +77,10 @@ def node_features(graph: Graph, node: Node) -> Features:
     neuron_features(found, graph, node, width, steps_in)
     _delays(found, graph, node)
     _replays(found, graph, node)
+    word_bits = node.mapping.lanes * node.type.bits * window_steps(graph, node.type.steps)
+    if sends_through_skid(graph, node):
+        skid_features(found, word_bits)
     if node.mapping.queue_words:
-        word_bits = node.mapping.lanes * node.type.bits * window_steps(graph, node.type.steps)
         found.memories.append(Memory(word_bits + 1, node.mapping.queue_words + 1, is_rom=False))
         found.ffs += 4 * node.mapping.queue_words.bit_length()
     return found

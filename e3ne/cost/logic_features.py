@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.frames import window_steps
-from ..ir.geometry import has_skid, op_window, source_lanes, synapse_fold
+from ..ir.geometry import op_window, source_lanes, synapse_fold, takes_through_skid
 from ..ir.logic_plan import synapse_plan
 from ..ir.network_sketch import NetworkSketch
 from .counts import Features
@@ -26,10 +26,8 @@ def logic_features(
         window, pixels = op_window(op, source.shape), mapping.pixel_lanes
         fold, columns = synapse_fold(node, index), mapping.synapses[index].in_columns
         patch_features(found, window, fold, pixels, source.bits * steps, columns)
-    if has_skid(graph, node, index):
-        bits = (source_lanes(graph, synapse.source) or 1) * source.bits * steps
-        found.add("loaded_bits", bits)
-        found.ffs += bits + 1
+    if takes_through_skid(graph, node, index):
+        skid_features(found, (source_lanes(graph, synapse.source) or 1) * source.bits * steps)
     built = plan.built
     shared = SHARED if isinstance(built, NetworkSketch) and built.shares_pairs else 1.0
     copies = plan.step_lanes * shared
@@ -43,3 +41,9 @@ def logic_features(
         found.add("loaded_bits", held * (plan.chunks - 1) // plan.chunks)
         found.add("accumulator_bits", sums * plan.step_lanes)
         found.ffs += held + sums * steps + 10
+
+
+def skid_features(found: Features, bits: int) -> None:
+    """A word of `bits` beside a stream."""
+    found.add("loaded_bits", bits)
+    found.ffs += bits + 1

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
 from ..ir.frames import source_windows, synapse_windows, window_steps
-from ..ir.geometry import has_skid, queue_words
+from ..ir.geometry import queue_words, sends_through_skid, takes_through_skid
 from .delays import Delay, FrameStart
 from .node_unit import NodeUnit
 from .plumbing import Fork, Queue, Regroup, Replay, Skid
@@ -69,6 +69,10 @@ class Core(wiring.Component):
         for node in self.graph.nodes:
             unit = m.submodules[node.name] = self.units[node.name]
             sends[node.name] = unit.o
+            if sends_through_skid(self.graph, node):
+                m.submodules[f"{node.name}.skid"] = skid = Skid(unit.word)
+                wiring.connect(m, unit.o, skid.i)
+                sends[node.name] = skid.o
         streams = [unit.o for unit in self.units.values()]
         m.d.comb += [
             self.probe_strobe.eq(Cat(stream.valid & stream.ready for stream in streams)),
@@ -137,8 +141,6 @@ class Core(wiring.Component):
         if times > source_windows(self.graph, name):
             words = self.graph.edge(name).neurons // word.lanes
             chain.append(("replay", Replay(word, words, times)))
-        if has_skid(self.graph, node, index):
-            chain.append(("skid", Skid(word)))
         depth = edge_queue_words(self.graph, node, index, word.lanes)
         depth = 0 if delay is not None else max(depth, queue_words(self.graph, name))
         if word.lanes % wanted.lanes:  # what is not only split goes on behind a full engine
@@ -147,6 +149,8 @@ class Core(wiring.Component):
             word = wanted
         if depth:
             chain.append(("queue", Queue(word, depth)))
+        if takes_through_skid(self.graph, node, index):
+            chain.append(("skid", Skid(word)))
         if wanted.lanes != word.lanes:
             chain.append(("regroup", Regroup(word, wanted.lanes)))
         sink = getattr(unit, f"i{index}")

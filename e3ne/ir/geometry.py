@@ -290,22 +290,39 @@ def queue_words(graph: Graph, name: str) -> int:
     return 0 if mapping is None else mapping.queue_words
 
 
-def has_skid(graph: Graph, node: Node, index: int) -> bool:
-    """Whether a skid stands before synapse `index` of a mapped node: it registers `ready`.
+def is_logic(node: Node) -> bool:
+    """Whether a node is mapped to a network of constants: it takes a word when what follows does.
 
-    LOGIC takes a word as soon as what follows does, all combinational; so its `ready` would come
-    from the end of the network, through every such layer, to thousands of registers and back to
-    the port. A port has a slice of its own, so that words as wide as its beats need none.
+    All combinational; so without skids, which register it, its `ready` would come from the end of
+    the network, through every such layer, to thousands of registers and back to the port.
     """
+    weighted = any(isinstance(synapse.op, Linear | Conv2d) for synapse in node.synapses)
+    return node.mapping is not None and node.mapping.engine is Engine.LOGIC and weighted
+
+
+def sends_through_skid(graph: Graph, node: Node) -> bool:
+    """Whether a skid stands behind a node: LOGIC that others read without a queue."""
+    if not is_logic(node):
+        return False
     assert node.mapping is not None
+    return not node.mapping.queue_words and any(True for _ in graph.consumers(node.name))
+
+
+def takes_through_skid(graph: Graph, node: Node, index: int) -> bool:
+    """Whether a skid stands before synapse `index` of a mapped node: LOGIC, with its own weights.
+
+    Not behind one of its source, nor where words come from a port and are no wider than its beats:
+    it has a register slice of its own.
+    """
     synapse = node.synapses[index]
-    is_logic = node.mapping.engine is Engine.LOGIC and isinstance(synapse.op, Linear | Conv2d)
-    lanes = wanted_lanes(graph, node, index) if is_logic else 0
-    from_port = any(
-        source.name == synapse.source and (source.lanes or 1) >= lanes for source in graph.inputs
-    )
-    waits = len(node.synapses) > 1 or synapse.delay or queue_words(graph, synapse.source)
-    return is_logic and not from_port and not waits
+    if not (is_logic(node) and isinstance(synapse.op, Linear | Conv2d)):
+        return False
+    for source in graph.inputs:
+        if source.name == synapse.source:
+            narrow = (source.lanes or 1) < wanted_lanes(graph, node, index)
+            return narrow or source.queue_words > 0
+    direct = len(node.synapses) == 1 and not synapse.delay
+    return not (direct and sends_through_skid(graph, graph.node(synapse.source)))
 
 
 def source_lanes(graph: Graph, name: str) -> int | None:

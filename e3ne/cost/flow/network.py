@@ -28,7 +28,13 @@ from ...ir.frames import (
     synapse_windows,
     window_steps,
 )
-from ...ir.geometry import has_skid, queue_words, source_lanes, wanted_lanes
+from ...ir.geometry import (
+    queue_words,
+    sends_through_skid,
+    source_lanes,
+    takes_through_skid,
+    wanted_lanes,
+)
 from ...ir.thresholds import compares
 from ..activity import Trains
 from .delays import Delay, FrameStart
@@ -82,7 +88,10 @@ class FlowNetwork:
                 link = start
             self._deliver(source.name, link)
         for node in graph.nodes:
-            self._deliver(node.name, self._node(node))
+            link = self._node(node)
+            if sends_through_skid(graph, node):
+                link = self._add(Skid(link))
+            self._deliver(node.name, link)
         for place, output in enumerate(graph.outputs):
             self._tail(place, output)
         self.order = [part.step for part in reversed(self.parts)]
@@ -206,8 +215,6 @@ class FlowNetwork:
         times = synapse_windows(graph, node, index)
         if times > source_windows(graph, name):
             link = self._add(Replay(link, self._words(name), times))
-        if has_skid(graph, node, index):
-            link = self._add(Skid(link))
         depth = 0
         if delay is None:
             depth = self._words(name) if len(node.synapses) > 1 else 0
@@ -217,6 +224,8 @@ class FlowNetwork:
             sent = wanted
         if depth:
             link = self._add(Queue(link, depth))
+        if takes_through_skid(graph, node, index):
+            link = self._add(Skid(link))
         return self._regroup(link, sent, wanted)
 
     def _regroup(self, link: Link, lanes: int, wanted: int) -> Link:
