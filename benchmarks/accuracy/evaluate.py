@@ -8,8 +8,11 @@ import numpy as np
 
 from e3ne import reference
 from e3ne.data import chunks, encoded_inputs
-from e3ne.ir import Array, E3neError, Graph, Stage
+from e3ne.ir import Array, E3neError, Graph, IntegrateFire, Stage
 from e3ne.reference import Stream
+from e3ne.training.datasets import Split
+
+from .networks import Network
 
 CHECKED_SAMPLES = 32
 CHECKED_STREAM_FRAMES = 1000
@@ -61,6 +64,31 @@ def answers(graph: Graph, x: Array, device: str = "cpu") -> Answers:
             "reference; report it with the network file"
         )
     return Answers(classes, words, len(checked))
+
+
+def all_figures(network: Network, graph: Graph, classes: Array, split: Split) -> dict[str, float]:
+    """The figures beside the accuracy: `network.figures`, and spikes where it `counts_spikes`."""
+    spikes = spikes_per_frame(graph, split.test_x) if network.counts_spikes else {}
+    return {**network.figures(classes, split), **spikes}
+
+
+def spikes_per_frame(graph: Graph, x: Array) -> dict[str, float]:
+    """What each input and spiking population sends in a frame of real samples `x`: the mean.
+
+    By the reference, of a graph of any stage; keys such as `conv1_spikes`.
+    """
+    neurons = {node.name: node.neuron for node in graph.nodes}
+    names = [name for name, neuron in neurons.items() if isinstance(neuron, IntegrateFire)]
+    names = [*(source.name for source in graph.inputs), *names]
+    sums = dict.fromkeys(names, 0)
+    for part in chunks(graph, len(x)):
+        samples = x[part]
+        if graph.stage is not Stage.FLOAT:
+            samples = encoded_inputs(graph.inputs, samples)[0]
+        values = reference.run(graph, samples)
+        for name in names:
+            sums[name] += int(np.sum(values[name]))
+    return {f"{name}_spikes": round(total / len(x), 1) for name, total in sums.items()}
 
 
 def reference_answers(graph: Graph, x: Array) -> tuple[Array, Array]:

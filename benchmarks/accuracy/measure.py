@@ -10,7 +10,7 @@ from e3ne.config import Config
 from e3ne.lower import lower
 from e3ne.network_file import load_network
 
-from .evaluate import answers, correct, percent, reference_answers
+from .evaluate import all_figures, answers, correct, percent, reference_answers
 from .networks import load_network_of
 from .results import (
     SUBSET_SAMPLES,
@@ -30,11 +30,12 @@ def measure_row(row: Row, device: str = "cpu") -> dict[str, Any]:
     network = load_network_of(row.network)
     split = network.split()
     graph, config, info = load_network(checkpoint_of(row.name))
-    found = answers(lower(graph, network.calibration(split), config), split.test_x, device)
+    integer = lower(graph, network.calibration(split), config)
+    found = answers(integer, split.test_x, device)
     part = {
         "percent": percent(found.classes, split.test_y),
         "correct": correct(found.classes, split.test_y),
-        **network.figures(found.classes, split),
+        **all_figures(network, integer, found.classes, split),
         "seed": info["seed"],
         "command": info["command"],
         "reference_samples": found.checked,
@@ -61,7 +62,7 @@ def measure_network(name: str, device: str = "cpu") -> dict[str, Any]:
         "float": {
             "percent": percent(classes, split.test_y),
             "correct": correct(classes, split.test_y),
-            **network.figures(classes, split),
+            **all_figures(network, graph, classes, split),
         },
         "post_training": {},
         "baselines": network.baselines(split),
@@ -73,7 +74,7 @@ def measure_network(name: str, device: str = "cpu") -> dict[str, Any]:
         result["post_training"][bits] = {
             "percent": percent(found.classes, split.test_y),
             "correct": correct(found.classes, split.test_y),
-            **network.figures(found.classes, split),
+            **all_figures(network, integer, found.classes, split),
             "reference_samples": found.checked,
         }
         LOG.info("%s at %s: %.2f %%", name, bits, percent(found.classes, split.test_y))

@@ -14,7 +14,7 @@ from e3ne.lower import lower
 from e3ne.network_file import load_network, save_network
 from e3ne.training.fit import make_deterministic
 
-from .evaluate import answers, correct, percent, reference_answers
+from .evaluate import all_figures, answers, correct, percent, reference_answers
 from .networks import Network, load_network_of
 from .results import checkpoint_of, float_checkpoint_of, merge_result
 from .rows import Row
@@ -46,7 +46,7 @@ def train_row(row: Row, seed: int, device: str = "cpu", threads: int = 1) -> dic
     part: dict[str, Any] = {
         "percent": percent(found.classes, split.test_y),
         "correct": correct(found.classes, split.test_y),
-        **network.figures(found.classes, split),
+        **all_figures(network, integer, found.classes, split),
         "command": command_of(row, seed),
         "torch": torch.__version__,
     }

@@ -15,8 +15,23 @@ from benchmarks.accuracy.beats import beat_figures, detections, matched
 from benchmarks.accuracy.networks.ecg_baselines import recent, regular
 from benchmarks.accuracy.rows import Row, row_of
 from e3ne.config import parse_config
-from e3ne.ir import BadInput, Graph
+from e3ne.ir import (
+    BadInput,
+    Graph,
+    Input,
+    IntegrateFire,
+    Linear,
+    Node,
+    Output,
+    Readout,
+    Relay,
+    SpikeType,
+    Stage,
+    Synapse,
+    frozen,
+)
 from e3ne.network_file import load_network
+from e3ne.training.datasets import Split
 from tests.accuracy_rows import NETWORK, tiny_graph, tiny_split, use_tiny
 
 # Beats ------------------------------------------------------------------------------------------
@@ -119,6 +134,30 @@ def test_a_twin_that_differs_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twin, "answers", broken)
     with pytest.raises(evaluate.TwinDiffers, match="twin, sample 47: found words"):
         evaluate.answers(integer, split.test_x)
+
+
+def test_spikes_are_counted_in_every_stage() -> None:
+    from e3ne.lower import lower
+
+    weight = frozen([[0.6, 0.0], [0.0, 0.2]], np.float32)
+    fire = IntegrateFire(threshold=1.0, decay=1.0)
+    nodes = (
+        Node("fire", (Synapse(Linear(weight), "x"),), fire, SpikeType((2,), steps=4)),
+        Node("fc", (Synapse(Linear(weight), "fire"),), Relay(), SpikeType((2,), steps=4)),
+    )
+    sources = (Input("x", SpikeType((2,), steps=4)),)
+    graph = Graph(Stage.FLOAT, sources, nodes, (Output("fc", Readout.MEAN),))
+    x = np.zeros((2, 4, 2), np.float32)
+    x[0] = 1  # four times 0.6 passes the threshold twice, four times 0.2 never
+    config = parse_config({"input": {"bits": 1, "scale": 1.0, "signed": False}})
+    for each in (graph, lower(graph, x, config)):
+        assert evaluate.spikes_per_frame(each, x) == {"x_spikes": 4.0, "fire_spikes": 1.0}
+
+    counting = replace(NETWORK, counts_spikes=True)
+    classes, split = np.zeros(2, np.int64), Split(x, np.zeros(2), x, np.zeros(2))
+    expected = {"share_percent": 12.5, "x_spikes": 4.0, "fire_spikes": 1.0}
+    assert evaluate.all_figures(counting, graph, classes, split) == expected
+    assert evaluate.all_figures(NETWORK, graph, classes, split) == {"share_percent": 12.5}
 
 
 def test_results_are_merged_key_by_key(tiny: Row, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Network:
     `post_training` is the base configuration of 8/6 and 4/4 without training; the weight and edge
     bits of its `default` are replaced. `figures` adds to the accuracy; {} where there is nothing.
     `baselines(split)` measures other methods on the same data: their figures by name.
+    `counts_spikes`: the spikes of a frame are figures, too (`evaluate.spikes_per_frame`).
     """
 
     split: Callable[[], Split]
@@ -37,6 +38,7 @@ class Network:
     post_training: Config = field(default_factory=Config)
     figures: Figures = field(default=lambda classes, split: {})
     baselines: Callable[[Split], dict[str, dict[str, float]]] = field(default=lambda split: {})
+    counts_spikes: bool = False
 
 
 def load_network_of(name: str) -> Network:
