@@ -75,13 +75,13 @@ def recordings() -> tuple[Recordings, Recordings]:
 
 
 @cache
-def split() -> Split:
-    """Events of 300 ms in 8 steps: 1 where a pixel saw any, uint8 (frames, 8, 2, 34, 34)."""
+def split(steps: int = STEPS) -> Split:
+    """Events of 300 ms in time steps: 1 where a pixel saw any, uint8 (frames, steps, 2, 34, 34)."""
     train, test = recordings()
     return Split(
-        event_frames(train, STEPS),
+        event_frames(train, steps),
         train.label.astype(np.int64),
-        event_frames(test, STEPS),
+        event_frames(test, steps),
         test.label.astype(np.int64),
     )
 
@@ -94,8 +94,8 @@ LATE_US = 10_000
 LOST = 0.3  # of the events of a recording, at most
 
 
-def drawn(source: Recordings) -> Augment:
-    """Numbers of recordings (batch,) to their frames (batch, 8, 2, 34, 34), events varied anew.
+def drawn(source: Recordings, steps: int = STEPS) -> Augment:
+    """Numbers of recordings (batch,) to their frames (batch, steps, 2, 34, 34), varied anew.
 
     Events move as the picture is turned, stretched, sheared and shifted, come sooner or later, and
     some are lost.
@@ -123,9 +123,9 @@ def drawn(source: Recordings) -> Augment:
         moved_x = (1 + between(STRETCH)) * turned_x + between(SHEAR) * y + between(SHIFT) + middle
         moved_y = (1 + between(STRETCH)) * turned_y + between(SHIFT) + middle
         late = (time_us[event] + between(LATE_US)).clamp(min=0)
-        step = (late * STEPS / NMNIST_US).long()
+        step = (late * steps / NMNIST_US).long()
         pixel = (polarity[event].long(), moved_y.round().long(), moved_x.round().long())
-        return _spikes((frame, step, *pixel), (len(numbers), STEPS, *NMNIST_SHAPE))
+        return _spikes((frame, step, *pixel), (len(numbers), steps, *NMNIST_SHAPE))
 
     return augment
 
