@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +28,15 @@ stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False)
 
 ERROR_EXIT = 1
-INTERRUPT_EXIT = 130
+INTERRUPT_EXIT, TERMINATE_EXIT = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
+
+class _Terminated(KeyboardInterrupt):
+    """Somebody asked this process to end: as an interrupt, or its programs would go on alone."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 def command_options(function: Function) -> Function:
@@ -42,6 +52,8 @@ def command_options(function: Function) -> Function:
             handlers=[RichHandler(console=stderr, show_path=False, show_time=debug)],
             force=True,
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             with clear_os_errors("e3ne", Path.cwd()):
                 function(*args, as_json=as_json, **options)
@@ -49,11 +61,12 @@ def command_options(function: Function) -> Function:
             if debug:
                 raise
             stop(error, as_json)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             if debug:
                 raise
             stderr.print("interrupted: nothing half-written is left behind", style="red")
-            raise SystemExit(INTERRUPT_EXIT) from None
+            ended = isinstance(interrupt, _Terminated)
+            raise SystemExit(TERMINATE_EXIT if ended else INTERRUPT_EXIT) from None
 
     return wrapped  # type: ignore[return-value]
 

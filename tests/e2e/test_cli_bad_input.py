@@ -228,7 +228,10 @@ def test_a_build_without_its_report_is_refused(folder: Path) -> None:
     shutil.rmtree(folder / "stopped")
 
 
-def test_an_interrupted_compile_leaves_nothing(folder: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_compile_leaves_nothing(
+    sent: signal.Signals, status: int, folder: Path
+) -> None:
     before = sorted(os.listdir(folder))
     arguments = ("compile", "model.py:endless", "--calibration", "data.npz", "-o", "stopped")
     process = subprocess.Popen(
@@ -241,9 +244,9 @@ def test_an_interrupted_compile_leaves_nothing(folder: Path) -> None:
     )
     assert process.stderr is not None
     assert any("at work" in line for line in process.stderr)  # read until the model runs
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "interrupted: nothing half-written is left behind" in errors
     assert "Traceback" not in errors
     assert sorted(os.listdir(folder)) == before
