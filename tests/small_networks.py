@@ -269,20 +269,5 @@ def graph(source: Input, nodes: tuple[Node, ...], readout: Readout, window: int)
     return verify(Graph(Stage.MAPPED, (source,), nodes, (Output(nodes[-1].name, readout),), window))
 
 
-def frames_of(graph: Graph, count: int, seed: int = 5) -> Array:
-    """Frames of the only input."""
-    (frames,) = inputs_of(graph, count, seed)
-    return frames
-
-
-def inputs_of(graph: Graph, count: int, seed: int = 5) -> tuple[Array, ...]:
-    """Random frames of each input."""
-    random = np.random.default_rng(seed)
-    types = [source.type for source in graph.inputs]
-    return tuple(
-        random.integers(type.low, type.high + 1, (count, type.steps, *type.shape)) for type in types
-    )
-
-
 def built(folder: Path, graph: Graph) -> Build:
     return write_build(folder, graph, Network(graph), DETAILS)

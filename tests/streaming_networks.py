@@ -30,6 +30,7 @@ from e3ne.ir import (
     frozen,
     verify,
 )
+from tests.random_frames import frames_of
 
 FRAMES, STEPS = 5, 4
 
@@ -109,9 +110,7 @@ NETWORKS = {
 
 
 def train(graph: Graph, frames: int = FRAMES) -> Array:
-    type = graph.inputs[0].type
-    shape = (frames, type.steps, *type.shape)
-    return np.random.default_rng(3).integers(type.low, type.high + 1, shape)
+    return frames_of(graph, frames, 3)
 
 
 def mapped(graph: Graph, lanes: int = 1) -> Graph:

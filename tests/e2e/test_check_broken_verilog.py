@@ -11,7 +11,8 @@ import pytest
 from e3ne import check
 from e3ne.emit import Build, load_build
 from e3ne.ir import BadInput, Mismatch
-from tests.small_networks import built, convolution, frames_of, spiking
+from tests.random_frames import frames_of
+from tests.small_networks import built, convolution, spiking
 
 NETWORKS = {"convolution": convolution, "spiking": spiking}
 

@@ -18,7 +18,8 @@ from e3ne.ir import BadInput
 from e3ne.ir.frames import to_beats
 from e3ne.synthesis import OPTIONS, resources_used
 from e3ne.toolchain import verilator, yosys
-from tests.small_networks import built, inputs_of, segmentation, two_inputs, two_outputs
+from tests.random_frames import inputs_of
+from tests.small_networks import built, segmentation, two_inputs, two_outputs
 
 NETWORKS = {"two_inputs": two_inputs, "two_outputs": two_outputs, "segmentation": segmentation}
 

@@ -17,7 +17,8 @@ from e3ne.ir import BadInput, Mismatch
 from e3ne.ir.frames import to_beats
 from e3ne.reference import run as reference_run
 from e3ne.toolchain import yosys
-from tests.small_networks import built, convolution, feedback, frames_of, spiking, wide
+from tests.random_frames import frames_of
+from tests.small_networks import built, convolution, feedback, spiking, wide
 
 NETWORKS = {"convolution": convolution, "wide": wide, "spiking": spiking, "feedback": feedback}
 

@@ -21,7 +21,8 @@ from e3ne.ir.frames import frame_beats, output_format, to_output_beats
 from e3ne.synthesis import check_fits, part_of, resources_used
 from e3ne.toolchain import verilator, yosys
 from tests.port_networks import few_pins, with_loaded_weights
-from tests.small_networks import built, convolution, inputs_of, spiking, two_inputs
+from tests.random_frames import inputs_of
+from tests.small_networks import built, convolution, spiking, two_inputs
 
 CLASS = OutputWords.CLASS
 NETWORKS = {

@@ -26,8 +26,9 @@ from e3ne.ir import (
     Synapse,
     verify,
 )
+from tests.random_frames import frames_of
 from tests.rtl.logic_cases import logic
-from tests.small_networks import built, frames_of, weights
+from tests.small_networks import built, weights
 
 FRAMES = 40
 

@@ -20,7 +20,8 @@ from e3ne.progress import Stages
 from e3ne.synthesis import part_of, synthesize
 from e3ne.toolchain import yosys
 from e3ne.toolchain.locate import find
-from tests.small_networks import built, convolution, frames_of
+from tests.random_frames import frames_of
+from tests.small_networks import built, convolution
 
 DSPS = 3  # of the convolution's 2 x 2 products a cycle: one multiplier has two of them
 

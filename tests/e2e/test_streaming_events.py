@@ -23,7 +23,8 @@ from e3ne.emit import Build
 from e3ne.ir import Array, BadInput, Engine, Graph, Node, SpikeType, Synapse, UnsupportedModel
 from e3ne.toolchain import yosys
 from tests.fixed_lanes import no_search
-from tests.small_networks import built, inputs_of, spiking, two_inputs
+from tests.random_frames import inputs_of
+from tests.small_networks import built, spiking, two_inputs
 from tests.streaming_networks import (
     FRAMES,
     LIF,

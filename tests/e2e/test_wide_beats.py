@@ -31,7 +31,8 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.optimize.size_queues import size_queues
-from tests.small_networks import built, frames_of, weights
+from tests.random_frames import frames_of
+from tests.small_networks import built, weights
 
 FRAMES = 40
 

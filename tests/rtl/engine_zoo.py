@@ -32,6 +32,7 @@ from e3ne.ir.engine_cycles import folded_window_cycles, upsample_cycles
 from e3ne.ir.geometry import op_window, pool_fold, synapse_fold
 from e3ne.ir.ranges import current_range
 from e3ne.ir.row_cycles import row_memory_cycles
+from tests.random_frames import frames_of
 
 from .bench import Run
 from .core_runs import check_core
@@ -365,6 +366,4 @@ def check_networks() -> None:
 
 
 def run_network(graph: Graph, pauses: Pauses, seed: int) -> Run:
-    type = graph.inputs[0].type
-    x = np.random.default_rng(seed).integers(type.low, type.high + 1, (4, type.steps, *type.shape))
-    return check_core(graph, x, pauses, seed, limit_cycles=1_500)
+    return check_core(graph, frames_of(graph, 4, seed), pauses, seed, limit_cycles=1_500)

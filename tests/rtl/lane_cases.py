@@ -21,6 +21,7 @@ from e3ne.ir import (
     SynapseMapping,
     verify,
 )
+from tests.random_frames import sparse_frames_of
 
 from .engine_zoo import integers
 
@@ -35,27 +36,28 @@ LANE_ROWS = [  # elements, a word, in_lanes, steps, window, step_lanes, outputs,
 def lane_rows(case: tuple[int, ...], signed: bool = False) -> Graph:
     """A Linear whose lanes follow their own events, and one behind it that reads its spikes so."""
     neurons, word, in_lanes, steps, window, step_lanes, outputs, out_lanes, bits = case
-    source = Input("x", SpikeType((neurons,), steps, bits, signed), lanes=word)
-    type = SpikeType((outputs,), steps, 1)
-    first, second = (
-        Mapping(Engine.EVENT, lanes, 1, (SynapseMapping(*own, lane_rows=True),))
-        for lanes, own in ((out_lanes, (in_lanes, step_lanes)), (2, (2, 1)))
+    type = SpikeType((neurons,), steps, bits, signed)
+    layers = (
+        ("first", "x", (outputs, neurons), out_lanes, (in_lanes, step_lanes)),
+        ("second", "first", (2, outputs), 2, (2, 1)),
     )
-    fires = IntegrateFire(3, ONE, ONE, membrane_bits=12)
-    weights = integers(61, (outputs, neurons)), integers(62, (2, outputs))
-    nodes = (
-        Node("first", (Synapse(Linear(weights[0]), "x"),), fires, type, first),
-        Node("second", (Synapse(Linear(weights[1]), "first"),), fires,
-             SpikeType((2,), steps, 1), second),
-    )  # fmt: skip
+    nodes = tuple(
+        Node(
+            name,
+            (Synapse(Linear(integers(seed, shape)), source),),
+            IntegrateFire(3, ONE, ONE, membrane_bits=12),
+            SpikeType(shape[:1], steps, 1),
+            Mapping(Engine.EVENT, lanes, 1, (SynapseMapping(*own, lane_rows=True),)),
+        )
+        for seed, (name, source, shape, lanes, own) in enumerate(layers, start=61)
+    )
     output = Output("second", Readout.COUNT)
-    return verify(Graph(Stage.MAPPED, (source,), nodes, (output,), window))
+    inputs = (Input("x", type, lanes=word),)
+    return verify(Graph(Stage.MAPPED, inputs, nodes, (output,), window))
 
 
 def lane_frames(graph: Graph, share: float, seed: int) -> np.ndarray:
     """Four frames, about `share` of whose elements are not zero; the second one is all zero."""
-    type, random = graph.inputs[0].type, np.random.default_rng(seed)
-    shape = (4, type.steps, *type.shape)
-    x = random.integers(type.low, type.high + 1, shape) * (random.random(shape) < share)
+    x = sparse_frames_of(graph, 4, share, seed)
     x[1] = 0
     return x

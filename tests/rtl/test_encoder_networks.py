@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.ir.frames import input_format
+from tests.random_frames import frames_of
 from tests.strategies import (
     divisors,
     draw_frames,
@@ -138,10 +138,7 @@ def alone(kind: str, window: int, lanes: int, input_lanes: int) -> Graph:
 def test_cycles_of_an_encoder_alone(kind, window, lanes, input_lanes):
     """Latency and interval to the cycle."""
     graph = alone(kind, window, lanes, input_lanes)
-    source = graph.inputs[0].type
-    generator = np.random.default_rng(0)
-    x = generator.integers(source.low, source.high + 1, (6, source.steps, 12))
-    starts, ends = run_frames(graph, x)
+    starts, ends = run_frames(graph, frames_of(graph, 6, 0))
     predicted = predict(graph)
     assert ends[0] - starts[0] + 1 == predicted.latency_cycles
     assert (ends[-1] - ends[3]) / 2 == predicted.interval_cycles

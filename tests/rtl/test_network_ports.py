@@ -15,7 +15,8 @@ from e3ne.gateware.network import Network
 from e3ne.ir import Graph
 from e3ne.ir.frames import input_format, input_ports, output_ports, to_beats
 from e3ne.reference import run as reference_run
-from tests.small_networks import inputs_of, segmentation, two_inputs, two_outputs
+from tests.random_frames import inputs_of
+from tests.small_networks import segmentation, two_inputs, two_outputs
 from tests.strategies import draw_ports
 
 from .bench import Run, Sink, Source, always, simulate

@@ -32,16 +32,14 @@ from e3ne.ir import (
     verify,
 )
 from e3ne.ir.text import text
+from tests.random_frames import sparse_frames_of
+from tests.small_networks import weights
 
 from .core_runs import check_core
 from .mutations import Mutation, label, survives
 from .test_exact_cycles import check_exact
 
 STEPS = 6
-
-
-def integers(seed: int, shape: tuple[int, ...]):
-    return frozen(np.random.default_rng(seed).integers(-3, 4, shape), np.int64)
 
 
 def fires(channels: int) -> IntegrateFire:
@@ -55,15 +53,15 @@ def vectors(engine: Engine, window: int, neurons: int | None, joined: bool = Fal
     """12 elements, 8 neurons, 4 neurons; `joined`: the first population also reads itself."""
     out = 8 if engine is Engine.LOGIC else 4
     layout = SynapseMapping(12 if engine is Engine.LOGIC else 4, 1)
-    synapses, layouts = [Synapse(Linear(integers(1, (8, 12))), "x")], [layout]
+    synapses, layouts = [Synapse(Linear(weights(8, 12, seed=1)), "x")], [layout]
     if joined:
-        synapses.append(Synapse(Linear(integers(2, (8, 8))), "hidden", 1, gain=2))
+        synapses.append(Synapse(Linear(weights(8, 8, seed=2)), "hidden", 1, gain=2))
         layouts.append(SynapseMapping(8 if engine is Engine.LOGIC else 2, 1))
     type = SpikeType((8,), STEPS, 1)
     mapping = Mapping(engine, out, 1, tuple(layouts), neuron_lanes=neurons)
     hidden = Node("hidden", tuple(synapses), fires(8), type, mapping)
     last = Mapping(Engine.EVENT, 4, 1, (SynapseMapping(2, 1),), neuron_lanes=2)
-    read = Synapse(Linear(integers(3, (4, 8))), "hidden")
+    read = Synapse(Linear(weights(4, 8, seed=3)), "hidden")
     end = Node("end", (read,), fires(4), SpikeType((4,), STEPS, 1), last)
     source = Input("x", SpikeType((12,), STEPS, 1), lanes=6)
     outputs = (Output("end", Readout.COUNT),)
@@ -72,7 +70,7 @@ def vectors(engine: Engine, window: int, neurons: int | None, joined: bool = Fal
 
 def images(pixel_lanes: int, neurons: int) -> Graph:
     """A convolution of four channels in one window."""
-    op = Conv2d(integers(4, (4, 1, 3, 3)), padding=(1, 1))
+    op = Conv2d(weights(4, 1, 3, 3, seed=4), padding=(1, 1))
     mapping = Mapping(Engine.LOGIC, 4, pixel_lanes, (SynapseMapping(9, 3),), 0, neurons)
     node = Node("conv", (Synapse(op, "x"),), fires(4), SpikeType((4, 4, 4), 3, 1), mapping)
     source = Input("x", SpikeType((1, 4, 4), 3, 2), lanes=2)
@@ -80,10 +78,7 @@ def images(pixel_lanes: int, neurons: int) -> Graph:
 
 
 def frames(graph: Graph, count: int = 4):
-    type = graph.inputs[0].type
-    shape = (count, type.steps, *type.shape)
-    random = np.random.default_rng(5)
-    return random.integers(type.low, type.high + 1, shape) * (random.random(shape) < 0.5)
+    return sparse_frames_of(graph, count, 0.5)
 
 
 @pytest.mark.parametrize("neurons", [1, 2])

@@ -18,7 +18,8 @@ from e3ne.gateware.streams import Word
 from e3ne.ir import Graph, verify
 from e3ne.ir.frames import input_format, input_ports, output_ports
 from e3ne.reference import run as reference_run
-from tests.small_networks import feedback, inputs_of, spiking, two_inputs, two_outputs
+from tests.random_frames import inputs_of
+from tests.small_networks import feedback, spiking, two_inputs, two_outputs
 from tests.strategies import draw_frames, mapped_graphs
 from tests.streaming_networks import NETWORKS, mapped, of_steps, train
 
