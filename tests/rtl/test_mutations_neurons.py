@@ -74,7 +74,7 @@ def arithmetic_check() -> None:
     check_clamp(0, 7, is_signed=False)
     for shift in (0, 1, 3):
         check_rounded_sum(shift, -7)
-    for factor in (2, 11):
+    for factor in (2, 11, 77):
         check_times(factor, is_signed=True)
 
 
@@ -93,9 +93,10 @@ ARITHMETIC = [
     ("return over & ~value[-1] if", "return over if"),
     ("return value < low", "return value <= low + 1"),
     ("(-low).bit_length() - 1 : -1", "(-low).bit_length() : -1"),
-    ("total + value if sign > 0 else total - value", "total + value"),
-    ("        before = shift", ""),
-    ("total = total.shift_left(before)", "total = total"),
+    ("digits).shift_left(digits[0][0])", "digits)"),
+    ("return upper + lower if sign > 0 else upper - lower", "return upper + lower"),
+    ("(shift, sign * other)", "(shift, other)"),
+    ("shift_left(high[0][0] - low[0][0])", "shift_left(high[0][0])"),
     ("sign = total[-1] if", "sign = Const(0, 1) if"),
 ]
 FIRE = [

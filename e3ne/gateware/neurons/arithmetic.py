@@ -50,17 +50,28 @@ def times(value: Value, factor: Value) -> Value:
     product = value * factor
     if not isinstance(factor, Const) or factor.value <= 0:
         return product
-    (before, _), *digits = sorted(signed_digits(factor.value), reverse=True)
-    total = value
-    for shift, sign in digits:
-        total = total.shift_left(before - shift)
-        total = total + value if sign > 0 else total - value
-        before = shift
-    total = total.shift_left(before)
+    digits = sorted(signed_digits(factor.value))
+    total = _digit_sum(value, digits).shift_left(digits[0][0])
     shape = product.shape()
     sign = total[-1] if total.shape().signed else Const(0, 1)
     found = Cat(total, sign.replicate(max(0, shape.width - len(total))))[: shape.width]
     return found.as_signed() if shape.signed else found
+
+
+def _digit_sum(value: Value, digits: Sequence[tuple[int, int]]) -> Value:
+    """value * sum of sign * 2**(shift - first shift), ascending shifts: a balanced tree of adders.
+
+    The highest digit is positive, and so is that of each half: a half that is not is negated and
+    subtracted.
+    """
+    if len(digits) == 1:
+        return value
+    middle = len(digits) // 2
+    low, high = digits[:middle], digits[middle:]
+    sign = low[-1][1]
+    upper = _digit_sum(value, high).shift_left(high[0][0] - low[0][0])
+    lower = _digit_sum(value, [(shift, sign * other) for shift, other in low])
+    return upper + lower if sign > 0 else upper - lower
 
 
 def clamp(value: Value, low: int, high: int) -> Value:
