@@ -24,14 +24,9 @@ from ..ir import (
     Upsample2d,
 )
 from ..ir.arrays import Array
+from ..ir.edge_words import queue_words, wanted_lanes
 from ..ir.engine_cycles import pool_latency, upsample_latency
-from ..ir.geometry import (
-    op_window,
-    pool_fold,
-    queue_words,
-    upsample_held_words,
-    wanted_lanes,
-)
+from ..ir.geometry import op_window, pool_fold, upsample_held_words
 from .activity import Trains
 from .dense_clock import dense_clock
 from .event_clock import event_clock

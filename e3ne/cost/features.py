@@ -20,14 +20,9 @@ from ..ir import (
     SumPool2d,
     Upsample2d,
 )
+from ..ir.edge_words import sends_through_skid, source_lanes
 from ..ir.frames import source_windows, synapse_windows, window_steps
-from ..ir.geometry import (
-    op_window,
-    pool_fold,
-    sends_through_skid,
-    source_lanes,
-    upsample_held_words,
-)
+from ..ir.geometry import op_window, pool_fold, upsample_held_words
 from .counts import Features
 from .dense_features import current_bits, dense_features, patch_features
 from .event_features import event_features

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..ir import Conv2d, Graph, Linear, Node
+from ..ir.edge_words import source_lanes, takes_through_skid
 from ..ir.frames import window_steps
-from ..ir.geometry import op_window, source_lanes, synapse_fold, takes_through_skid
+from ..ir.geometry import op_window, synapse_fold
 from ..ir.logic_plan import synapse_plan
 from ..ir.network_sketch import NetworkSketch
 from .counts import Features

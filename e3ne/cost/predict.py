@@ -30,6 +30,7 @@ from ..ir import (
     in_loop,
 )
 from ..ir.cycles import event_input_cycles, neuron_cycles_per_word, readout_cycles
+from ..ir.edge_words import source_lanes, wanted_lanes
 from ..ir.engine_cycles import upsample_cycles
 from ..ir.frames import (
     input_words,
@@ -39,7 +40,7 @@ from ..ir.frames import (
     synapse_windows,
     window_steps,
 )
-from ..ir.geometry import op_window, pool_fold, source_lanes, wanted_lanes
+from ..ir.geometry import op_window, pool_fold
 from .activity import Trains
 from .dense_clock import dense_cycles, walk_cycles
 from .event_clock import event_cycles

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ..boards import Family
 from ..ir import Graph, Input, Node, OutputWords, Readout, SpikeType
 from ..ir.cycles import GATE_QUEUE_SPARE, class_comparisons
+from ..ir.edge_words import source_lanes, wanted_lanes
 from ..ir.frames import input_format, input_words, source_windows, window_steps
-from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.ranges import edge_range
 from .counts import Features
 from .features import node_features

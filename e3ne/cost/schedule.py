@@ -20,6 +20,7 @@ from ..ir.cycles import (
     neuron_latency_cycles,
     readout_latency_cycles,
 )
+from ..ir.edge_words import source_lanes, wanted_lanes
 from ..ir.frames import (
     input_words,
     kept_words,
@@ -27,7 +28,6 @@ from ..ir.frames import (
     source_windows,
     window_steps,
 )
-from ..ir.geometry import source_lanes, wanted_lanes
 from ..ir.thresholds import compares
 from .activity import Trains
 from .engines import DelayClock, SynapseClock

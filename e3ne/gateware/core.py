@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..ir import Graph, Input, Node
+from ..ir.edge_words import queue_words, sends_through_skid, takes_through_skid
 from ..ir.frames import source_windows, synapse_windows, window_steps
-from ..ir.geometry import queue_words, sends_through_skid, takes_through_skid
 from .delays import Delay, FrameStart
 from .node_unit import NodeUnit
 from .plumbing import Fork, Queue, Regroup, Replay, Skid

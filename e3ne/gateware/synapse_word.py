@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..ir import Conv2d, Graph, Linear, Node
 from ..ir.arrays import Array
+from ..ir.edge_words import wanted_lanes
 from ..ir.frames import window_steps
-from ..ir.geometry import wanted_lanes
 from ..ir.order import wire_index
 from .streams import Word
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 
 from .arrays import Array
+from .edge_words import wanted_lanes
 from .event_lanes import LanePlan
-from .geometry import Window, wanted_lanes
+from .geometry import Window
 from .graph import Graph, Node
 from .ops import Linear
 from .order import wire_index

@@ -16,8 +16,8 @@ from ..cost.activity import Trains
 from ..cost.schedule import NodeClock
 from ..ir import Array, Engine, Graph, Node, Storage, in_loop
 from ..ir import Mapping as Layout
+from ..ir.edge_words import wanted_lanes
 from ..ir.frames import source_windows
-from ..ir.geometry import wanted_lanes
 from .lanes import fewer_neurons, node_mappings
 from .limits import COLUMNS
 from .pareto import thinned, undominated

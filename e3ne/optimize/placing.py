@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..ir import Graph, Node
 from ..ir import Mapping as Layout
-from ..ir.geometry import wanted_lanes
+from ..ir.edge_words import wanted_lanes
 
 
 def with_lanes(graph: Graph, nodes: Iterable[Node], lanes: Mapping[str, int]) -> Graph:

@@ -16,8 +16,8 @@ from ..cost.pace import Times
 from ..cost.periodic import periodic_times
 from ..cost.schedule import node_times, taken_times
 from ..ir import Graph, Node
+from ..ir.edge_words import source_lanes, wanted_lanes
 from ..ir.frames import window_steps
-from ..ir.geometry import source_lanes, wanted_lanes
 
 LEAST_WORDS = 3  # fewer words find room in the units themselves
 MOST_BITS = 1 << 17  # of one queue; a longer backlog holds up the node instead

@@ -19,6 +19,13 @@ from ...ir.cycles import (
     readout_stages,
     step_sum_stages,
 )
+from ...ir.edge_words import (
+    queue_words,
+    sends_through_skid,
+    source_lanes,
+    takes_through_skid,
+    wanted_lanes,
+)
 from ...ir.events import to_events
 from ...ir.frames import (
     input_words,
@@ -27,13 +34,6 @@ from ...ir.frames import (
     source_windows,
     synapse_windows,
     window_steps,
-)
-from ...ir.geometry import (
-    queue_words,
-    sends_through_skid,
-    source_lanes,
-    takes_through_skid,
-    wanted_lanes,
 )
 from ...ir.thresholds import compares
 from ..activity import Trains
