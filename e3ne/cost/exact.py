@@ -7,27 +7,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..ir import Engine, Graph
 from .activity import Trains
-from .flow import run_flow
+from .flow import FlowInterval, run_flow, run_interval
 
 MOST_PART_CYCLES = 6_000_000  # parts x cycles of all runs, some 5 s; more is estimated
 PARTS_OF_NODE, PARTS_OF_PORTS = 6, 8  # about
 LEAST_LIMIT = 10_000  # cycles after which a run that was to take few is given up
-FIRST_FRAMES, MOST_FRAMES = 6, 24  # back to back, until their distance repeats
+FIRST_FRAMES = 6  # equal ones back to back, at least, until the network repeats itself
+LEAST_FRAMES, MOST_FRAMES = 24, 400  # of which it may need so many
 
 
 @dataclass(frozen=True)
 class Cycles:
     """Cycles of frames: alone in an idle network, one for each, and between two back to back.
 
-    The first beat and the last word of a frame are included.
+    The first beat and the last word of a frame are included. `lasts`: no later frame changes the
+    interval.
     """
 
     latencies: tuple[int, ...]
     interval: float
+    lasts: bool = True
 
 
 def follows_data(graph: Graph) -> bool:
@@ -55,26 +56,14 @@ def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles |
         if run is None:
             return None
         latencies.append(run.ends[0] - run.starts[0] + 1)
-    interval = _mixed(graph, trains, count, limit) if count > 1 and follows_data(graph) else None
-    if interval is None:
-        interval = _repeated(graph, trains, limit)
-    return None if interval is None else Cycles(tuple(latencies), interval)
+    found = _mixed(graph, trains, count, limit) if count > 1 and follows_data(graph) else None
+    if found is None:
+        most = min(max(LEAST_FRAMES, runs - count), MOST_FRAMES)
+        found = run_interval(graph, trains, most, most * limit)
+    return None if found is None else Cycles(tuple(latencies), found.cycles, found.lasts)
 
 
-def _mixed(graph: Graph, trains: Trains | None, count: int, limit: int) -> float | None:
+def _mixed(graph: Graph, trains: Trains | None, count: int, limit: int) -> FlowInterval | None:
     """The mean interval of all frames in turn."""
     run = run_flow(graph, list(range(count)), trains, count * limit)
-    return None if run is None else (run.ends[-1] - run.ends[0]) / (count - 1)
-
-
-def _repeated(graph: Graph, trains: Trains | None, limit: int) -> float | None:
-    """The interval of equal frames, once it repeats."""
-    for frames in (FIRST_FRAMES, MOST_FRAMES):
-        run = run_flow(graph, [0] * frames, trains, frames * limit)
-        if run is None:
-            return None
-        apart = np.diff(run.ends).tolist()
-        for period in range(1, len(apart) // 2):
-            if apart[-period:] == apart[-2 * period : -period]:
-                return float(np.mean(apart[-period:]))
-    return float(np.mean(apart[len(apart) // 2 :]))
+    return None if run is None else FlowInterval((run.ends[-1] - run.ends[0]) / (count - 1), True)

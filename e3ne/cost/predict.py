@@ -118,7 +118,7 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int]
     if densest is not None:
         worst = densest.latencies[0]
     if found is not None:
-        return list(found.latencies), found.interval, worst, True
+        return list(found.latencies), found.interval, worst, found.lasts
     if trains is None:
         return [worst], frame_interval(graph), worst, False
     latencies = (

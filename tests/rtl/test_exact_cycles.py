@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from e3ne.cost import predict
 from e3ne.cost.exact import follows_data
-from e3ne.cost.flow import run_flow
+from e3ne.cost.flow import run_flow, run_interval
 from e3ne.ir import Engine
 from e3ne.reference import run as reference_run
 from tests.strategies import draw_frames
@@ -26,7 +26,7 @@ from .lane_cases import LANE_ROWS, lane_frames, lane_rows
 from .test_schedule import run_frames
 
 FRAMES = 3
-SETTLED = 12  # frames after which a network with delays repeats itself
+MANY = 36  # frames, in which most networks repeat themselves several times
 ALWAYS = settings(
     max_examples=40,
     deadline=None,
@@ -48,14 +48,20 @@ def check_exact(graph, x):
     first = {name: train[:1] for name, train in trains.items()}
     predicted = predict(graph, trains=first)
     assert predicted.latency_cycles == ends[0] - starts[0] + 1
-    apart = np.diff(ends)
-    waits = any(synapse.delay for node in graph.nodes for synapse in node.synapses)
-    if waits and not follows_data(graph):  # settles late: the model goes on from what was counted
-        apart = np.diff(run_flow(graph, [0] * SETTLED).ends)
-    if not follows_data(graph) and len(set(apart[-2:])) == 1:  # else it may not last
-        assert predicted.interval_cycles == apart[-1]
     if not follows_data(graph):
         assert predict(graph).latency_worst_cycles == predicted.latency_cycles
+        check_interval(graph, predicted.interval_cycles)
+
+
+def check_interval(graph, interval_cycles):
+    """The interval is that of many frames, where one that lasts is found among these."""
+    limit = 10_000 * MANY
+    found = run_interval(graph, None, MANY // 4, limit)
+    if found.lasts:
+        ends = run_flow(graph, [0] * MANY).ends
+        counted = (ends[-1] - ends[MANY // 2 - 1]) / (MANY // 2)
+        assert found.cycles == pytest.approx(counted, abs=0.05 * counted)  # a part of a period
+        assert interval_cycles == math.ceil(found.cycles)
 
 
 @settings(ALWAYS)

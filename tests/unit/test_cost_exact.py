@@ -8,7 +8,25 @@ import numpy as np
 import pytest
 
 from e3ne.cost import exact, predict
+from e3ne.cost.flow import run_flow, run_interval
 from e3ne.cost.schedule import frame_latency
+from e3ne.ir import (
+    Graph,
+    Identity,
+    Input,
+    Linear,
+    Mapping,
+    Node,
+    Output,
+    Readout,
+    Requantize,
+    SpikeType,
+    Stage,
+    Synapse,
+    SynapseMapping,
+    frozen,
+    verify,
+)
 from e3ne.reference import run as reference_run
 from tests.rtl.lane_cases import LANE_ROWS, lane_frames, lane_rows
 
@@ -48,3 +66,56 @@ def test_estimates_of_frames_that_are_too_long_say_so(monkeypatch: pytest.Monkey
     ]
     assert found.latency_cycles == math.ceil(np.mean(each))
     assert not predict(GRAPH, exact=False).is_exact
+
+
+def three_paces() -> Graph:
+    """Two inputs, of which one joins twice, and two outputs: every third frame takes longer."""
+
+    def ones(inputs: int) -> Linear:
+        return Linear(frozen(np.ones((2, inputs), np.int64), np.int64))
+
+    layouts = SynapseMapping(4), SynapseMapping(1)
+    first = Node(
+        "first",
+        (Synapse(ones(4), "a", 0, -3), Synapse(ones(1), "b")),
+        Requantize(6, 7),
+        SpikeType((2,), 1, 6, True),
+        Mapping(out_lanes=2, synapses=layouts, queue_words=3, neuron_lanes=1),
+    )
+    last = Node(
+        "last",
+        (Synapse(Identity(), "first", 0, -3), Synapse(ones(1), "b")),
+        Requantize(1, 1),
+        SpikeType((2,), 1, 3, True),
+        Mapping(out_lanes=2, synapses=(SynapseMapping(1),) * 2, queue_words=3),
+    )
+    inputs = (
+        Input("a", SpikeType((4,), 1, 1), lanes=4),
+        Input("b", SpikeType((1,), 1, 3), lanes=1),
+    )
+    outputs = (Output("last", Readout.LAST), Output("first", Readout.LAST))
+    return verify(Graph(Stage.MAPPED, inputs, (first, last), outputs, 1))
+
+
+def test_an_interval_that_changes_from_frame_to_frame_is_a_mean_over_all_of_them() -> None:
+    """4, 4, 5, 4, 4, 5: two equal intervals in a row are not yet the interval."""
+    graph = three_paces()
+    many = run_flow(graph, [0] * 40)
+    assert many is not None
+    assert np.diff(many.ends)[:9].tolist() == [4, 4, 5] * 3
+    found = exact.exact_cycles(graph, None, frame_latency(graph))
+    assert found is not None
+    assert found.interval == pytest.approx(13 / 3)
+    assert predict(graph).is_exact
+
+
+def test_an_interval_that_has_not_repeated_yet_is_an_estimate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = three_paces()
+    found = run_interval(graph, None, 2, 1000)
+    assert found is not None
+    assert not found.lasts
+    assert run_interval(graph, None, 24, 20) is None
+    monkeypatch.setattr(exact, "MOST_FRAMES", 2)
+    assert not predict(graph).is_exact

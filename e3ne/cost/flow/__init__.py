@@ -4,6 +4,6 @@ Each part of the hardware has a model here that keeps its handshakes and counts 
 of a run follow from the graph and, where EVENT nodes leave out zeros, from what is zero.
 """
 
-from .run import FlowRun, run_flow
+from .run import FlowInterval, FlowRun, run_flow, run_interval
 
-__all__ = ["FlowRun", "run_flow"]
+__all__ = ["FlowInterval", "FlowRun", "run_flow", "run_interval"]

@@ -11,7 +11,7 @@ class EventList:
     """Slices of a vector that matter, collected in two banks and replayed `outs` times."""
 
     def __init__(self, i: Link, windows: list[ListActivity], outs: int) -> None:
-        self.i, self.windows, self.outs = i, windows, outs
+        self.i, self.windows, self.outs = i, tuple(windows), outs
         self.slots = Slots(2)
         self.o = self.slots.o
         self.whole, self.count = [False, False], [0, 0]
@@ -47,7 +47,7 @@ class EventList:
                 self.word += 1
                 self.ends = self.word == len(pushed)
                 if self.ends:
-                    self.word, self.window = 0, self.window + 1
+                    self.word, self.window = 0, (self.window + 1) % len(self.windows)
 
     def _replay(self) -> int | None:
         """The bank that is free from now on."""
@@ -67,7 +67,8 @@ class EventList:
         self.at, self.out = 0, self.out + 1
         if self.out < self.outs:
             return None
-        self.out, self.read_window, self.read_bank = 0, self.read_window + 1, bank ^ 1
+        self.out, self.read_bank = 0, bank ^ 1
+        self.read_window = (self.read_window + 1) % len(self.windows)
         return bank
 
 
@@ -75,10 +76,10 @@ class EventLanes:
     """Lanes that follow their own events, and wait for each other at the end of a window."""
 
     def __init__(self, i: Link, windows: list[LanesActivity], outs: int) -> None:
-        self.i, self.windows = i, windows
+        self.i, self.windows = i, tuple(windows)
         self.slots = Slots(1)
         self.o = self.slots.o
-        self.bank = self.word = self.window = self.sum = 0
+        self.bank = self.word = self.window = 0
         self.lanes = [_Lane(outs) for _ in windows[0].events[0]]
 
     def step(self) -> None:
@@ -104,7 +105,8 @@ class EventLanes:
             for lane, count in zip(lanes, events[self.word - 1], strict=True):
                 lane.keep(self.bank, count, last)
             if last:
-                self.word, self.window, self.bank = 0, self.window + 1, self.bank ^ 1
+                self.word, self.bank = 0, self.bank ^ 1
+                self.window = (self.window + 1) % len(self.windows)
 
 
 class _Lane:
@@ -112,7 +114,7 @@ class _Lane:
 
     def __init__(self, outs: int) -> None:
         self.outs = outs
-        self.kept: tuple[list[int], list[int]] = [], []  # events of the words of each bank
+        self.kept: list[list[int]] = [[], []]  # events of the words of each bank
         self.whole = [False, False]
         self.at = self.bank = self.out = 0
         self.left, self.ends = 0, False  # events of the word; it is the window's last one
@@ -154,7 +156,7 @@ class EventRows:
     """Rows in a ring of memory, and the flags of their slices."""
 
     def __init__(self, i: Link, window: Window, fold: Fold, windows: list[RowsActivity]) -> None:
-        self.i, self.window, self.fold, self.windows = i, window, fold, windows
+        self.i, self.window, self.fold, self.windows = i, window, fold, tuple(windows)
         self.slots = Slots(4)
         self.o = self.slots.o
         self.frees: list[int] = [0, 0]  # of the slices in the first two of these registers
@@ -167,9 +169,10 @@ class EventRows:
         start = min(window.padding[1], window.span[1] - 1)
         self.first_phase = window.span[1] - 1 - start
         tops = [r * window.stride[0] - window.padding[0] for r in range(window.out_shape[0])]
-        self.needed = [min(max(top + window.span[0], 1), window.rows) for top in tops]
+        self.needed = tuple(min(max(top + window.span[0], 1), window.rows) for top in tops)
         freed = [min(max(top, 0), window.rows) for top in tops[1:]] + [window.rows]
-        self.row_frees = [after - before for before, after in zip([0, *freed], freed, strict=False)]
+        frees = (after - before for before, after in zip([0, *freed], freed, strict=False))
+        self.row_frees = tuple(frees)
         self.busy, self.patch_frees, self.patch, self.at_window = False, 0, 0, 0
         self.pending: list[list[int]] = []  # cycles of the slices of the patch at work, by sum
 
@@ -210,7 +213,7 @@ class EventRows:
             self.busy, self.patch_frees = True, self.offer_frees
             self.patch += 1
             if self.patch == len(activity.sums):
-                self.patch, self.at_window = 0, self.at_window + 1
+                self.patch, self.at_window = 0, (self.at_window + 1) % len(self.windows)
         return takes
 
     def _scan(self, taken: bool) -> None:

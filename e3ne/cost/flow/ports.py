@@ -6,10 +6,13 @@ from .links import Link
 
 
 class Frames:
-    """Beats of frames, offered without a pause; `beats` of each frame. `firsts`: their cycles."""
+    """Beats of frames, offered without a pause; `beats` of each frame. `firsts`: their cycles.
+
+    Where it is `endless`, the first frame comes again behind the last one.
+    """
 
     def __init__(self, beats: list[int]) -> None:
-        self.o, self.beats = Link(), beats
+        self.o, self.beats, self.endless = Link(), tuple(beats), False
         self.frame = self.sent = self.cycle = 0
         self.firsts: list[int] = []
         self.o.valid = bool(beats)
@@ -22,6 +25,8 @@ class Frames:
             self.sent += 1
             if self.sent == self.beats[self.frame]:
                 self.frame, self.sent = self.frame + 1, 0
+                if self.endless:
+                    self.frame %= len(self.beats)
                 self.o.valid = self.frame < len(self.beats)
         self.cycle += 1
 
@@ -33,13 +38,11 @@ class Verdicts:
         self.judges: list[Judge] = []
         self.taken = [False] * takers
         self.ready = [False] * takers
-        self.frame = self.cycle = 0
 
     def valid(self, taker: int) -> bool:
         """Whether the next verdict is there for this one; always where nobody judges."""
         return not self.taken[taker] and all(
-            len(judge.known) > self.frame and judge.known[self.frame] <= self.cycle
-            for judge in self.judges
+            judge.waiting and not judge.waiting[0] for judge in self.judges
         )
 
     def step(self) -> None:
@@ -49,27 +52,31 @@ class Verdicts:
             for k, (taken, ready) in enumerate(zip(self.taken, self.ready, strict=True))
         ]
         if all(done):
-            self.frame += 1
+            for judge in self.judges:
+                judge.waiting.pop(0)
             done = [False] * len(done)
         self.taken = done
-        self.cycle += 1
 
 
 class Judge:
-    """Notes when the last word of a frame crosses a link; two cycles later its verdict is known."""
+    """Notes when the last word of a frame crosses a link; two cycles later its verdict is known.
+
+    `words` of each frame. `waiting`: of each verdict that was not taken, the cycles until then.
+    """
 
     def __init__(self, link: Link, words: list[int]) -> None:
-        self.link, self.words, self.sent, self.cycle = link, words, 0, 0
-        self.known: list[int] = []
+        self.link, self.words = link, tuple(words)
+        self.sent = self.frame = 0
+        self.waiting: list[int] = []
 
     def step(self) -> None:
         """One clock cycle, behind whoever takes the words."""
+        self.waiting = [max(0, cycles - 1) for cycles in self.waiting]
         if self.link.valid and self.link.ready:
             self.sent += 1
-            if self.sent == self.words[len(self.known)]:
-                self.sent = 0
-                self.known.append(self.cycle + 2)
-        self.cycle += 1
+            if self.sent == self.words[self.frame]:
+                self.sent, self.frame = 0, (self.frame + 1) % len(self.words)
+                self.waiting.append(1)
 
 
 class Gate(Link):
@@ -98,7 +105,7 @@ class EventMemory:
     """Two banks of counted events: words of a frame leave while the next one is received."""
 
     def __init__(self, i: Link, beats: list[int], words: int) -> None:
-        self.i, self.o, self.beats, self.words = i, Link(), beats, words
+        self.i, self.o, self.beats, self.words = i, Link(), tuple(beats), words
         self.closed, self.full = [False, False], [False, False]
         self.bank = self.frame = self.got = self.position = self.out_bank = self.shown = 0
         self.closes = self.closing = False
@@ -119,7 +126,8 @@ class EventMemory:
         if i.valid and i.ready:
             self.got += 1
             if self.got == self.beats[self.frame]:
-                self.got, self.frame, self.closes = 0, self.frame + 1, True
+                self.got, self.frame = 0, (self.frame + 1) % len(self.beats)
+                self.closes = True
 
     def _send(self, o: Link) -> None:
         free = not o.valid or o.ready

@@ -12,7 +12,7 @@ class RowMemory:
 
     def __init__(self, i: Link, window: Window, fold: Fold) -> None:
         self.i, self.o = i, Link()
-        self.ring, self.steps = window.ring_rows, window.ring_steps
+        self.ring, self.steps = window.ring_rows, tuple(window.ring_steps)
         self.row_words = window.columns * (window.channels // fold.in_lanes)
         self.row_slices = window.out_shape[1] * fold.words
         self.position = self.filled = self.owed = self.out_row = self.left = 0
@@ -56,10 +56,9 @@ class SlidingWindow:
     def __init__(self, i: Link, walk: Walk) -> None:
         self.i, self.o, self.at = i, Link(), 0
         places = [(r, c) for r in range(walk.rows.size) for c in range(walk.columns.size)]
-        self.takes = [walk.rows.takes(r) and walk.columns.takes(c) for r, c in places]
-        self.ends = [walk.rows.ends(r) and walk.columns.ends(c) for r, c in places]
-        self.waits = [*self.takes]
-        self.waits[0] = self.waits[0] or walk.begins_in_padding
+        self.takes = tuple(walk.rows.takes(r) and walk.columns.takes(c) for r, c in places)
+        self.ends = tuple(walk.rows.ends(r) and walk.columns.ends(c) for r, c in places)
+        self.waits = (self.takes[0] or walk.begins_in_padding, *self.takes[1:])
 
     def step(self) -> None:
         """One clock cycle."""
@@ -102,12 +101,12 @@ class _Grown:
         )
         f, g = op.factor
         places = [(y, x, k) for y in down for x in right for k in range(groups)]
-        self.small = [(y // f * columns + x // g) * groups + k for y, x, k in places]
-        self.first = [y % f == 0 and x % g == 0 for y, x, _ in places]
-        self.last = [
+        self.small = tuple((y // f * columns + x // g) * groups + k for y, x, k in places)
+        self.first = tuple(y % f == 0 and x % g == 0 for y, x, _ in places)
+        self.last = tuple(
             (y % f == f - 1 or y == down[-1]) and (x % g == g - 1 or x == right[-1])
             for y, x, _ in places
-        ]
+        )
         self.count = rows * columns * groups
         self.at = 0
 
