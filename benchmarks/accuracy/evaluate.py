@@ -75,7 +75,7 @@ def all_figures(network: Network, graph: Graph, classes: Array, split: Split) ->
 def spikes_per_frame(graph: Graph, x: Array) -> dict[str, float]:
     """What each input and spiking population sends in a frame of real samples `x`: the mean.
 
-    By the reference, of a graph of any stage; keys such as `conv1_spikes`.
+    By the reference, of a graph of any stage; keys such as `conv1_spikes_per_frame`.
     """
     neurons = {node.name: node.neuron for node in graph.nodes}
     names = [name for name, neuron in neurons.items() if isinstance(neuron, IntegrateFire)]
@@ -88,7 +88,7 @@ def spikes_per_frame(graph: Graph, x: Array) -> dict[str, float]:
         values = reference.run(graph, samples)
         for name in names:
             sums[name] += int(np.sum(values[name]))
-    return {f"{name}_spikes": round(total / len(x), 1) for name, total in sums.items()}
+    return {f"{name}_spikes_per_frame": round(total / len(x), 1) for name, total in sums.items()}
 
 
 def reference_answers(graph: Graph, x: Array) -> tuple[Array, Array]:

@@ -150,12 +150,13 @@ def test_spikes_are_counted_in_every_stage() -> None:
     x = np.zeros((2, 4, 2), np.float32)
     x[0] = 1  # four times 0.6 passes the threshold twice, four times 0.2 never
     config = parse_config({"input": {"bits": 1, "scale": 1.0, "signed": False}})
+    spikes = {"x_spikes_per_frame": 4.0, "fire_spikes_per_frame": 1.0}
     for each in (graph, lower(graph, x, config)):
-        assert evaluate.spikes_per_frame(each, x) == {"x_spikes": 4.0, "fire_spikes": 1.0}
+        assert evaluate.spikes_per_frame(each, x) == spikes
 
     counting = replace(NETWORK, counts_spikes=True)
     classes, split = np.zeros(2, np.int64), Split(x, np.zeros(2), x, np.zeros(2))
-    expected = {"share_percent": 12.5, "x_spikes": 4.0, "fire_spikes": 1.0}
+    expected = {"share_percent": 12.5, **spikes}
     assert evaluate.all_figures(counting, graph, classes, split) == expected
     assert evaluate.all_figures(NETWORK, graph, classes, split) == {"share_percent": 12.5}
 

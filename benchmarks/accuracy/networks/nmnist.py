@@ -75,9 +75,13 @@ def recordings() -> tuple[Recordings, Recordings]:
 
 
 @cache
-def split(steps: int = STEPS) -> Split:
-    """Events of 300 ms in time steps: 1 where a pixel saw any, uint8 (frames, steps, 2, 34, 34)."""
-    train, test = recordings()
+def split() -> Split:
+    """Events of 300 ms in 8 steps: 1 where a pixel saw any, uint8 (frames, 8, 2, 34, 34)."""
+    return split_of(*recordings(), STEPS)
+
+
+def split_of(train: Recordings, test: Recordings, steps: int) -> Split:
+    """Events of 300 ms in so many steps: uint8 (frames, steps, 2, 34, 34)."""
     return Split(
         event_frames(train, steps),
         train.label.astype(np.int64),

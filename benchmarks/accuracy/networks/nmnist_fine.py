@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import snntorch
@@ -14,7 +15,7 @@ from e3ne.frontend import trace
 from e3ne.ir import Graph
 from e3ne.lower import prepared
 from e3ne.network_file import load_network
-from e3ne.training.datasets import Split
+from e3ne.training.datasets import Recordings, Split
 from e3ne.training.fit import Schedule, fit
 from e3ne.training.network import QuantizedNetwork
 
@@ -49,9 +50,26 @@ class Cnn(nn.Module):
         return self.fc(spikes2).mean(dim=1)  # type: ignore[no-any-return]
 
 
+CALIBRATION_FRAMES = 16
+
+
+@cache
 def split() -> Split:
-    """Events of 300 ms in 64 steps: 1 where a pixel saw any, uint8 (frames, 64, 2, 34, 34)."""
-    return nmnist.split(STEPS)
+    """Frames of 64 steps, as in `nmnist`: all of the test, and the first of the training.
+
+    Training makes its own frames from the recordings.
+    """
+    train, test = nmnist.recordings()
+    return nmnist.split_of(first(train, CALIBRATION_FRAMES), test, STEPS)
+
+
+def first(source: Recordings, count: int) -> Recordings:
+    """The first recordings of `source`."""
+    events = slice(int(source.offsets[count]))
+    return Recordings(
+        *(source.column[events], source.row[events], source.polarity[events]),
+        *(source.time_us[events], source.offsets[: count + 1], source.label[:count]),
+    )
 
 
 def from_coarse_steps() -> nn.Module:
@@ -65,8 +83,8 @@ def from_coarse_steps() -> nn.Module:
     return network.eval()
 
 
-SCORES = STEPS / 8  # the mean of as many spikes over more steps is smaller
-PRICES = {"conv1": 5e-4, "conv2": 2e-4}  # of one spike a frame
+SCORES = STEPS / nmnist.STEPS  # the mean of as many spikes over more steps is smaller
+PRICES = {"conv1": 5e-4, "conv2": 2e-4}  # of one spike a frame; one of conv1 costs more cycles
 
 
 def few_spikes(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -92,13 +110,12 @@ def trained(network: QuantizedNetwork, schedule: Schedule, device: str) -> Quant
     return network.cpu()
 
 
-CALIBRATION_FRAMES = 16
 FLOAT = Schedule(epochs=30, batch_size=32, learning_rate=4e-3)
 
 
 def train_float(seed: int, device: str) -> Graph:
     """Goes on from the weights for 8 steps, with a price on spikes."""
-    calibration = split().train_x[:CALIBRATION_FRAMES]
+    calibration = split().train_x
     graph = trace(from_coarse_steps(), calibration[:2].astype(np.float32), input_has_steps=True)
     ready = prepared(graph, calibration, nmnist.CONFIG)
     network = QuantizedNetwork(
@@ -118,7 +135,7 @@ CONFIG = replace(
 
 def fine_tune(row: str, graph: Graph, seed: int, device: str) -> tuple[Graph, Config]:
     """Goes on with 4-bit weights and the integers' own membranes, narrow ones that saturate."""
-    calibration = split().train_x[:CALIBRATION_FRAMES]
+    calibration = split().train_x
     ready = prepared(graph, calibration, CONFIG)
     network = QuantizedNetwork(ready, CONFIG, calibration, surrogate=nmnist.SURROGATE)
     network = trained(network, replace(FINE, seed=seed), device)
@@ -127,7 +144,7 @@ def fine_tune(row: str, graph: Graph, seed: int, device: str) -> tuple[Graph, Co
 
 NETWORK = Network(
     split=split,
-    calibration=lambda split: split.train_x[:CALIBRATION_FRAMES],
+    calibration=lambda split: split.train_x,
     train_float=train_float,
     fine_tune=fine_tune,
     post_training=nmnist.CONFIG,
