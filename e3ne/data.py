@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -55,16 +55,13 @@ def load_frames(path: Path, inputs: Sequence[Input] = (), duration_us: int | Non
     Recordings of events (`event_data.events_to_frames`: x, y, p, t_us, offsets, and label) become
     frames of the only one of `inputs`, in steps of which `duration_us` has so many.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
-        raise BadInput(
-            f"{path}: found no readable .npz file ({error}), accepted one with an array x "
-            "(frames, ...) and, where labels are known, y (frames,)"
-        ) from error
+    arrays = _arrays(path)
     if are_events(arrays):
         return _frames_of_events(path, arrays, inputs, duration_us)
+    if duration_us is not None:
+        raise BadInput(
+            f"--duration-us: found frames in {path}, accepted recordings of events; leave it out"
+        )
     by_name = {name[2:]: array for name, array in arrays.items() if name.startswith("x_")}
     if ("x" in arrays) == bool(by_name):
         raise BadInput(
@@ -72,6 +69,20 @@ def load_frames(path: Path, inputs: Sequence[Input] = (), duration_us: int | Non
             "for each input where there are several"
         )
     return checked_frames(str(path), by_name or arrays["x"], arrays.get("y"))
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file by their names."""
+    try:
+        if path.is_file() and not is_zipfile(path):  # NumPy would take it for pickled objects
+            raise BadZipFile("it is no zip archive")
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        raise BadInput(
+            f"{path}: found no readable .npz file ({error}), accepted one with an array x "
+            "(frames, ...) and, where labels are known, y (frames,)"
+        ) from error
 
 
 def _frames_of_events(

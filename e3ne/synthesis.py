@@ -133,8 +133,9 @@ def route(
     unrouted = [seed for seed, result in enumerate(found, start=1) if result is None]
     if not routed:
         raise ToolTimedOut(
-            f"nextpnr: found no end after {timeout_s:g} s with {seeds} seeds, accepted one that "
-            "ends; make the design smaller, allow more time or try more seeds"
+            f"nextpnr: found no end after {timeout_s:g} s with {seeds} "
+            f"seed{'' if seeds == 1 else 's'}, accepted one that ends; make the design smaller, "
+            "allow more time or try more seeds"
         )
     clocks = [result.fmax_hz for result in routed]
     middle = sorted(routed, key=lambda result: result.fmax_hz)[(len(routed) - 1) // 2]

@@ -104,7 +104,7 @@ def simulate(
     `stalls` is the seed of random pauses on all ports, 0 for none. `jobs`
     simulators of Verilator run side by side (2 unless given), or as many as the workers of the
     Dask `scheduler` (its address, tcp://host:port) have threads; the result is that of one.
-    BadInput where `x` is not what the inputs take, or a streaming network shall run in parts;
+    BadInput where `x` is not what the inputs take, or parts are asked for that cannot be;
     ToolError where a tool fails.
     """
     if simulator not in SIMULATORS:
@@ -123,10 +123,9 @@ def simulate(
             f"data: found {count} frames and {'no' if labels is None else len(labels)} "
             "labels, accepted at least one frame and a label for each"
         )
+    _check_parts(simulator, jobs, scheduler)
     if simulator == "reference":
         return _reference_only(build, integers, labels)
-    if scheduler is not None and simulator != "verilator":
-        raise BadInput(f"--scheduler: found simulator {simulator}, accepted verilator")
     if build.graph.streaming and (scheduler is not None or (jobs or 1) > 1):
         raise BadInput(
             f"{'--jobs' if scheduler is None else '--scheduler'}: found a streaming network, "
@@ -135,6 +134,19 @@ def simulate(
         )
     jobs = JOBS if jobs is None else jobs
     return _simulate(build, integers, labels, simulator, stalls, jobs, scheduler, progress)
+
+
+def _check_parts(simulator: Simulator, jobs: int | None, scheduler: str | None) -> None:
+    """BadInput where a run in parts is asked for that nothing would do."""
+    if scheduler is not None and simulator != "verilator":
+        raise BadInput(f"--scheduler: found simulator {simulator}, accepted verilator")
+    if (jobs or 1) > 1 and simulator != "verilator":
+        raise BadInput(f"--jobs: found simulator {simulator}, accepted verilator; leave it out")
+    if jobs is not None and scheduler is not None:
+        raise BadInput(
+            "--jobs: found --scheduler beside it, accepted one of them; leave it out: the workers "
+            "say how many simulators run"
+        )
 
 
 def checked_labels(graph: Graph, y: Array) -> Array:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
 from ..data import load_frames
 from ..toolchain.process import DAY_S
 from .terminal import command_options, print_json, print_table, progress, stdout
+
+if TYPE_CHECKING:
+    from ..check import CheckResult
 
 Simulator = Literal["verilator", "icarus", "amaranth", "reference"]
 SIMULATORS = get_args(Simulator)
@@ -109,25 +112,24 @@ def simulate(
     if as_json:
         print_json(figures)
     else:
-        print_simulation(figures)
+        print_simulation(figures, outcome, toggles)
     outcome.raise_for_mismatch()
 
 
-def print_simulation(figures: dict[str, Any]) -> None:
-    """Bit-exactness, accuracy and cycles."""
-    exact, accuracy, cycles = figures["bit_exact"], figures["accuracy"], figures["cycles"]
-    if exact:
-        stdout.print(
-            f"{exact['frames']:,} frames, {exact['nodes_checked']} nodes: "
-            f"{exact['mismatches']:,} mismatches"
-        )
-    if accuracy["samples"]:
+def print_simulation(figures: dict[str, Any], outcome: CheckResult, toggles: bool) -> None:
+    """Bit-exactness, accuracy, cycles and toggles, those of this run: the report has more."""
+    ran = outcome.cycles is not None
+    frames = f"{outcome.frames:,} frame{'' if outcome.frames == 1 else 's'}"
+    compared = f"{outcome.nodes_checked} nodes: {outcome.mismatches:,} mismatches"
+    stdout.print(f"{frames}, {compared if ran else 'in the reference alone'}")
+    accuracy = figures["accuracy"]
+    if outcome.reference_accuracy is not None:
         columns = ("float %", "reference %", "RTL %", "samples")
         row = (*(accuracy[name] for name in ("float", "reference", "rtl")), accuracy["samples"])
         print_table(columns, [row])
-    if rows := cycle_rows(cycles):
+    if rows := cycle_rows(figures["cycles"]) if ran else []:
         print_table(("cycles", "kind", "mean", "median", "least", "most"), rows)
-    if "toggles" in figures["energy"]:
+    if toggles:
         print_toggles(figures["energy"])
 
 
@@ -142,7 +144,7 @@ def cycle_rows(cycles: dict[str, Any]) -> list[tuple[str | int | float | None, .
     rows = []
     for (what, kind), (stem, *others) in names.items():
         mean = cycles.get(stem if kind == "modelled" else f"{stem}_mean")
-        if mean is not None:
+        if mean:  # one frame alone has no interval
             rows.append((what, kind, mean, *(cycles.get(f"{stem}_{name}") for name in others)))
     return rows
 
@@ -163,7 +165,8 @@ def print_toggles(energy: dict[str, Any]) -> None:
     low, middle, high = (energy[f"model_{name}"] for name in ("low", "nominal", "high"))
     stdout.print(
         f"{total:,.0f} toggles a frame (simulated, {frames} frames); energy {low:,.0f} .. "
-        f"{middle:,.0f} .. {high:,.0f} {energy['unit']} (modelled)"
+        f"{middle:,.0f} .. {high:,.0f} {energy['unit']} (modelled)",
+        soft_wrap=True,
     )
 
 
@@ -225,9 +228,16 @@ def print_synthesis(figures: dict[str, Any]) -> None:
     if clock.get("routed"):
         stdout.print(
             f"clock after routing: median {clock['median'] / 1e6:.1f} MHz, worst "
-            f"{clock['worst'] / 1e6:.1f} MHz over {len(clock['routed'])} seeds "
-            f"(aimed at {figures['clock_hz'] / 1e6:g} MHz){unrouted_text(clock)}"
+            f"{clock['worst'] / 1e6:.1f} MHz over {seeds_text(clock)} "
+            f"(aimed at {figures['clock_hz'] / 1e6:g} MHz){unrouted_text(clock)}",
+            soft_wrap=True,
         )
+
+
+def seeds_text(clock: dict[str, Any]) -> str:
+    """How many routings the clock is of."""
+    count = len(clock["routed"])
+    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def unrouted_text(clock: dict[str, Any]) -> str:

@@ -145,6 +145,25 @@ def test_reference_alone_needs_no_simulator(folder: Path) -> None:
     assert json.loads(result.stdout)["accuracy"]["samples"] == 3
 
 
+@needs_verilator
+def test_simulate_prints_figures_of_its_own_run(folder: Path, tmp_path: Path) -> None:
+    """The report has those of earlier runs, too: of labelled frames, cycles, toggles."""
+    build = str(shutil.copytree(folder / "build", tmp_path / "build"))
+    with np.load(folder / "data.npz") as stored:
+        np.savez(tmp_path / "plain.npz", x=stored["x"])
+    labelled = e3ne(folder, "simulate", build, "--data", "data.npz", "--toggles")
+    assert labelled.returncode == 0, labelled.stderr
+    plain = ("--data", str(tmp_path / "plain.npz"), "--frames", "1")
+    told = e3ne(folder, "simulate", build, *plain, "--simulator", "reference").stdout
+    assert told == "1 frame, in the reference alone\n"
+    told = e3ne(folder, "simulate", build, *plain).stdout
+    assert told.startswith("1 frame, ")
+    assert "latency   simulated" in told
+    assert "interval  simulated" not in told, "one frame alone has none"
+    assert "toggles" not in told
+    assert "float %" not in told
+
+
 def test_toggles_need_verilator(folder: Path) -> None:
     options = ("--data", "data.npz", "--simulator", "reference", "--toggles")
     result = e3ne(folder, "simulate", "build", *options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +102,24 @@ def test_streaming_networks_run_in_one(hardware: Hardware) -> None:
 def test_only_verilator_runs_on_a_cluster(hardware: Hardware) -> None:
     with pytest.raises(BadInput, match="found simulator icarus, accepted verilator"):
         simulate(hardware.build, integers(), simulator="icarus", scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"simulator": "icarus", "jobs": 2}, "--jobs: found simulator icarus, accepted verilator"),
+        ({"simulator": "reference", "jobs": 2}, "--jobs: found simulator reference"),
+        (
+            {"jobs": 2, "scheduler": "tcp://127.0.0.1:1"},
+            "--jobs: found --scheduler beside it, accepted one of them",
+        ),
+    ],
+)
+def test_jobs_that_nothing_would_run(
+    options: dict[str, Any], message: str, hardware: Hardware
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        simulate(hardware.build, integers(), **options)
 
 
 def test_the_command(hardware: Hardware, tmp_path: Path) -> None:

@@ -88,8 +88,15 @@ def test_first_frames_of_every_form() -> None:
 def test_files_that_are_no_npz(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "data.npz"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=r"data\.npz: found no readable \.npz file"):
+    with pytest.raises(BadInput, match=r"data\.npz: found no readable \.npz file") as caught:
         load_frames(path)
+    assert "pickle" not in str(caught.value)
+
+
+def test_a_duration_is_one_of_recordings(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 3)))
+    with pytest.raises(BadInput, match=r"--duration-us: found frames in .*, accepted recordings"):
+        load_frames(tmp_path / "data.npz", duration_us=400)
 
 
 def test_file_that_is_not_there(tmp_path: Path) -> None:

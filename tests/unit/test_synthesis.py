@@ -127,6 +127,8 @@ def test_a_seed_without_an_end_is_told_and_the_others_count(tmp_path, monkeypatc
 def test_no_seed_with_an_end_is_an_error(tmp_path, monkeypatch) -> None:
     with pytest.raises(ToolTimedOut, match="found no end after 7 s with 2 seeds, accepted one"):
         route_seeds(tmp_path, 2, monkeypatch, clocks={})
+    with pytest.raises(ToolTimedOut, match="found no end after 7 s with 1 seed, accepted one"):
+        route_seeds(tmp_path, 1, monkeypatch, clocks={})
 
 
 def test_a_routing_that_fails_is_not_given_up_in_silence(tmp_path, monkeypatch) -> None:
