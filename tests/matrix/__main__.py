@@ -15,7 +15,8 @@ from pathlib import Path
 
 import click
 
-from .case import LIBRARIES, cases, check_float, check_integer, traced
+from .case import LIBRARIES, cases, traced
+from .checks import check_float, check_integer
 from .environments import ROOT, python_path
 
 PAGE = ROOT / "docs" / "supported.md"

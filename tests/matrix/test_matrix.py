@@ -13,7 +13,8 @@ import pytest
 
 from e3ne.ir import IntegrateFire
 
-from .case import LIBRARIES, Case, cases, check_float, check_integer, check_rtl, traced
+from .case import LIBRARIES, Case, cases, traced
+from .checks import check_float, check_integer, check_rtl
 from .environments import ROOT, folder_of, python_path
 
 
