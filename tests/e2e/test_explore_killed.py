@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from e3ne.toolchain import ToolFailed
 from tests.unit.explore_cases import labelled, relu_network
 
 crew_module = importlib.import_module("e3ne.explore.crew")
-TRIALS = 12
+MOST_TRIALS = 1000  # more than a search can finish before it is killed, however late that is
 PATIENCE_S = 240.0
 
 
@@ -78,7 +79,7 @@ def started(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def command(tmp_path: Path) -> list[str]:
-    """`e3ne explore` of the small network with few dials, 2 workers."""
+    """`e3ne explore` of the small network with few dials, 2 workers; --trials is to follow."""
     x, y = labelled()
     e3ne.save_network(tmp_path / "net.safetensors", relu_network())
     np.savez(tmp_path / "data.npz", x=x, y=y)
@@ -87,28 +88,31 @@ def command(tmp_path: Path) -> list[str]:
     return [
         *("-m", "e3ne", "explore", str(tmp_path / "net.safetensors")),
         *("--data", str(tmp_path / "data.npz"), "-o", str(tmp_path / "out")),
-        *("--cache", str(tmp_path / "cache"), "--trials", str(TRIALS), "--sampler", "random"),
-        *vary,
+        *("--cache", str(tmp_path / "cache"), "--sampler", "random"),
+        *(*vary, "--trials"),
     ]
 
 
 def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path) -> None:
     database = tmp_path / "out" / "study.db"
     arguments = command(tmp_path)
-    with started(*arguments) as process:
+    with started(*arguments, str(MOST_TRIALS)) as process:
         wait_for(lambda: len(complete(database)) >= 3 or process.poll() is not None)
         workers = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
     before = complete(database)
-    assert 3 <= len(before) < TRIALS, "killed in the middle"
-    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert 3 <= len(before) < MOST_TRIALS, "killed in the middle"
+    trials = len(before) + 4
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert not alive, "workers end with their search"
-    again = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    again = subprocess.run(
+        [sys.executable, *arguments, str(trials)], capture_output=True, text=True
+    )
     assert again.returncode == 0, again.stderr
     after = complete(database)
     assert {number: after[number] for number in before} == before
-    assert len(after) == TRIALS
+    assert len(after) == trials
     assert (tmp_path / "out" / "pareto.csv").is_file()
 
 
@@ -136,7 +140,12 @@ def test_tasks_of_dead_workers_are_tried_again_and_then_given_up(tmp_path: Path)
         assert "fewer --jobs" in str(error)
         crew.submit("after", os.getpid)
         assert crew.answer().value
-    assert not [p for p in psutil.Process().children(recursive=True) if "spawn_main" in _words(p)]
+    wait_for(lambda: not children_of_this("spawn_main"))
+
+
+def children_of_this(word: str) -> list[psutil.Process]:
+    """The processes below this one that run and have a word in their command."""
+    return [p for p in psutil.Process().children(recursive=True) if word in _words(p)]
 
 
 def _words(process: psutil.Process) -> str:
@@ -146,12 +155,20 @@ def _words(process: psutil.Process) -> str:
         return ""
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 def test_a_dead_scheduler_is_called_again_and_then_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew_module, "CONNECT_S", 60.0)
-    address = "tcp://127.0.0.1:18786"
-    scheduler = ("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "18786")
+    port = str(free_port())
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port)
     worker = ("-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny")
     plain = "--no-dashboard"
     with (
@@ -220,7 +237,7 @@ def test_tools_end_with_the_process_that_started_them(mapped: Graph, tmp_path: P
         worker = psutil.Process(process.pid)
         running = wait_for(lambda: len(found := worker.children(recursive=True)) > 1 and found)
         process.kill()
-        _, alive = psutil.wait_procs(running, timeout=60)
+        _, alive = psutil.wait_procs(running, timeout=PATIENCE_S)
         assert not alive
     wait_for(lambda: tool_folders() <= before)
 
@@ -260,4 +277,4 @@ def test_limits_of_tools(limits: Limits, message: str, mapped: Graph) -> None:
     with pytest.raises(ToolFailed, match=message):
         run_tools(mapped, load_board("ulx3s-85f"), "synthesis", limits)
     assert tool_folders() <= before
-    assert not [p for p in psutil.Process().children(recursive=True) if "tool_child" in _words(p)]
+    wait_for(lambda: not children_of_this("tool_child"))
