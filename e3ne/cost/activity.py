@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..ir import Array, Conv2d, Graph, Linear, Node
+from ..ir import Array, Conv2d, Graph, Linear, Node, Storage
+from ..ir.edge_words import wanted_lanes
 from ..ir.event_cycles import kept_slices, lane_plan, list_parts
 from ..ir.frames import source_windows, synapse_windows, window_steps
 from ..ir.geometry import Fold, Window, op_window, synapse_fold
 from ..ir.order import to_wire
 from ..ir.synapse_products import synapse_products
 
+Found = TypeVar("Found")
+
 Trains = Mapping[str, Array]
 """What inputs and nodes send on some frames: integers (frames, steps, *shape) by name."""
+
+
+class SearchedTrains(dict[str, Array]):
+    """Trains of a search, which asks for the same layouts thousands of times.
+
+    `found` keeps what was worked out, by the kind of it and what it depends on.
+    """
+
+    def __init__(self, trains: Trains) -> None:
+        super().__init__(trains)
+        self.found: dict[object, Any] = {}
+
+    def once(
+        self, kind: str, graph: Graph, node: Node, index: int, work: Callable[[], Found]
+    ) -> Found:
+        """What `work` gives for a mapped synapse; done once for layouts that take the same words.
+
+        Where memories lie, queues and the number of neurons change nothing.
+        """
+        assert node.mapping is not None
+        auto = Storage.AUTO
+        lanes = replace(node.mapping.synapses[index], storage=auto, buffer_storage=auto)
+        alike = replace(node.mapping, synapses=(lanes,), queue_words=0, neuron_lanes=None)
+        wanted = wanted_lanes(graph, node, index)
+        key = kind, graph.steps_in_window, node.synapses[index], alike, wanted
+        if key not in self.found:
+            self.found[key] = work()
+        found: Found = self.found[key]
+        return found
 
 
 @dataclass(frozen=True)
@@ -184,13 +217,27 @@ def _rows(
     windows = []
     for image in found:
         patches = patch_cycles(image, window, fold)
-        sums = [
-            [(row[row != 0].tolist() or [empty]) for row in groups for _ in range(fold.outs)]
-            for groups in patches
-        ]
+        by_group = [[row[row != 0].tolist() or [empty] for row in groups] for groups in patches]
+        sums = [[row for row in groups for _ in range(fold.outs)] for groups in by_group]
         windows.append(RowsActivity(sums))
     count = len(frames) * synapse_windows(graph, node, index)
     return windows * count if trains is None else windows
+
+
+def row_totals(
+    graph: Graph, node: Node, index: int, trains: Trains | None
+) -> list[list[list[int]]]:
+    """Of each window of an image of the first frame: for each position the cycles of its sums."""
+    op, source = node.synapses[index].op, graph.edge(node.synapses[index].source)
+    assert isinstance(op, Conv2d)
+    fold, window = synapse_fold(node, index), op_window(op, source.shape)
+    empty = empty_cycles(graph, node, index)
+    windows: list[list[list[int]]] = []
+    for image in slice_cycles(graph, node, index, trains, [0]):
+        by_group = patch_cycles(image, window, fold).sum(axis=2)
+        sums = np.where(by_group == 0, empty, by_group).repeat(fold.outs, axis=1)
+        windows.append(sums.tolist())
+    return windows * synapse_windows(graph, node, index) if trains is None else windows
 
 
 def patch_cycles(image: Array, window: Window, fold: Fold) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ..ir import Conv2d, Graph, Linear, Node
@@ -14,18 +17,19 @@ from ..ir.event_cycles import (
     row_start_cycles,
 )
 from ..ir.event_lanes import LANES_LATENCY
-from ..ir.frames import synapse_windows
 from ..ir.geometry import Window, op_window, synapse_fold
 from ..ir.synapse_products import synapse_products
 from .activity import (
+    Found,
     LanesActivity,
     ListActivity,
-    RowsActivity,
+    SearchedTrains,
     Trains,
     empty_cycles,
     has_lane_rows,
     lane_events,
     position_cycles,
+    row_totals,
     slice_cycles,
     slowest_lane,
     synapse_activity,
@@ -97,9 +101,12 @@ class LanesClock:
 
 
 class RowsClock:
-    """An EventRows: the last slice of each output word as it leaves, when words are taken."""
+    """An EventRows: the last slice of each output word as it leaves, when words are taken.
 
-    def __init__(self, windows: list[RowsActivity], window: Window, most: int) -> None:
+    `windows`: see `row_totals`.
+    """
+
+    def __init__(self, windows: list[list[list[int]]], window: Window, most: int) -> None:
         self.windows, self.shape, self.most = windows, window, most
         self.number = 0
         self.free = self.ended = 0  # the picker takes a patch; the matrix unit takes a slice
@@ -108,7 +115,7 @@ class RowsClock:
     def window(self, words: Times) -> tuple[Times, Times]:
         """See EngineClock."""
         shape, room = self.shape, self.room
-        patches = iter(self.windows[self.number % len(self.windows)].sums)
+        patches = iter(self.windows[self.number % len(self.windows)])
         self.number += 1
         rows = np.split(words, shape.rows)
         there = [int(row[-1]) + 2 for row in rows]
@@ -123,7 +130,7 @@ class RowsClock:
                 offered = taken + shape.stride[1]
                 at = max(taken + PICK_LATENCY, self.ended)
                 for cycles in next(patches):
-                    at += sum(cycles)
+                    at += cycles
                     leaves.append(at - self.most)
                 self.ended = at
                 self.free = max(taken + 1, at - PICK_LATENCY)
@@ -144,27 +151,53 @@ def event_clock(
     A slice may take less than its most cycles; words leave that much earlier then.
     """
     op, products = node.synapses[index].op, synapse_products(graph, node, index)
-    activity = synapse_activity(graph, node, index, trains, [0])
     fold, most = synapse_fold(node, index), products.slice_cycles
     clock: EngineClock
+    if isinstance(op, Conv2d):
+        totals = _once("sums", graph, node, index, trains, row_totals)
+        shape = graph.edge(node.synapses[index].source).shape
+        return RowsClock(totals, op_window(op, shape), most), products.latency, _apart(most, trains)
+    activity = _once("words", graph, node, index, trains, _first_frame)
     if has_lane_rows(node, index):
         events = [item for item in activity if isinstance(item, LanesActivity)]
         clock = LanesClock(events, fold.outs)
-    elif isinstance(op, Linear):
+    else:
         lists = [item for item in activity if isinstance(item, ListActivity)]
         clock = ListClock(lists, fold.outs, most)
-    else:
-        assert isinstance(op, Conv2d)
-        images = [item for item in activity if isinstance(item, RowsActivity)]
-        shape = graph.edge(node.synapses[index].source).shape
-        clock = RowsClock(images, op_window(op, shape), most)
-    return clock, products.latency, most if trains is None else 1
+    return clock, products.latency, _apart(most, trains)
+
+
+def _apart(most: int, trains: Trains | None) -> int:
+    """The least distance of two words of currents."""
+    return most if trains is None else 1
+
+
+def _first_frame(graph: Graph, node: Node, index: int, trains: Trains | None) -> list[Any]:
+    return [*synapse_activity(graph, node, index, trains, [0])]
+
+
+def _once(
+    kind: str,
+    graph: Graph,
+    node: Node,
+    index: int,
+    trains: Trains | None,
+    work: Callable[[Graph, Node, int, Trains | None], Found],
+) -> Found:
+    """What `work` gives; of a search's trains as often as it is new."""
+    if isinstance(trains, SearchedTrains):
+        return trains.once(kind, graph, node, index, lambda: work(graph, node, index, trains))
+    return work(graph, node, index, trains)
 
 
 def event_cycles(
     graph: Graph, node: Node, index: int, trains: Trains | None = None
 ) -> tuple[int, int]:
     """As `dense_cycles`; with `trains` the mean over their windows, rounded up."""
+    return _once("cycles", graph, node, index, trains, _event_cycles)
+
+
+def _event_cycles(graph: Graph, node: Node, index: int, trains: Trains | None) -> tuple[int, int]:
     op, type = node.synapses[index].op, graph.edge(node.synapses[index].source)
     fold, empty = synapse_fold(node, index), empty_cycles(graph, node, index)
     frames = list(range(len(trains[node.synapses[index].source]))) if trains is not None else [0]
@@ -186,6 +219,5 @@ def event_cycles(
     for image in images:
         positions = position_cycles(image, window, fold, empty)
         total += event_rows_cycles(positions, window)
-    assert synapse_windows(graph, node, index)
     lanes = type.neurons // fold.in_lanes
     return -(-total // len(images)), lanes

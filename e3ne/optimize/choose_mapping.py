@@ -15,6 +15,7 @@ import numpy as np
 
 from ..boards import Board
 from ..config import Config
+from ..cost.activity import SearchedTrains
 from ..ir import Array, BadInput, DoesNotFit, Graph, Stage, Storage, verify
 from ..ir.sketch import sketch
 from .choices import Choice
@@ -112,7 +113,7 @@ def _best(
     return verify(best.graph)
 
 
-def typical_first(trains: Mapping[str, Array]) -> dict[str, Array]:
+def typical_first(trains: Mapping[str, Array]) -> SearchedTrains:
     """The same frames, the one of median activity first: the one that schedules follow."""
     counts = sum(
         np.count_nonzero(values.reshape(len(values), -1), axis=1) for values in trains.values()
@@ -120,7 +121,7 @@ def typical_first(trains: Mapping[str, Array]) -> dict[str, Array]:
     order = np.argsort(np.asarray(counts), kind="stable")
     middle = len(order) // 2
     order = np.concatenate([order[middle : middle + 1], order[:middle], order[middle + 1 :]])
-    return {name: values[order] for name, values in trains.items()}
+    return SearchedTrains({name: values[order] for name, values in trains.items()})
 
 
 def laid_out(graph: Graph, config: Config) -> Iterator[Graph]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from e3ne.cost import exact, predict
+from e3ne.cost import activity, exact, predict
 from e3ne.cost.flow import run_flow, run_interval
 from e3ne.cost.schedule import frame_latency
 from e3ne.ir import (
@@ -22,6 +23,7 @@ from e3ne.ir import (
     Requantize,
     SpikeType,
     Stage,
+    Storage,
     Synapse,
     SynapseMapping,
     frozen,
@@ -119,3 +121,32 @@ def test_an_interval_that_has_not_repeated_yet_is_an_estimate(
     assert run_interval(graph, None, 24, 20) is None
     monkeypatch.setattr(exact, "MOST_FRAMES", 2)
     assert not predict(graph).is_exact
+
+
+def test_a_search_works_out_once_what_layouts_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes decide what is asked of the trains; where memories lie does not."""
+    asked = []
+    slices = activity.slice_cycles
+    monkeypatch.setattr(
+        activity, "slice_cycles", lambda *found: asked.append(found) or slices(*found)
+    )
+    searched = activity.SearchedTrains(TRAINS)
+    for storage in (Storage.AUTO, Storage.BLOCK):
+        for in_lanes in (2, 3):
+            nodes = [moved(node, storage, in_lanes) for node in GRAPH.nodes]
+            graph = verify(GRAPH.with_nodes(nodes))
+            alike = predict(graph, trains=TRAINS, exact=False)
+            del asked[:]
+            assert predict(graph, trains=searched, exact=False) == alike
+            of_trains = [found for found in asked if found[3] is not None]
+            assert bool(of_trains) == (storage is Storage.AUTO)
+
+
+def moved(node: Node, storage: Storage, in_lanes: int) -> Node:
+    """A node with other lanes where they follow their own events, its weights elsewhere."""
+    assert node.mapping is not None
+    synapses = tuple(
+        replace(s, storage=storage, in_lanes=in_lanes if s.lane_rows else s.in_lanes)
+        for s in node.mapping.synapses
+    )
+    return replace(node, mapping=replace(node.mapping, synapses=synapses))
