@@ -72,15 +72,11 @@ def sends_through_skid(graph: Graph, node: Node) -> bool:
 def takes_through_skid(graph: Graph, node: Node, index: int) -> bool:
     """Whether a skid stands before synapse `index` of a mapped node: LOGIC, with its own weights.
 
-    Not behind one of its source, nor where words come from a port and are no wider than its beats:
-    it has a register slice of its own.
+    Not behind one of its source.
     """
     synapse = node.synapses[index]
     if not (is_logic(node) and isinstance(synapse.op, Linear | Conv2d)):
         return False
-    for source in graph.inputs:
-        if source.name == synapse.source:
-            narrow = (source.lanes or 1) < wanted_lanes(graph, node, index)
-            return narrow or source.queue_words > 0
-    direct = len(node.synapses) == 1 and not synapse.delay
-    return not (direct and sends_through_skid(graph, graph.node(synapse.source)))
+    from_port = any(source.name == synapse.source for source in graph.inputs)
+    waits = len(node.synapses) > 1 or synapse.delay
+    return bool(from_port or waits or not sends_through_skid(graph, graph.node(synapse.source)))
