@@ -45,11 +45,15 @@ class Design:
 
     @cached_property
     def sketch(self) -> Graph:
-        """The mapped sketch, with its queues."""
+        """The mapped sketch, with the queues behind its nodes.
+
+        None behind inputs: a frame may wait in front of the port, and a queue there takes two
+        cycles of every frame's latency.
+        """
         laid = self.stages.graph
         mappings = self._mappings()
         nodes = [replace(node, mapping=mappings[node.name]) for node in laid.nodes]
-        return size_queues(laid.with_nodes(nodes))
+        return replace(size_queues(laid.with_nodes(nodes)), inputs=laid.inputs)
 
     @cached_property
     def prediction(self) -> Prediction:

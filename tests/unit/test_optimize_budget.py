@@ -201,6 +201,14 @@ def test_a_figure_that_no_layout_reaches_names_the_best_and_the_layer() -> None:
         chosen("latency", latency_us=0.13)
 
 
+def test_the_best_figure_there_is_may_be_asked_for() -> None:
+    """What the search judges is what is built: no queue behind an input that takes two cycles."""
+    free = chosen("latency")
+    best = predict(free).latency_cycles
+    assert predict(chosen("latency", latency_cycles=best)).latency_cycles == best
+    assert all(source.queue_words == 0 for source in free.inputs)
+
+
 def test_budgets_that_exclude_each_other_are_both_named() -> None:
     free = predict(chosen("latency"), exact=False)
     least = predict(chosen("area"), exact=False)
