@@ -68,8 +68,11 @@ def unreachable(designs: Designs, limits: Limits, board: Board, config: Config) 
         limit = getattr(limits, name)
         if limit < math.inf:
             best = min(within, key=lambda design: getattr(design.prediction, name))
-            if getattr(best.prediction, name) > limit:
-                problems.append(_too_slow(name, limit, best, found, limits, board))
+            least = getattr(best.prediction, name)
+            if least <= limit:  # the schedule keeps it; the hardware may not
+                least = getattr(best.outcome(limits), name)
+            if least > limit:
+                problems.append(_too_slow(name, limit, best, least, found, limits, board))
     frugal = min(within, key=lambda design: design.energy_nj)
     if frugal.energy_nj > limits.energy_nj:
         problems.append(
@@ -101,11 +104,19 @@ def _everything(designs: Designs, limits: Limits) -> list[Design]:
 
 
 def _too_slow(
-    name: str, limit: float, best: Design, found: list[Design], limits: Limits, board: Board
+    name: str,
+    limit: float,
+    best: Design,
+    least: int,
+    found: list[Design],
+    limits: Limits,
+    board: Board,
 ) -> str:
-    """A figure that is not reached: the best found, who limits it, and what reaching it takes."""
+    """A figure that is not reached: the best found, who limits it, and what reaching it takes.
+
+    `least` is that of the `best` design.
+    """
     figure = name.removesuffix("_cycles")
-    least = getattr(best.prediction, name)
     layer, share = limiting_layer(best.graph, figure)
     keys = [key for key in (name, f"{figure}_us") if key in limits.given]
     unit = "" if keys == [name] else " cycles"
@@ -114,16 +125,18 @@ def _too_slow(
         f"in {_words(limits)}: that is the best layout found on {board.name}, and {layer} "
         f"limits it ({share:.0%})"
     )
-    reaching = [design for design in found if getattr(design.prediction, name) <= limit]
+    larger = [d for d in found if any(_over(d.prediction, limits))]
+    reaching = [design for design in larger if getattr(design.prediction, name) <= limit]
     if reaching:
         fewest = min(reaching, key=lambda design: design.prediction.luts).prediction
-        over = [
-            f"{getattr(fewest, key):,} {NAMES[key]}"
-            for key in COLUMNS
-            if getattr(fewest, key, 0) > getattr(limits, key)
-        ]
+        over = [f"{getattr(fewest, key):,} {NAMES[key]}" for key in _over(fewest, limits)]
         return f"{text}; {limit:g} takes {' and '.join(over)}: raise one of the two"
     return f"{text}; raise it, take fewer bits, steps or channels, or a larger part"
+
+
+def _over(found: Prediction, limits: Limits) -> list[str]:
+    """The resources of which a design takes more than the limits."""
+    return [name for name in COLUMNS if getattr(found, name, 0) > getattr(limits, name)]
 
 
 def _words(limits: Limits) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from e3ne.ir import (
     Synapse,
     verify,
 )
-from e3ne.optimize import choose_mapping
+from e3ne.optimize import choose_mapping, designs
 from e3ne.optimize.choose_mapping import typical_first
 from e3ne.optimize.limits import limits_of
 from e3ne.optimize.targets import FEW_INTERVALS, few
@@ -207,6 +208,24 @@ def test_the_best_figure_there_is_may_be_asked_for() -> None:
     best = predict(free).latency_cycles
     assert predict(chosen("latency", latency_cycles=best)).latency_cycles == best
     assert all(source.queue_words == 0 for source in free.inputs)
+
+
+def test_a_figure_that_only_the_schedule_keeps_names_the_exact_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    best = predict(chosen("latency")).latency_cycles
+
+    def later(*arguments, exact=True):
+        found = predict(*arguments, exact=exact)
+        return replace(found, latency_cycles=found.latency_cycles + 100 * exact)
+
+    monkeypatch.setattr(designs, "predict", later)
+    with pytest.raises(DoesNotFit) as error:
+        chosen("latency", latency_cycles=best + 1)
+    assert f"budget.latency_cycles: found {best + 1}, accepted at least {best + 100}" in str(
+        error.value
+    )
+    assert "limits it" in str(error.value)
 
 
 def test_budgets_that_exclude_each_other_are_both_named() -> None:
