@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..boards import Board, Family
 from ..ir import Graph, Node
+from .activity import Trains
 from .features import node_features
 from .memories import memory_cells
 from .predict import Prediction, node_cycles, predict
@@ -91,13 +92,15 @@ def energy(
     activity: Mapping[str, float] | None = None,
     clock_hz: float | None = None,
     changes: Mapping[str, float] | None = None,
+    trains: Trains | None = None,
 ) -> Energy:
     """The energy of a frame of a MAPPED graph on `board` at `clock_hz` (the board's by default).
 
     `activity`: by input and node the share of ones among the bits that it sends, 0 .. 1 (0.5 where
     it says nothing); logic changes in proportion to it. `changes`: by node, and PORTS, how often a
     bit of its registers was counted to change in a frame (`check.toggles`): then logic of that part
-    changes as often, whatever `activity` says.
+    changes as often, whatever `activity` says. With `trains` memories and multipliers of EVENT
+    nodes work as long as their frames take in the mean, else as if nothing were zero.
     """
     found = prediction or predict(graph, board.family)
     shares, counted, coefficients = activity or {}, changes or {}, COEFFICIENTS[board.family]
@@ -109,7 +112,8 @@ def energy(
     for node in graph.nodes:
         used = node_resources(graph, node, board.family)
         dynamic += node_energy(
-            *(graph, node, board.family, used, shares), changes=counted.get(node.name)
+            *(graph, node, board.family, used, shares),
+            *(node_cycles(graph, node, trains), counted.get(node.name)),
         )
     return Energy(static_w(board) * time_s, dynamic, time_s)
 
@@ -125,15 +129,16 @@ def node_energy(
 ) -> float:
     """Joules of a mapped node's own work on a frame, without what its clock takes.
 
-    `cycles` are those in which it works (`node_cycles` where they are not given); `changes` how
-    often the output of a LUT changes in a frame, where it was counted.
+    `cycles` are those in which it reads and multiplies (`node_cycles` where they are not given);
+    `changes` how often the output of a LUT changes in a frame, where it was counted.
     """
     coefficients = COEFFICIENTS[family]
     busy = node_cycles(graph, node) if cycles is None else cycles
     shares = activity or {}
     sources = {synapse.source for synapse in node.synapses}
     ones = sum(shares.get(source, 0.5) for source in sources) / len(sources)
-    assumed = TOGGLE * 2 * ones * busy
+    # Of all cycles that a node without zeros takes: an EVENT node leaves out those without ones.
+    assumed = TOGGLE * 2 * ones * node_cycles(graph, node)
     logic = used.luts * (assumed if changes is None else changes) * coefficients.lut_pj
     dsps = used.dsps * coefficients.dsp_pj * busy
     read, written = node_memory_bits(graph, node, family, busy)
@@ -158,9 +163,15 @@ def node_memory_bits(
     return read, written
 
 
-def memory_bits(graph: Graph, family: Family) -> tuple[int, int]:
-    """(bits read, bits written) of the block RAMs of all nodes in one frame."""
-    found = [node_memory_bits(graph, node, family) for node in graph.nodes]
+def memory_bits(graph: Graph, family: Family, trains: Trains | None = None) -> tuple[int, int]:
+    """(bits read, bits written) of the block RAMs of all nodes in one frame.
+
+    With `trains` in the mean of their frames.
+    """
+    found = [
+        node_memory_bits(graph, node, family, node_cycles(graph, node, trains))
+        for node in graph.nodes
+    ]
     return sum(read for read, _ in found), sum(written for _, written in found)
 
 

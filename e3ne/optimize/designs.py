@@ -83,7 +83,8 @@ class Design:
     def energy_nj(self) -> float:
         """Nanojoules of a frame, modelled, at the board's clock."""
         stages = self.stages
-        return energy(self.sketch, stages.board, self.prediction, stages.activity).nominal_nj
+        known = self.prediction, stages.activity
+        return energy(self.sketch, stages.board, *known, trains=stages.trains).nominal_nj
 
     def keeps(self, limits: Limits) -> bool:
         """Whether the sketch is within all limits."""

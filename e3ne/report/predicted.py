@@ -53,10 +53,10 @@ def energy_figures(
     from ..optimize.stages import ones_among_bits
 
     shares = None if trains is None else ones_among_bits(mapped, trains)
-    read, written = memory_bits(mapped, board.family)
+    read, written = memory_bits(mapped, board.family, trains)
     return {
         "proxies": {"memory_bits_read": read, "memory_bits_written": written},
-        **model_figures(energy(mapped, board, predicted, shares)),
+        **model_figures(energy(mapped, board, predicted, shares, trains=trains)),
         "toggles_from": "assumed",
     }
 

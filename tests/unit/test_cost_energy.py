@@ -9,6 +9,9 @@ import pytest
 from e3ne.boards import list_boards, load_board
 from e3ne.cost import Prediction, energy, node_resources, port_resources, predict
 from e3ne.cost.energy import COEFFICIENTS, HIGH, LOW, PORTS, memory_bits, static_w
+from e3ne.ir import Storage
+from e3ne.reference import run as reference_run
+from tests.rtl.lane_cases import LANE_ROWS, lane_frames, lane_rows
 from tests.small_networks import convolution, spiking
 
 BOARD = load_board("ulx3s-85f")
@@ -71,3 +74,24 @@ def test_bits_of_block_rams_are_counted_only_where_there_are_any():
     read, written = memory_bits(convolution(), "ice40")
     assert read >= written >= 0
     assert isinstance(predict(convolution()), Prediction)
+
+
+def test_what_event_nodes_leave_out_is_not_read():
+    """Frames of few events read fewer bits and take less energy."""
+    graph = lane_rows(LANE_ROWS[0])
+    few, many = (reference_run(graph, lane_frames(graph, share, 1)) for share in (0.1, 0.9))
+    nodes = [
+        replace(n, mapping=replace(n.mapping, synapses=in_blocks(n.mapping.synapses)))
+        for n in graph.nodes
+    ]
+    graph = graph.with_nodes(nodes)
+    read = [memory_bits(graph, "ecp5", trains)[0] for trains in (few, many, None)]
+    assert 0 < read[0] < read[1] <= read[2]
+    known = predict(graph)
+    spent = [energy(graph, BOARD, known, trains=trains).dynamic_j for trains in (few, many, None)]
+    assert spent[0] < spent[1] <= spent[2]
+
+
+def in_blocks(synapses):
+    """The same layouts with weights in block RAM."""
+    return tuple(replace(lanes, storage=Storage.BLOCK) for lanes in synapses)
