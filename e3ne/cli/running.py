@@ -119,7 +119,7 @@ def simulate(
 def print_simulation(figures: dict[str, Any], outcome: CheckResult, toggles: bool) -> None:
     """Bit-exactness, accuracy, cycles and toggles, those of this run: the report has more."""
     ran = outcome.cycles is not None
-    frames = f"{outcome.frames:,} frame{'' if outcome.frames == 1 else 's'}"
+    frames = counted(outcome.frames, "frame")
     compared = f"{outcome.nodes_checked} nodes: {outcome.mismatches:,} mismatches"
     stdout.print(f"{frames}, {compared if ran else 'in the reference alone'}")
     accuracy = figures["accuracy"]
@@ -131,6 +131,11 @@ def print_simulation(figures: dict[str, Any], outcome: CheckResult, toggles: boo
         print_table(("cycles", "kind", "mean", "median", "least", "most"), rows)
     if toggles:
         print_toggles(figures["energy"])
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things, one or several."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def cycle_rows(cycles: dict[str, Any]) -> list[tuple[str | int | float | None, ...]]:
@@ -161,10 +166,10 @@ def print_toggles(energy: dict[str, Any]) -> None:
         for node, found in counts["by_node"].items()
     ]
     print_table(columns, rows)
-    total, frames = energy["proxies"]["toggles"], counts["frames"]
+    total, frames = energy["proxies"]["toggles"], counted(counts["frames"], "frame")
     low, middle, high = (energy[f"model_{name}"] for name in ("low", "nominal", "high"))
     stdout.print(
-        f"{total:,.0f} toggles a frame (simulated, {frames} frames); energy {low:,.0f} .. "
+        f"{total:,.0f} toggles a frame (simulated, {frames}); energy {low:,.0f} .. "
         f"{middle:,.0f} .. {high:,.0f} {energy['unit']} (modelled)",
         soft_wrap=True,
     )
@@ -228,16 +233,10 @@ def print_synthesis(figures: dict[str, Any]) -> None:
     if clock.get("routed"):
         stdout.print(
             f"clock after routing: median {clock['median'] / 1e6:.1f} MHz, worst "
-            f"{clock['worst'] / 1e6:.1f} MHz over {seeds_text(clock)} "
+            f"{clock['worst'] / 1e6:.1f} MHz over {counted(len(clock['routed']), 'seed')} "
             f"(aimed at {figures['clock_hz'] / 1e6:g} MHz){unrouted_text(clock)}",
             soft_wrap=True,
         )
-
-
-def seeds_text(clock: dict[str, Any]) -> str:
-    """How many routings the clock is of."""
-    count = len(clock["routed"])
-    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def unrouted_text(clock: dict[str, Any]) -> str:

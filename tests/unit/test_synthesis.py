@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e3ne.boards import load_board
-from e3ne.cli.running import unrouted_text
+from e3ne.cli.running import counted, unrouted_text
 from e3ne.ir import DoesNotFit
 from e3ne.progress import Stages
 from e3ne.synthesis import (
@@ -122,6 +122,11 @@ def test_a_seed_without_an_end_is_told_and_the_others_count(tmp_path, monkeypatc
     assert (clock["median"], clock["worst"]) == (90_000_000, 80_000_000)
     assert figures["resources"]["routed"]["luts"] == 4
     assert unrouted_text(clock) == "; given up after 7 s: seed 2"
+
+
+def test_one_of_a_thing_is_not_several() -> None:
+    assert (counted(1, "seed"), counted(2, "seed")) == ("1 seed", "2 seeds")
+    assert counted(1500, "frame") == "1,500 frames"
 
 
 def test_no_seed_with_an_end_is_an_error(tmp_path, monkeypatch) -> None:
