@@ -90,6 +90,14 @@ class MappingConfig:
     dsps: int | None = None
     lane_rows: bool | None = None
 
+    def __str__(self) -> str:
+        """What is fixed, as a configuration file has it."""
+        fixed = {name: value for name, value in vars(self).items() if value is not None}
+        texts = [f"{name}: {value}" for name, value in fixed.items() if name != "lane_rows"]
+        if self.lane_rows is not None:
+            texts.append(f"lane_rows: {'true' if self.lane_rows else 'false'}")
+        return "{" + ", ".join(texts) + "}"
+
 
 @dataclass(frozen=True)
 class Config:

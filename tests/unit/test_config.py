@@ -196,3 +196,11 @@ def test_a_limit_of_spikes() -> None:
     assert parse_config({"default": {"max_spikes": 7}}).node("a").max_spikes == 7
     with pytest.raises(BadInput, match=r"config\.default\.max_spikes: found 0, accepted"):
         parse_config({"default": {"max_spikes": 0}})
+
+
+def test_a_fixed_layout_is_told_as_a_file_has_it() -> None:
+    settings = parse_config({"mapping": {"fc": {"engine": "dense", "in_lanes": 3}}})
+    assert str(settings.mapping["fc"]) == "{engine: dense, in_lanes: 3}"
+    text = str(MappingConfig("event", dsps=0, lane_rows=True))
+    assert text == "{engine: event, dsps: 0, lane_rows: true}"
+    assert yaml.safe_load(text) == {"engine": "event", "dsps": 0, "lane_rows": True}
