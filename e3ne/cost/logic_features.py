@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir import Conv2d, Graph, Linear, Node
-from ..ir.edge_words import source_lanes, takes_through_skid
+from ..ir.edge_words import source_lanes, takes_through_skid, wanted_lanes
 from ..ir.frames import window_steps
 from ..ir.geometry import op_window, synapse_fold
 from ..ir.logic_plan import synapse_plan
@@ -28,7 +28,8 @@ def logic_features(
         fold, columns = synapse_fold(node, index), mapping.synapses[index].in_columns
         patch_features(found, window, fold, pixels, source.bits * steps, columns)
     if takes_through_skid(graph, node, index):
-        skid_features(found, (source_lanes(graph, synapse.source) or 1) * source.bits * steps)
+        sent, wanted = source_lanes(graph, synapse.source) or 1, wanted_lanes(graph, node, index)
+        skid_features(found, min(sent, wanted) * source.bits * steps)
     built = plan.built
     shared = SHARED if isinstance(built, NetworkSketch) and built.shares_pairs else 1.0
     copies = plan.step_lanes * shared

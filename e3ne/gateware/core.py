@@ -149,10 +149,13 @@ class Core(wiring.Component):
             word = wanted
         if depth:
             chain.append(("queue", Queue(word, depth)))
+        narrow = min(word, wanted, key=lambda form: form.lanes)
+        if narrow.lanes < word.lanes:
+            chain.append(("regroup", Regroup(word, narrow.lanes)))
         if takes_through_skid(self.graph, node, index):
-            chain.append(("skid", Skid(word)))
-        if wanted.lanes != word.lanes:
-            chain.append(("regroup", Regroup(word, wanted.lanes)))
+            chain.append(("skid", Skid(narrow)))
+        if narrow.lanes < wanted.lanes:
+            chain.append(("regroup", Regroup(narrow, wanted.lanes)))
         sink = getattr(unit, f"i{index}")
         for label, part in reversed(chain):
             m.submodules[f"{node.name}.{label}{index}"] = part

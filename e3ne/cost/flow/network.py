@@ -224,9 +224,11 @@ class FlowNetwork:
             sent = wanted
         if depth:
             link = self._add(Queue(link, depth))
+        narrow = min(sent, wanted)
+        link = self._regroup(link, sent, narrow)
         if takes_through_skid(graph, node, index):
             link = self._add(Skid(link))
-        return self._regroup(link, sent, wanted)
+        return self._regroup(link, narrow, wanted)
 
     def _regroup(self, link: Link, lanes: int, wanted: int) -> Link:
         common = int(np.gcd(lanes, wanted))
