@@ -84,11 +84,11 @@ class FrameInput(wiring.Component):
         m.submodules.verdicts = verdicts = fifo.SyncFIFOBuffered(width=1, depth=self.verdict_depth)
         connect(m, flipped(self.i), register.i)
         beat = register.o
-        position = Signal(range(self.form.beats_per_frame))
-        filling, draining = Signal(), Signal()
-        at_end, may_send = Signal(), Signal()
+        beats = self.form.beats_per_frame
+        position = Signal(range(beats))
+        at_end = Signal(init=beats == 1)  # at the last position; a register, as much depends on it
+        filling, draining, may_send = Signal(), Signal(), Signal()
         m.d.comb += [
-            at_end.eq(position == self.form.beats_per_frame - 1),
             may_send.eq(~draining & (~at_end | verdicts.w_rdy)),
             self.o.valid.eq(may_send & (filling | beat.valid)),
             self.o.p.last.eq(at_end),
@@ -106,6 +106,7 @@ class FrameInput(wiring.Component):
                 m.d.comb += self.o.p.values[lane].eq(field)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += position.eq(Mux(at_end, 0, position + 1))
+            m.d.sync += at_end.eq(position == (beats - 2) % beats)
             with m.If(filling):
                 m.d.sync += filling.eq(~at_end)
             with m.Elif(beat.p.last != at_end):

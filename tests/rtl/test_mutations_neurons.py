@@ -268,6 +268,8 @@ INPUT_MUTATIONS = [
     Mutation("frame_input", *pair)
     for pair in [
         ("(~at_end | verdicts.w_rdy)", "1"),
+        ("position == (beats - 2) % beats", "position == 0"),
+        ("Signal(init=beats == 1)", "Signal()"),
         ("verdicts.w_data.eq(~filling & beat.p.last)", "verdicts.w_data.eq(1)"),
         ("verdicts.w_data.eq(~filling & beat.p.last)", "verdicts.w_data.eq(beat.p.last)"),
         ("with m.If(~filling):", "with m.If(1):"),
