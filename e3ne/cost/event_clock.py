@@ -108,7 +108,7 @@ class RowsClock:
 
     def __init__(self, windows: list[list[list[int]]], window: Window, most: int) -> None:
         self.windows, self.shape, self.most = windows, window, most
-        self.number = 0
+        self.number = self.next_take = 0
         self.free = self.ended = 0  # the picker takes a patch; the matrix unit takes a slice
         self.room = [0] * window.ring_rows
 
@@ -118,29 +118,41 @@ class RowsClock:
         patches = iter(self.windows[self.number % len(self.windows)])
         self.number += 1
         rows = np.split(words, shape.rows)
-        there = [int(row[-1]) + 2 for row in rows]
+        taken: list[Times] = []  # of each row of words
         leaves: list[int] = []
         freed = 0
         for row in range(shape.out_shape[0]):
             top = row * shape.stride[0] - shape.padding[0]
             needed = min(max(top + shape.span[0], 1), shape.rows)
-            offered = max(self.free, there[needed - 1]) + row_start_cycles(shape)
+            while len(taken) < needed:
+                taken.append(self._take(rows[len(taken)], room[len(taken)]))
+            there = int(taken[needed - 1][-1]) + 2
+            offered = max(self.free, there) + row_start_cycles(shape)
             for _ in range(shape.out_shape[1]):
-                taken = max(offered, self.free)
-                offered = taken + shape.stride[1]
-                at = max(taken + PICK_LATENCY, self.ended)
+                patch = max(offered, self.free)
+                offered = patch + shape.stride[1]
+                at = max(patch + PICK_LATENCY, self.ended)
                 for cycles in next(patches):
                     at += cycles
                     leaves.append(at - self.most)
                 self.ended = at
-                self.free = max(taken + 1, at - PICK_LATENCY)
+                self.free = max(patch + 1, at - PICK_LATENCY)
             last = row == shape.out_shape[0] - 1
             gone = shape.rows if last else min(max(top + shape.stride[0], 0), shape.rows)
             room += [self.free + 3] * (gone - freed)
             freed = gone
-        found = np.repeat(np.array(room[: shape.rows], np.int64), len(rows[0]))
+        while len(taken) < shape.rows:
+            taken.append(self._take(rows[len(taken)], room[len(taken)]))
         self.room = room[shape.rows :]
-        return np.array(leaves, np.int64), np.maximum(words, found)
+        return np.array(leaves, np.int64), np.concatenate(taken)
+
+    def _take(self, words: Times, room: int) -> Times:
+        """When the words of a row are taken: there is room for it then, and one a cycle."""
+        place = np.arange(len(words))
+        least = np.maximum(words, max(room, self.next_take)) - place
+        taken: Times = np.maximum.accumulate(least) + place
+        self.next_take = int(taken[-1]) + 1
+        return taken
 
 
 def event_clock(

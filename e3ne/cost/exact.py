@@ -44,20 +44,19 @@ def exact_cycles(graph: Graph, trains: Trains | None, estimate: int) -> Cycles |
     says how many cycles a frame may take.
     """
     parts = PARTS_OF_NODE * len(graph.nodes) + PARTS_OF_PORTS
-    runs = MOST_PART_CYCLES // (estimate * parts)
-    frames = 1 if trains is None else len(next(iter(trains.values())))
-    count = min(frames, runs // 2, runs - FIRST_FRAMES)
-    if count < 1:
-        return None
-    limit = 4 * estimate + LEAST_LIMIT
+    runs, limit = MOST_PART_CYCLES // (estimate * parts), 4 * estimate + LEAST_LIMIT
+    frames = 1 if trains is None or not follows_data(graph) else len(next(iter(trains.values())))
+    count = min(frames, runs // 2)  # each alone, and all in turn
+    if count < 2:
+        count = min(1, max(runs - FIRST_FRAMES, 0))  # and back to back
     latencies = []
-    for frame in range(count if follows_data(graph) else 1):
+    for frame in range(count):
         run = run_flow(graph, [frame], trains, limit)
         if run is None:
             return None
         latencies.append(run.ends[0] - run.starts[0] + 1)
-    found = _mixed(graph, trains, count, limit) if count > 1 and follows_data(graph) else None
-    if found is None:
+    found = _mixed(graph, trains, count, limit) if count > 1 else None
+    if count and found is None:
         most = min(max(LEAST_FRAMES, runs - count), MOST_FRAMES)
         found = run_interval(graph, trains, most, most * limit)
     return None if found is None else Cycles(tuple(latencies), found.cycles, found.lasts)

@@ -113,17 +113,17 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int]
     """(latency of each frame, interval, latency of a frame without zeros, whether exact)."""
     worst = frame_latency(graph)
     found = densest = exact_cycles(graph, None, worst) if exact else None
-    if exact and trains is not None and follows_data(graph):
-        found = exact_cycles(graph, trains, worst)
     if densest is not None:
         worst = densest.latencies[0]
+    latencies = [worst]
+    if trains is not None:
+        latencies = (
+            scheduled_latencies(graph, trains) if exact else [frame_latency(graph, None, trains)]
+        )
+        if exact and follows_data(graph):
+            found = exact_cycles(graph, trains, max(latencies))
     if found is not None:
         return list(found.latencies), found.interval, worst, found.lasts
-    if trains is None:
-        return [worst], frame_interval(graph), worst, False
-    latencies = (
-        scheduled_latencies(graph, trains) if exact else [frame_latency(graph, None, trains)]
-    )
     return latencies, frame_interval(graph, trains), worst, False
 
 
