@@ -353,7 +353,7 @@ OTHERS: list[tuple[str, Callable[[], None], str, str]] = [
     ("core", joins, "type.steps, synapse.delay, self", "type.steps, 1, self"),
     ("core", joins, "start.room.eq(Cat(delay.room for delay in", "start.room.eq(0 if 1 else ("),
     ("core", joins, "m.d.comb += delay.begins.eq(start.begins)", "m.d.comb += delay.begins.eq(0)"),
-    ("core", joins, "if wanted.lanes != word.lanes:", "if wanted.lanes > word.lanes:"),
+    ("core", joins, "if narrow.lanes < word.lanes:", "if narrow.lanes > word.lanes:"),
     ("rom", matrices, "with m.If(self.enable):", "with m.If(1):"),
     ("rom", matrices, "(int(value) & mask)", "abs(int(value))"),
     ("rom", matrices, "<< (index * bits)", "<< index"),

@@ -34,6 +34,7 @@ from e3ne.training.twin import Twin, accuracy, answers
 from e3ne.training.twin_neurons import working_dtype
 from tests import small_networks
 from tests.property.test_training_twin import differing_nodes
+from tests.random_frames import frames_of, inputs_of
 
 NETWORKS = ("convolution", "wide", "spiking", "feedback", "two_inputs", "two_outputs")
 
@@ -46,7 +47,7 @@ def network(name: str) -> Graph:
 @pytest.mark.parametrize("name", [*NETWORKS, "segmentation"])
 def test_small_networks(name: str) -> None:
     graph = network(name)
-    assert differing_nodes(Twin(graph), graph, small_networks.inputs_of(graph, 20)) == []
+    assert differing_nodes(Twin(graph), graph, inputs_of(graph, 20)) == []
 
 
 def lif(threshold: int, decay: Dyadic, weight: int, membrane_bits: int, steps: int = 30) -> Graph:
@@ -68,7 +69,7 @@ def lif(threshold: int, decay: Dyadic, weight: int, membrane_bits: int, steps: i
 )
 def test_the_dtype_follows_the_range(graph: Graph, dtype: torch.dtype) -> None:
     assert working_dtype(graph, graph.nodes[0]) is dtype
-    frames = small_networks.frames_of(graph, 50)
+    frames = frames_of(graph, 50)
     sent = reference.run(graph, frames)["n"]
     assert 0 < sent.mean() < 1
     assert differing_nodes(Twin(graph), graph, (frames,)) == []
@@ -87,7 +88,7 @@ def test_a_broken_twin_is_caught(broken: str) -> None:
         else:
             population.has_offset = True
             population.offset.add_(1)
-    assert differing_nodes(twin, graph, (small_networks.frames_of(graph, 50),)) == ["n"]
+    assert differing_nodes(twin, graph, (frames_of(graph, 50),)) == ["n"]
 
 
 def test_a_broken_weight_is_caught_at_the_first_node_that_differs() -> None:
@@ -95,7 +96,7 @@ def test_a_broken_weight_is_caught_at_the_first_node_that_differs() -> None:
     twin = Twin(graph)
     with torch.no_grad():
         twin.weights[0][0].weight[0] += 1
-    found = differing_nodes(twin, graph, small_networks.inputs_of(graph, 20))
+    found = differing_nodes(twin, graph, inputs_of(graph, 20))
     assert found[0] == graph.nodes[0].name
 
 
@@ -127,7 +128,7 @@ def test_encoders_are_those_of_the_reference(kind: str) -> None:
     readout = Node("sum", (Synapse(Identity(), "encoder"),), Relay(), SpikeType((5,), 1, 4))
     source = Input("x", SpikeType((5,), 1, 4), 0.5)
     graph = Graph(Stage.INTEGER, (source,), (encoder, readout), (Output("sum", Readout.LAST),))
-    x = small_networks.frames_of(verify(graph), 40)
+    x = frames_of(verify(graph), 40)
     assert differing_nodes(Twin(graph), graph, (x,)) == []
 
 
