@@ -72,14 +72,21 @@ def tell_failure(
 
 
 def finished(study: optuna.Study) -> list[Trial]:
-    """Every finished trial, by number; those that a killed process left do not count."""
+    """Every finished trial, by number; those that a killed process left do not count.
+
+    It may have been killed after it had noted what it found, before it had told the study.
+    """
     from optuna.trial import TrialState
 
-    states = (TrialState.COMPLETE, TrialState.FAIL)
+    from .study import RETRY_OF
+
+    trials = study.get_trials(deepcopy=False)
+    left = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     found = []
-    for trial in study.get_trials(deepcopy=False, states=states):
+    for trial in trials:
         known = trial.user_attrs
-        if FIGURES not in known and MESSAGE not in known:
+        ended = trial.state in (TrialState.COMPLETE, TrialState.FAIL)
+        if not ended or trial.number in left or not {FIGURES, MESSAGE} & known.keys():
             continue
         found.append(
             Trial(

@@ -209,12 +209,14 @@ def test_trials_of_a_dead_process_are_tried_again(
     study = optuna.load_study(study_name="explore", storage=f"sqlite:///{tmp_path}/study.db")
     dead, elsewhere = study.ask(), study.ask()
     dead.set_user_attr("owner", {"host": __import__("socket").gethostname(), "pid": 1, "since": 0})
+    for name in ("config", "figures"):  # it was killed before it told the study
+        dead.set_user_attr(name, {})
     elsewhere.set_user_attr("owner", {"host": "elsewhere", "pid": 1, "since": 0})
     with caplog.at_level(logging.WARNING):
         found = run(tmp_path, address, 6)
     assert "1 unfinished trials of an ended process are tried again" in caplog.text
     assert "1 trials are another process's" in caplog.text
-    assert found.counts.finished == 6
+    assert (found.counts.finished, found.counts.failed) == (6, 0)
     states = [trial.state.name for trial in study.get_trials()]
     assert states[4] == "FAIL"
     assert states[5] == "RUNNING"
