@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e3ne.cli.running import unrouted_text
+from e3ne.cli.running import counted, unrouted_text
 
 from .goals import goal_lines
 from .rivals import RIVALS, Rival
@@ -162,7 +162,8 @@ def area_lines(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             (
                 "clock, median / worst",
                 f"{clock['median'] / 1e6:.1f} / {clock['worst'] / 1e6:.1f} MHz over "
-                f"{len(clock['routed'])} seeds{unrouted_text(clock)}{router_text(clock)}",
+                f"{counted(len(clock['routed']), 'seed')}{unrouted_text(clock)}"
+                f"{router_text(clock)}",
                 "post-route",
             ),
             (

@@ -38,9 +38,9 @@ class Row:
     `network` is `examples/NAME`, or `accuracy/ROW` for a checkpoint of benchmarks/accuracy.
     `settings` are laid over the network's own configuration, as in its YAML. `input_has_steps`: its
     frames are trains (frames, steps, *shape). `frames` are the first ones of the test set (None:
-    all). `seeds`: nextpnr runs, by `router` (None: its default). `rivals` are keys of
-    `rivals.RIVALS`, printed beside it; `goals` what it shall reach; `beside` another row,
-    of which `times_fewer_cycles` says how many times the mean latency is this one's.
+    all). `seeds`: nextpnr runs. `rivals` are keys of `rivals.RIVALS`, printed beside it; `goals`
+    what it shall reach; `beside` another row, of which `times_fewer_cycles` says how many times
+    the mean latency is this one's.
     """
 
     name: str
@@ -51,7 +51,6 @@ class Row:
     input_has_steps: bool = False
     frames: int | None = None
     seeds: int = 5
-    router: str | None = None
     rivals: tuple[str, ...] = ()
     goals: tuple[Goal, ...] = ()
     beside: str | None = None

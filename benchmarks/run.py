@@ -73,7 +73,7 @@ def run_row(
     y = None if given.frames.y is None else given.frames.y[: row.frames]
     hardware.simulate(x, y, jobs=jobs, progress=progress)
     runs = row.seeds if seeds is None else seeds
-    hardware.synthesize(runs, progress, jobs, timeout_s, row.router)
+    hardware.synthesize(runs, progress, jobs, timeout_s)
     roofline = round(roofline_cycles(hardware.graph, hardware.board), 1)
     ports = {
         "in": input_format(hardware.graph, hardware.graph.inputs[0]).beats_per_frame,
