@@ -9,7 +9,7 @@ to the system with it.
 from __future__ import annotations
 
 import json
-import select
+import selectors
 import shutil
 import signal
 import subprocess
@@ -87,7 +87,10 @@ def _child(folder: Path, timeout_s: float) -> Iterator[None]:
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        if not select.select([child.stdout], [], [], timeout_s)[0]:
+        with selectors.DefaultSelector() as waits:  # of any number of open files
+            waits.register(child.stdout, selectors.EVENT_READ)
+            ended = waits.select(timeout_s)
+        if not ended:
             raise ToolFailed(
                 f"tools: found no end after {timeout_s:g} s, accepted less; allow more with "
                 "--tool-timeout, or make the space smaller"
