@@ -57,8 +57,9 @@ class Prediction:
 
     Both are the mean over `frames` of the frames whose trains are known, rounded up,
     `latency_p50_cycles` is the median of their latencies; `latency_worst_cycles` is that of a frame
-    in which nothing is zero. Without trains every frame is such a one. `is_exact`: the hardware
-    takes these cycles for these frames, to the last one; else they are those of the schedule.
+    in which nothing is zero. Without trains every frame is such a one, but for a frame of events,
+    which is received as one event. `is_exact`: the hardware takes these cycles for these frames, to
+    the last one; else they are those of the schedule.
     """
 
     latency_cycles: int
@@ -116,6 +117,7 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int]
     if densest is not None:
         worst = densest.latencies[0]
     latencies = [worst]
+    worst += _further_events(graph)
     if trains is not None:
         latencies = (
             scheduled_latencies(graph, trains) if exact else [frame_latency(graph, None, trains)]
@@ -127,11 +129,25 @@ def _cycles(graph: Graph, trains: Trains | None, exact: bool) -> tuple[list[int]
     return latencies, frame_interval(graph, trains), worst, False
 
 
+def _further_events(graph: Graph, trains: Trains | None = None) -> int:
+    """Events of a frame beyond the one that the schedule takes it for; the words leave behind all.
+
+    Of the input that has most. Of the first frame of `trains`; without, of one without zeros.
+    """
+    counts = [1]
+    for source in graph.inputs:
+        if source.events and trains is not None:
+            counts.append(int(trains[source.name][0].sum()))
+        elif source.events:
+            counts.append(source.type.neurons * source.type.steps * source.type.high)
+    return max(counts) - 1
+
+
 def scheduled_latencies(graph: Graph, trains: Trains) -> list[int]:
     """Of each frame of `trains`, from the schedule."""
     count = len(next(iter(trains.values())))
     each = ({name: train[k : k + 1] for name, train in trains.items()} for k in range(count))
-    return [frame_latency(graph, trains=frame) for frame in each]
+    return [frame_latency(graph, trains=frame) + _further_events(graph, frame) for frame in each]
 
 
 def frame_interval(graph: Graph, trains: Trains | None = None) -> int:
